@@ -1,0 +1,21 @@
+"""The one exception that people see.
+
+Raised wherever bad input is met, by any module; `cli.main` prints it as one line with a hint and exits with its code.
+A crash of ours is anything else: it keeps its traceback.
+"""
+
+
+class KitError(Exception):
+    """Bad input, said in one line.
+
+    Args:
+        message: what is wrong and where, without a full stop at the end.
+        hint: what to do about it, or "" when there is nothing to suggest.
+        exit_code: what the command exits with (2: the request could not be carried out).
+    """
+
+    def __init__(self, message: str, hint: str = "", exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code

@@ -1,0 +1,1 @@
+"""One module a homework, each with a `HOMEWORK`."""

@@ -1,0 +1,30 @@
+"""hw6: IdentityResNet, a pre-activation ResNet, on CIFAR-10.
+
+Source: "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027), and the homework's own text.
+"""
+
+from autograder.homework import Homework, Protocol, Question
+
+HOMEWORK = Homework(
+    name="hw6",
+    title="IdentityResNet",
+    network="IdentityResNet",
+    arguments=(2, 2, 2, 2),
+    other_arguments=((1, 1, 1, 1), (2, 3, 4, 5)),
+    input_shape=(3, 32, 32),
+    classes=10,
+    checks=("file", "identity_resnet", "training_step"),
+    questions=(
+        Question(1, "the device"),
+        Question(2, "the batch size"),
+        Question(3, "the network on the device"),
+        Question(4, "the optimizer"),
+        Question(5, "zeroing the gradients"),
+        Question(6, "the forward pass"),
+        Question(7, "the backward pass"),
+        Question(8, "the optimizer's step"),
+        Question(9, "testing without graphs"),
+    ),
+    full=Protocol("full", epochs=5, time_box_s=2 * 3600),
+    preview=Protocol("preview", epochs=5, time_box_s=150, train_images=400, test_images=200),
+)

@@ -1,0 +1,265 @@
+"""What the proctor saw, as data: the language between the sandbox and the checks.
+
+The proctor writes these as JSON; the grader reads them with size limits and validates every field, because a
+student's code shares the process that wrote them. Checks read nothing else.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(max_length=500)]
+Text = Annotated[str, Field(max_length=20_000)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Line = Annotated[int, Field(ge=0, le=10**7)]
+"""A line of the submission, 1-based; of a notebook, of the script its cells make."""
+Shape = Annotated[list[int], Field(max_length=8)]
+
+
+class Observed(BaseModel):
+    """Base: unknown fields are refused, values don't change, numbers are finite unless a field says otherwise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Failure(Observed):
+    """An exception of the student's code.
+
+    `frames` holds the student's own frames only, outermost first, as (line, source of the line).
+    """
+
+    type: Name
+    message: Text
+    line: Line | None = None
+    frames: Annotated[list[tuple[Line, Text]], Field(max_length=50)] = []
+
+
+class Layer(Observed):
+    """A module of the network that owns parameters itself (not through children).
+
+    `name` is its qualified name, the first one where it has several. `parameters` maps each of its own parameters
+    ("weight", "bias") to its shape. `line` is where the student's code created it.
+    """
+
+    name: Name
+    kind: Literal["conv", "bn", "linear", "other"]
+    class_name: Name
+    parameters: Annotated[dict[str, Shape], Field(max_length=64)]
+    line: Line | None = None
+
+    @property
+    def count(self) -> int:
+        """How many numbers it trains."""
+        total = 0
+        for shape in self.parameters.values():
+            size = 1
+            for side in shape:
+                size *= side
+            total += size
+        return total
+
+
+class Op(Observed):
+    """One operation of a forward pass, in the order of execution.
+
+    `kind` is the operation's common name: input, conv, bn, relu, add, cat, pad, zeros, maxpool, avgpool, flatten,
+    linear, slice, or ATen's own name for anything else. `inputs` are indices of earlier operations; parameters are
+    not among them: the layer that owns an operation's weight is `layer`. `shape` is the output's, with N first.
+    For conv, maxpool and avgpool, `kernel`, `stride` and `padding` are (height, width).
+    `equals` lists those inputs whose values are exactly the output's (only recorded by the zeroed pass).
+    `line` is where the student's code called it.
+    """
+
+    index: Count
+    kind: Name
+    inputs: Annotated[list[Count], Field(max_length=256)]
+    shape: Shape
+    layer: Name | None = None
+    bias: bool = False
+    kernel: Shape = []
+    stride: Shape = []
+    padding: Shape = []
+    equals: list[Count] = []
+    line: Line | None = None
+
+
+Graph = Annotated[list[Op], Field(max_length=5000)]
+
+
+class Network(Observed):
+    """A fresh instance of the student's class, built with the homework's arguments and examined on the CPU.
+
+    Attributes:
+        parameters: how many numbers it trains, shared ones once.
+        layers: every module with parameters of its own, in definition order.
+        outputs: batch size -> shape of the output, for batches of 1, 2 and 4 (only those that worked).
+        forward_failures: batch size -> what went wrong.
+        graph: one forward pass in eval mode on a batch of 2; empty when none worked.
+        zeroed: the same with the weights and biases of every convolution larger than 1x1 set to zero, but for the
+            first one (the stem): what is left is the skips.
+        without_gradient: parameters ("conv1.weight") that got no gradient in one forward and backward pass.
+        line: where the class is defined.
+        argument_names: the constructor's own, without self.
+    """
+
+    class_name: Name
+    line: Line | None = None
+    argument_names: Annotated[list[Name], Field(max_length=100)] = []
+    parameters: Count = 0
+    layers: Annotated[list[Layer], Field(max_length=2000)] = []
+    outputs: dict[int, Shape] = {}
+    forward_failures: dict[int, Failure] = {}
+    graph: Graph = []
+    zeroed: Graph = []
+    without_gradient: Annotated[list[Name], Field(max_length=5000)] = []
+    gradient_failure: Failure | None = None
+
+
+class Variant(Observed):
+    """The class built with other arguments: how many convolutions a forward pass runs at each map size.
+
+    `convs` maps a map's side in pixels to the number of convolutions with a kernel over 1x1 that produce it.
+    """
+
+    arguments: list[int]
+    parameters: Count = 0
+    convs: dict[int, Count] = {}
+    failure: Failure | None = None
+
+
+class Forward(Observed):
+    """One call of the trained network (by `net(x)` or `net.forward(x)`), while the script ran."""
+
+    input_shape: Shape
+    output_shape: Shape = []
+    grad_enabled: bool
+    training: bool
+    input_device: Name
+    network_device: Name
+    on_batch: bool  # the input has as many images as the batch that the loader served last
+    line: Line | None = None
+
+
+class Step(Observed):
+    """What the script did with one training batch, in the order it did it.
+
+    `events` is a list of "forward", "zero_grad", "backward", "step"; zeroing is seen by its effect as well, in
+    `stale_gradients`: whether gradients of an earlier batch were still there when the backward pass began (None:
+    there was no backward pass). `reaches_network` says whether the loss depended on the network's parameters.
+    """
+
+    images: Count
+    events: Annotated[list[Literal["forward", "zero_grad", "backward", "step"]], Field(max_length=1000)]
+    forwards: Annotated[list[Forward], Field(max_length=1000)] = []
+    stale_gradients: bool | None = None
+    reaches_network: bool | None = None
+    changed_parameters: bool | None = None
+    loss: float | None = None
+    lines: dict[str, Line] = {}  # event -> the line of its first call
+
+
+class Optimizer(Observed):
+    """The optimizer that stepped first (or, when none did, the first one made)."""
+
+    class_name: Name
+    lr: Annotated[float, Field(allow_inf_nan=True)]
+    momentum: Annotated[float, Field(allow_inf_nan=True)] | None = None
+    weight_decay: Annotated[float, Field(allow_inf_nan=True)] | None = None
+    nesterov: bool | None = None
+    covered: Count  # how many of the network's parameter tensors it holds
+    missing: Annotated[list[Name], Field(max_length=5000)] = []  # those of the network that it doesn't
+    foreign: Count = 0  # tensors it holds that aren't the network's
+    line: Line | None = None
+
+
+class Loader(Observed):
+    """A DataLoader that the script read images from."""
+
+    batch_size: int | None
+    images: Count  # length of its dataset
+    line: Line | None = None
+
+
+class Rehearsal(Observed):
+    """A run of the script, as it is, on a handful of images: nothing is trained.
+
+    Each training epoch serves one or two batches of at most four images; the test loop gets whole batches.
+
+    Attributes:
+        ended: "finished"; "crashed" with `failure`; "exited" by sys.exit; "stopped" when its training loop asked for
+            batches without end; "timeout".
+        accelerator: whether a GPU could be used.
+        cuda_requests: lines that asked for a CUDA device by name where there was none (they got the CPU).
+        network_moved: whether anything put the trained network on a device (`.to`, `.cuda`, a default device).
+        network_device: where it was in the end.
+        network_class: class of the network that was trained; None when no network was found.
+        steps: one entry a training batch.
+        tests: calls of the network on test batches.
+        printed: the end of what the script printed.
+    """
+
+    ended: Literal["finished", "crashed", "exited", "stopped", "timeout"]
+    failure: Failure | None = None
+    accelerator: bool = False
+    cuda_requests: Annotated[list[Line], Field(max_length=1000)] = []
+    network_class: Name | None = None
+    network_moved: bool = False
+    network_device: Name | None = None
+    optimizer: Optimizer | None = None
+    train_loader: Loader | None = None
+    test_loader: Loader | None = None
+    steps: Annotated[list[Step], Field(max_length=1000)] = []
+    tests: Annotated[list[Forward], Field(max_length=5000)] = []
+    seconds: float = 0.0
+
+
+class Blank(Observed):
+    """An answer that was left open (`...`). `question` is "Q5", or None for one of the class."""
+
+    line: Line
+    question: Name | None = None
+
+
+class Observations(Observed):
+    """All that checks may look at."""
+
+    homework: Name
+    file: Name
+    blanks: list[Blank] = []
+    syntax_error: Failure | None = None
+    rehearsal: Rehearsal | None = None
+    network: Network | None = None
+    network_failure: Failure | None = None  # why there is no `network`: class missing, constructor raised
+    variants: list[Variant] = []
+    problem: Text | None = None  # the run itself failed (killed, memory, no answer): an outcome's name and a sentence
+
+
+class TrainingReport(Observed):
+    """What happened in a proctored training, as the proctor saw it.
+
+    Attributes:
+        ended_by: "script" (it ended by itself), "epochs" (the budget's images were served), "time" (the box ended),
+            "crash" (with `failure`), "exit", "stopped" (the script asked for ever more empty epochs).
+        epochs: images served over images in the training set.
+        images, steps: training images served; optimizer steps seen.
+        seconds: from the first training batch to the end of training.
+        losses: (images served so far, loss of that batch), thinned out to at most 500 points.
+        network_class, parameters: of the network that was found and tested.
+        left_in: the mode the script left the network in.
+        test_batch_size: of the script's own test loader; the pass "as left" uses it.
+    """
+
+    ended_by: Literal["script", "epochs", "time", "crash", "exit", "stopped"]
+    failure: Failure | None = None
+    epochs: float = 0.0
+    images: Count = 0
+    steps: Count = 0
+    seconds: float = 0.0
+    losses: Annotated[list[tuple[Count, Annotated[float, Field(allow_inf_nan=True)]]], Field(max_length=500)] = []
+    network_class: Name | None = None
+    parameters: Count = 0
+    left_in: Literal["train", "eval"] | None = None
+    test_batch_size: int | None = None
+    device: Name | None = None
+    cuda_requests: Annotated[list[Line], Field(max_length=1000)] = []
+    problem: Text | None = None  # why no network could be tested

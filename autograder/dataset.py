@@ -1,0 +1,500 @@
+"""Datasets as four `.npy` arrays and a `dataset.json`, memory-mapped by everything that reads them.
+
+Called by the commands (`autograder data ...`, `check --train`, `grade`) and by whoever needs images. Never runs in the
+process of a student's code, and never unpickles a file whose MD5 isn't the official one.
+
+On disk, for a dataset called NAME, in `ROOT/NAME/`:
+
+    train_images.npy  (N, 32, 32, 3) uint8      train_labels.npy  (N,) int64
+    test_images.npy   (M, 32, 32, 3) uint8      test_labels.npy   (M,) int64
+    dataset.json      format, name, source, classes, counts, fingerprint
+
+Which data is the homework's own? The data called "cifar10". That name is given here and only after torchvision's
+MD5 sums of the official batches matched; an imported image folder can't have it. What this doesn't do: there is no
+list of known fingerprints, so a person who may write to the data folder can forge the name in `dataset.json`.
+Submissions never can, their sandbox doesn't hold the folder. `verify` re-hashes the arrays and finds arrays that
+changed after they were prepared; the fingerprint goes into every result, so that two runs can be compared.
+
+Cost on one core of a 2-core container: `load` 1 ms; the 60,000 JPEGs of a `.tar.xz` 13 s.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autograder.errors import KitError
+
+OFFICIAL = "cifar10"
+IMPORTED = "cifar10-jpeg"
+PRACTICE = "practice"
+FORMAT = 1
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+IMAGE_SHAPE = (32, 32, 3)
+IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"}
+LARGEST_IMAGE_FILE = 2**20  # bytes; a 32x32 picture has at most a few thousand
+STALE_AFTER_S = 24 * 3600  # a temporary folder this old belongs to nobody
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+Arrays = dict[str, npt.NDArray[Any]]
+"""The four arrays, by the names in `ARRAYS`."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A prepared dataset. The arrays are mapped anew at each access, read-only.
+
+    Attributes:
+        name: "cifar10" for the official data, "practice" for the generated set, else what it was imported as.
+        source: where it came from, in words.
+        fingerprint: SHA-256 over the four arrays, as hex.
+        classes: their names; label i means `classes[i]`.
+    """
+
+    name: str
+    source: str
+    fingerprint: str
+    folder: Path
+    train_count: int
+    test_count: int
+    classes: tuple[str, ...]
+
+    @property
+    def train_images(self) -> Images:
+        """(train_count, 32, 32, 3) uint8."""
+        return _map(self.folder, "train_images")
+
+    @property
+    def train_labels(self) -> Labels:
+        """(train_count,) int64."""
+        return _map(self.folder, "train_labels")
+
+    @property
+    def test_images(self) -> Images:
+        """(test_count, 32, 32, 3) uint8."""
+        return _map(self.folder, "test_images")
+
+    @property
+    def test_labels(self) -> Labels:
+        """(test_count,) int64."""
+        return _map(self.folder, "test_labels")
+
+
+def load(folder: Path) -> Dataset:
+    """The dataset prepared in `folder`, after a look at every array's type, shape and file size, and at the labels.
+
+    Raises KitError when something is missing, truncated or not as `dataset.json` says. Doesn't hash: see `verify`.
+    """
+    hint = "prepare it again: autograder data fetch, or autograder data practice"
+    if not folder.is_dir():
+        raise KitError(f"{folder}: no dataset is there", hint)
+    dataset = _read_description(folder, hint)
+    counts = {"train": dataset.train_count, "test": dataset.test_count}
+    for name in ARRAYS:
+        split, kind = name.split("_")
+        images = kind == "images"
+        shape = (counts[split], *IMAGE_SHAPE) if images else (counts[split],)
+        path = folder / f"{name}.npy"
+        try:
+            array = _map(folder, name)
+        except FileNotFoundError as error:
+            raise KitError(f"{path}: missing", hint) from error
+        except (OSError, ValueError, EOFError) as error:
+            raise KitError(f"{path}: damaged or truncated ({_first_line(error)})", hint) from error
+        dtype = np.dtype("<u1" if images else "<i8")
+        if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
+            raise KitError(f"{path}: has {array.dtype} {array.shape}, not {dtype} {shape}", hint)
+        if path.stat().st_size != array.offset + array.nbytes:
+            raise KitError(f"{path}: {path.stat().st_size:,} bytes, not {array.offset + array.nbytes:,}", hint)
+        if not images and (array.min() < 0 or array.max() >= len(dataset.classes)):
+            raise KitError(f"{path}: labels {array.min()} to {array.max()} of {len(dataset.classes)} classes", hint)
+    return dataset
+
+
+def verify(dataset: Dataset) -> None:
+    """Hash the arrays again. Raises KitError when they aren't those that were prepared."""
+    if _fingerprint({name: _map(dataset.folder, name) for name in ARRAYS}) != dataset.fingerprint:
+        raise KitError(
+            f"{dataset.folder}: the arrays aren't those that were prepared (another SHA-256)",
+            "prepare it again: autograder data fetch, or autograder data practice",
+        )
+
+
+def prepared(root: Path) -> list[Dataset]:
+    """Every dataset under `root` that loads, by name."""
+    found = []
+    for description in sorted(root.glob("[!.]*/dataset.json")):
+        try:
+            found.append(load(description.parent))
+        except KitError:
+            continue
+    return found
+
+
+def fetch(name: str, root: Path, source: Path | None = None) -> Dataset:
+    """Prepare a dataset in a folder of its own under `root`, and return it.
+
+    Without `source`: the official archive ("cifar10" is the only one there is), downloaded unless it is prepared
+    already. With `source`: the official `.tar.gz` or its unpacked folder, which becomes "cifar10" whatever `name` is;
+    or an image folder `train/<class>/*`, `test/<class>/*`, or a tar archive of one, which becomes `name`, or
+    "cifar10-jpeg" where `name` is "cifar10". Images are 32x32; labels follow the alphabetical order of the classes.
+
+    Raises KitError when the source isn't one of these, is damaged, or its checksums aren't the official ones.
+    """
+    if source is None:
+        return _download(name, root)
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name) or name == PRACTICE:
+        raise KitError(f"a dataset can't be called {name!r}", "use lower case letters, digits, '-', '_' and '.'")
+    if not source.exists():
+        raise KitError(f"{source}: no such file or folder")
+    if (batches := _batches_folder(source)) is not None:
+        return write(root, OFFICIAL, f"official batches in {source.name}", *_official(_folder_batches(batches), source))
+    if source.is_dir():
+        files: Iterator[tuple[PurePosixPath, bytes]] = _folder_images(source)
+    else:
+        files = _archive_files(source)
+        first = next(files, None)
+        if first is None:
+            raise KitError(f"{source}: holds neither the official batches nor train/<class>/* and test/<class>/*")
+        files = _chain(first, files)
+        if first[0].name in _official_sums():
+            named = ((path.name, content) for path, content in files)
+            return write(root, OFFICIAL, f"official archive {source.name}", *_official(named, source))
+    name = IMPORTED if name == OFFICIAL else name
+    return write(root, name, f"image folder {source.name}", *_image_folder(files, source))
+
+
+def practice(root: Path) -> Dataset:
+    """The generated practice set in `root/practice`, drawn when it isn't there yet (or by an older version)."""
+    from autograder.practice import CLASSES, SOURCE, TEST_COUNT, TRAIN_COUNT, draw
+
+    with suppress(KitError):
+        dataset = load(root / PRACTICE)
+        if dataset.source == SOURCE:
+            return dataset
+    images, labels = draw(TRAIN_COUNT + TEST_COUNT)
+    arrays: Arrays = {
+        "train_images": images[:TRAIN_COUNT],
+        "train_labels": labels[:TRAIN_COUNT],
+        "test_images": images[TRAIN_COUNT:],
+        "test_labels": labels[TRAIN_COUNT:],
+    }
+    return write(root, PRACTICE, SOURCE, arrays, CLASSES)
+
+
+def write(root: Path, name: str, source: str, arrays: Arrays, classes: tuple[str, ...]) -> Dataset:
+    """Write a dataset whole: into a temporary folder beside, to the disk, and then into place by a rename.
+
+    Whatever fails on the way, what was in `root/name` before stays as it was. (The old folder is moved aside for the
+    moment between two renames.)
+    """
+    folder = root / name
+    temporary: Path | None = None
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _remove_stale(root)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
+        temporary.chmod(0o755)
+        for array in ARRAYS:
+            with (temporary / f"{array}.npy").open("wb") as file:
+                np.save(file, arrays[array], allow_pickle=False)
+                _to_disk(file.fileno())
+        description = {
+            "format": FORMAT,
+            "name": name,
+            "source": source,
+            "train_count": len(arrays["train_labels"]),
+            "test_count": len(arrays["test_labels"]),
+            "classes": list(classes),
+            "fingerprint": _fingerprint(arrays),
+        }
+        with (temporary / "dataset.json").open("w", encoding="utf-8") as text:
+            text.write(json.dumps(description, indent=2) + "\n")
+            text.flush()
+            _to_disk(text.fileno())
+        load(temporary)
+        _into_place(temporary, folder)
+    except OSError as error:
+        raise KitError(f"{folder}: couldn't be written ({_first_line(error)})", "what was there is kept") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return load(folder)
+
+
+# --- reading and writing ---------------------------------------------------------------------------------------------
+
+
+def _map(folder: Path, name: str) -> "np.memmap[Any, Any]":
+    array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.memmap):
+        raise ValueError("not a .npy file")
+    return array
+
+
+def _read_description(folder: Path, hint: str) -> Dataset:
+    path = folder / "dataset.json"
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise KitError(f"{path}: missing", hint) from error
+    except (OSError, ValueError) as error:
+        raise KitError(f"{path}: can't be read ({_first_line(error)})", hint) from error
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise KitError(f"{path}: not a dataset of format {FORMAT}", hint)
+    types = {"name": str, "source": str, "fingerprint": str, "train_count": int, "test_count": int, "classes": list}
+    for field, kind in types.items():
+        if type(fields.get(field)) is not kind:
+            raise KitError(f"{path}: {field!r} is missing or isn't a {kind.__name__}", hint)
+    classes = fields["classes"]
+    if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
+        raise KitError(f"{path}: 'classes' isn't a list of names", hint)
+    if fields["train_count"] < 1 or fields["test_count"] < 1:
+        raise KitError(f"{path}: holds no images", hint)
+    return Dataset(
+        name=fields["name"],
+        source=fields["source"],
+        fingerprint=fields["fingerprint"],
+        folder=folder,
+        train_count=fields["train_count"],
+        test_count=fields["test_count"],
+        classes=tuple(classes),
+    )
+
+
+def _fingerprint(arrays: Arrays) -> str:
+    """SHA-256 over the arrays in the order of `ARRAYS`, each with its name, type and shape before its bytes."""
+    digest = hashlib.sha256()
+    for name in ARRAYS:
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _to_disk(descriptor: int) -> None:
+    os.fsync(descriptor)
+
+
+def _into_place(temporary: Path, folder: Path) -> None:
+    aside = temporary.with_name(temporary.name + ".old")
+    replaced = folder.exists()
+    if replaced:
+        folder.rename(aside)
+    try:
+        temporary.rename(folder)
+    except BaseException:
+        if replaced:
+            aside.rename(folder)
+        raise
+    if replaced:
+        shutil.rmtree(aside, ignore_errors=True)
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _to_disk(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remove_stale(root: Path) -> None:
+    for left in root.glob(".*.*/"):
+        if not left.name.endswith(".old") and time.time() - left.stat().st_mtime > STALE_AFTER_S:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+# --- the official archive --------------------------------------------------------------------------------------------
+
+
+def _official_sums() -> dict[str, str]:
+    """File name -> MD5, from torchvision: five training batches, the test batch, the class names."""
+    from torchvision.datasets import CIFAR10
+
+    return {**dict(CIFAR10.train_list), **dict(CIFAR10.test_list), CIFAR10.meta["filename"]: CIFAR10.meta["md5"]}
+
+
+def _download(name: str, root: Path) -> Dataset:
+    if name != OFFICIAL:
+        raise KitError(f"there is no dataset called {name!r} to fetch", f"fetch {OFFICIAL}, or import a folder: --from")
+    with suppress(KitError):
+        return load(root / OFFICIAL)
+    from torchvision.datasets import CIFAR10
+    from torchvision.datasets.utils import download_url
+
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".download.", dir=root) as folder:
+        try:
+            download_url(CIFAR10.url, folder, filename=CIFAR10.filename, md5=CIFAR10.tgz_md5)  # shows its own progress
+        except (OSError, RuntimeError) as error:
+            raise KitError(
+                f"{CIFAR10.url} could not be downloaded ({_first_line(error)})",
+                f"on a machine without internet: --from {CIFAR10.filename}, or make practice data instead",
+            ) from error
+        archive = Path(folder) / CIFAR10.filename
+        named = ((path.name, content) for path, content in _archive_files(archive))
+        return write(root, OFFICIAL, f"official archive {CIFAR10.url}", *_official(named, archive))
+
+
+def _batches_folder(source: Path) -> Path | None:
+    from torchvision.datasets import CIFAR10
+
+    for folder in (source, source / CIFAR10.base_folder):
+        if any((folder / name).is_file() for name in _official_sums()):
+            return folder
+    return None
+
+
+def _folder_batches(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for name in _official_sums():
+        if (folder / name).is_file():
+            yield name, (folder / name).read_bytes()
+
+
+def _official(files: Iterator[tuple[str, bytes]], source: Path) -> tuple[Arrays, tuple[str, ...]]:
+    """The arrays in the official order, from (file name, content) pairs: each is hashed, and only then unpickled."""
+    import pickle
+
+    from torchvision.datasets import CIFAR10
+
+    sums = _official_sums()
+    hint = f"the official one is {CIFAR10.url} (MD5 {CIFAR10.tgz_md5})"
+    found: dict[str, dict[str, Any]] = {}
+    with _progress("reading the official batches", len(sums)) as advance:
+        for name, content in files:
+            if name in sums:
+                if hashlib.md5(content, usedforsecurity=False).hexdigest() != sums[name]:
+                    raise KitError(f"{source}: {name} doesn't have the official checksum", hint)
+                found[name] = pickle.loads(content, encoding="latin1")
+                advance()
+    if missing := [name for name in sums if name not in found]:
+        raise KitError(f"{source}: {missing[0]} is missing", hint)
+    arrays: Arrays = {}
+    for split, names in (("train", CIFAR10.train_list), ("test", CIFAR10.test_list)):
+        batches = [found[name] for name, _ in names]
+        planes = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
+        arrays[f"{split}_images"] = np.ascontiguousarray(planes.transpose(0, 2, 3, 1), dtype=np.uint8)
+        arrays[f"{split}_labels"] = np.concatenate([batch["labels"] for batch in batches]).astype("<i8")
+    return arrays, tuple(found[CIFAR10.meta["filename"]][CIFAR10.meta["key"]])
+
+
+# --- image folders ---------------------------------------------------------------------------------------------------
+
+
+def _folder_images(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    for path in source.glob("*/*/*"):
+        inside = PurePosixPath(path.relative_to(source).as_posix())
+        if _is_image(inside) and path.is_file():
+            if path.stat().st_size > LARGEST_IMAGE_FILE:
+                raise KitError(f"{path}: {path.stat().st_size:,} bytes are too many for a 32x32 picture")
+            yield inside, path.read_bytes()
+
+
+def _archive_files(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """The official batches and the pictures of a tar archive, read as a stream: nothing is unpacked to the disk."""
+    sums = _official_sums()
+    try:
+        with tarfile.open(source, "r|*") as archive:
+            for member in archive:
+                path = PurePosixPath(member.name)
+                if not member.isfile() or not (path.name in sums or _is_image(path)):
+                    continue
+                if member.size > (LARGEST_IMAGE_FILE if path.name not in sums else 64 * LARGEST_IMAGE_FILE):
+                    raise KitError(f"{source}: {path} is too large ({member.size:,} bytes)")
+                content = archive.extractfile(member)
+                if content is not None:
+                    yield path, content.read()
+    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+        raise KitError(f"{source}: not a whole tar archive ({_first_line(error)})") from error
+    except Exception as error:
+        # zlib.error and lzma.LZMAError have no common base but Exception.
+        if type(error).__module__ in ("zlib", "lzma", "_lzma"):
+            raise KitError(f"{source}: not a whole tar archive ({_first_line(error)})") from error
+        raise
+
+
+def _is_image(path: PurePosixPath) -> bool:
+    return (
+        len(path.parts) >= 3
+        and path.parts[-3] in ("train", "test")
+        and path.suffix.lower() in IMAGE_ENDINGS
+        and not path.name.startswith(".")
+    )
+
+
+def _image_folder(files: Iterator[tuple[PurePosixPath, bytes]], source: Path) -> tuple[Arrays, tuple[str, ...]]:
+    """The arrays of an image folder: every stretch of the order has all classes, and no listing order matters."""
+    pictures: dict[str, dict[str, dict[str, Images]]] = {"train": {}, "test": {}}
+    with _progress("reading pictures", None) as advance:
+        for path, content in files:
+            split, label, name = path.parts[-3:]
+            pictures[split].setdefault(label, {})[name] = _decode(content, source, path)
+            advance()
+    classes = tuple(sorted(pictures["train"]))
+    if len(classes) < 2 or classes != tuple(sorted(pictures["test"])):
+        raise KitError(
+            f"{source}: {len(classes)} classes under train/ and {len(pictures['test'])} under test/, not the same ones",
+            "an image folder holds train/<class>/* and test/<class>/*",
+        )
+    arrays: Arrays = {}
+    for split, of_class in pictures.items():
+        order = sorted(
+            (rank, hashlib.sha256(f"{label}/{name}".encode()).digest(), label, name)
+            for label in classes
+            for rank, name in enumerate(sorted(of_class[label]))
+        )
+        arrays[f"{split}_images"] = np.stack([of_class[label][name] for _, _, label, name in order])
+        arrays[f"{split}_labels"] = np.array([classes.index(label) for _, _, label, _ in order], dtype="<i8")
+    return arrays, classes
+
+
+def _decode(content: bytes, source: Path, path: PurePosixPath) -> Images:
+    import io
+
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            size = image.size  # known before anything is decompressed
+            if size == IMAGE_SHAPE[:2]:
+                return np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise KitError(f"{source}: {path} isn't a whole picture ({_first_line(error)})") from error
+    raise KitError(f"{source}: {path} is {size[0]}x{size[1]}, not 32x32")
+
+
+# --- small things ----------------------------------------------------------------------------------------------------
+
+
+def _chain(first: tuple[PurePosixPath, bytes], rest: Iterator[Any]) -> Iterator[tuple[PurePosixPath, bytes]]:
+    yield first
+    yield from rest
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0] or type(error).__name__
+
+
+@contextmanager
+def _progress(text: str, total: int | None) -> Iterator[Any]:
+    """A bar on standard error (nothing where that is no terminal); yields a function that advances it by one."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    with progress:
+        task = progress.add_task(text, total=total)
+        yield lambda: progress.advance(task)

@@ -36,6 +36,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograder.errors import KitError
+from autograder.homework import ROOT
 
 OFFICIAL = "cifar10"
 IMPORTED = "cifar10-jpeg"
@@ -91,6 +92,15 @@ class Dataset:
     def test_labels(self) -> Labels:
         """(test_count,) int64."""
         return _map(self.folder, "test_labels")
+
+
+def default_root() -> Path:
+    """Where datasets are kept unless somebody says otherwise: the checkout's `data/`.
+
+    An installed package has no checkout around it; then it is `data/` of the current folder, where homework scripts
+    keep theirs.
+    """
+    return (ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()) / "data"
 
 
 def load(folder: Path) -> Dataset:

@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autograder.errors import KitError
 from autograder.observations import Blank
@@ -96,10 +97,11 @@ def _content(path: Path, largest: int) -> bytes:
         raise UnreadableError("NO_FILE", f"{path}: no such file") from error
     except OSError as error:
         raise UnreadableError("NOT_REGULAR", f"{path}: can't be read ({error.strerror})") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise UnreadableError("NOT_REGULAR", f"{path}: not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableError("NOT_REGULAR", f"{path}: not a regular file")
         content = file.read(largest + 1)
     if len(content) > largest:
         raise UnreadableError(
@@ -124,41 +126,65 @@ def _check_text(path: Path, script: bytes) -> None:
         message = f"{path}:{line}: byte 0x{script[error.start]:02x} isn't {error.encoding}"
         raise UnreadableError("ENCODING", message, hint) from error
     except (SyntaxError, LookupError) as error:
-        # Python's own words are "unknown encoding: x" and "encoding problem: x with BOM".
-        raise UnreadableError("ENCODING", f"{path}: {str(error).splitlines()[0]}", hint) from error
+        reason = str(error).splitlines()[0]
+        raise UnreadableError(
+            "ENCODING", f"{path}: its first lines declare no usable encoding ({reason})", hint
+        ) from error
 
 
 def _notebook_script(path: Path, content: bytes) -> bytes:
+    try:
+        cells = list(_cells(json.loads(content.decode("utf-8-sig"))))
+    except (ValueError, KeyError, RecursionError) as error:
+        reason = (str(error).splitlines() or [""])[0][:200]
+        message = f"{path}: not a notebook ({reason})"
+        raise UnreadableError("BAD_NOTEBOOK", message, "save it again as .ipynb") from error
+    if not any(kind == "code" and source.strip() for kind, source in cells):
+        raise UnreadableError("EMPTY", f"{path}: no cell holds code")
+
     import jupytext
 
-    try:
-        text = content.decode("utf-8-sig")
-        fields = json.loads(text)
-        if not isinstance(fields, dict) or not ("cells" in fields or "worksheets" in fields):
-            raise ValueError("it has no cells")
-        notebook = jupytext.reads(text, fmt="ipynb")
-    except Exception as error:  # jupytext, nbformat and json each have their own ways to fail on a damaged file
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise UnreadableError(
-            "BAD_NOTEBOOK", f"{path}: not a notebook ({reason[:200]})", "save it again as .ipynb"
-        ) from error
-    language = notebook.metadata.get("kernelspec", {}).get("language", "python")
-    if language != "python":
-        raise UnreadableError("BAD_NOTEBOOK", f"{path}: a notebook in {str(language)[:40]}, not Python")
-    if not any(cell.cell_type == "code" and cell.source.strip() for cell in notebook.cells):
-        raise UnreadableError("EMPTY", f"{path}: no cell holds code")
-    for cell in notebook.cells:
-        cell.metadata = {}  # some tags would make jupytext leave a cell out
-        if cell.cell_type == "code":
-            cell.source = re.sub(r"^(\s*)%time[ \t]+", r"\1", cell.source, flags=re.MULTILINE)
-    filters = {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"}
-    notebook.metadata = {"jupytext": filters, "kernelspec": {"language": "python", "name": "", "display_name": ""}}
+    # Cells are made anew, without metadata: some tags would make jupytext leave a cell out.
+    code: dict[str, Any] = {"outputs": [], "execution_count": None}
+    made = [
+        {"cell_type": kind, "metadata": {}, "source": source, **(code if kind == "code" else {})}
+        for kind, source in cells
+    ]
+    metadata = {
+        "jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"},
+        "kernelspec": {"language": "python", "name": "python3", "display_name": "Python 3"},
+    }
+    whole = {"cells": made, "metadata": metadata, "nbformat": 4, "nbformat_minor": 4}
+    notebook = jupytext.reads(json.dumps(whole), fmt="ipynb")
     script: str = jupytext.writes(notebook, fmt="py:percent")
     if not _parses(script):
         # An `if` or `try` that held nothing but a shell line is left without a body.
         repaired = re.sub(r"^([ \t]+)# ([!%?].*)$", r"\1pass  # \2", script, flags=re.MULTILINE)
         script = repaired if _parses(repaired) else script
-    return script.encode()
+    return script.rstrip("\n").encode("utf-8", "surrogatepass") + b"\n"
+
+
+def _cells(notebook: Any) -> Iterator[tuple[str, str]]:
+    """(type, source) of every cell. Raises ValueError or KeyError where it isn't a notebook in Python."""
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        raise ValueError("it has no list of cells")
+    if notebook.get("nbformat") != 4:
+        raise ValueError(f"its format is {str(notebook.get('nbformat'))[:20]}, not 4")
+    metadata = notebook.get("metadata")
+    kernel = metadata.get("kernelspec") if isinstance(metadata, dict) else None
+    language = kernel.get("language", "python") if isinstance(kernel, dict) else "python"
+    if language != "python":
+        raise ValueError(f"it is in {str(language)[:20]}, not Python")
+    for cell in notebook["cells"]:
+        kind, source = (cell.get("cell_type"), cell.get("source")) if isinstance(cell, dict) else (None, None)
+        lines = [source] if isinstance(source, str) else source
+        if kind not in ("code", "markdown", "raw") or not isinstance(lines, list):
+            raise ValueError("it has a cell without type or source")
+        if not all(isinstance(line, str) for line in lines):
+            raise ValueError("it has a cell that isn't text")
+        text = "".join(lines).replace("\r\n", "\n")
+        # `%time statement` runs the statement; jupytext would make a comment of it.
+        yield kind, re.sub(r"^(\s*)%time[ \t]+", r"\1", text, flags=re.MULTILINE) if kind == "code" else text
 
 
 def _parses(script: str) -> bool:

@@ -1,0 +1,282 @@
+"""`grading_rubric.md`: one document that people read and that decides the points.
+
+Called by `grade` and by `check --train`. Reads one homework's section: a table of accuracy ranges with their points,
+the rows for submissions without an accuracy, and the checks that are required. A section whose ranges overlap or leave
+a gap is refused with its line, so no accuracy ever has two answers or none. How a section is written is explained at
+the top of the document itself. Never sees a submission.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from pydantic import BaseModel, ConfigDict, Field
+
+from autograder.errors import KitError
+from autograder.homework import ROOT
+
+PATH = ROOT / "grading_rubric.md"
+
+Kind = Literal["accuracy", "no accuracy", "no file", "required check failed"]
+
+SPECIAL_ROWS: dict[str, Kind] = {
+    "no accuracy could be had": "no accuracy",
+    "no file by the deadline": "no file",
+    "a required check failed": "required check failed",
+}
+
+_NUMBER = r"(\d+(?:\.\d+)?) ?%"
+_RANGE = re.compile(rf"(?:(from|over) {_NUMBER})? ?(?:(to|(?:to )?below) {_NUMBER})?(, both (?:ends )?included)?")
+
+
+class Tier(BaseModel):
+    """A row of the rubric.
+
+    Attributes:
+        label: its first cell, as written.
+        kind: whether it is a range of accuracy, or which other case it is for.
+        low, high: the range in percent; `low_included`, `high_included` say whether the ends belong to it.
+        line: where it is written.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: Annotated[str, Field(min_length=1, max_length=200)]
+    points: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
+    kind: Kind
+    low: Annotated[float, Field(ge=0, le=100)] = 0.0
+    high: Annotated[float, Field(ge=0, le=100)] = 100.0
+    low_included: bool = True
+    high_included: bool = True
+    line: int = 0
+
+    def holds(self, accuracy_percent: float) -> bool:
+        """Whether an accuracy in percent lies in its range."""
+        above = accuracy_percent > self.low or (self.low_included and accuracy_percent == self.low)
+        return above and (accuracy_percent < self.high or (self.high_included and accuracy_percent == self.high))
+
+
+class Rubric(BaseModel):
+    """One homework's section.
+
+    Attributes:
+        tiers: the ranges of accuracy, best first; together they hold every number from 0 to 100 once.
+        no_accuracy, no_file, required_failed: the other rows; the last is there when checks are required.
+        required_checks: ids of checks, in the order they are written.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    homework: str
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)]
+    no_accuracy: Tier
+    no_file: Tier
+    required_failed: Tier | None = None
+    required_checks: tuple[str, ...] = ()
+
+    @property
+    def max_points(self) -> float:
+        """The most that anybody can get."""
+        return max(tier.points for tier in self.tiers)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what the section means, as hex: another wording of the same rows has the same."""
+        rows = [*self.tiers, self.no_accuracy, self.no_file, *([self.required_failed] if self.required_failed else [])]
+        meaning = [row.model_dump(exclude={"line", "label"}) for row in rows]
+        text = json.dumps([self.homework, meaning, sorted(self.required_checks)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def tier_for(self, accuracy_percent: float | None) -> Tier:
+        """The row for an accuracy in percent, or the row for none.
+
+        Raises ValueError for a number that is no percentage.
+        """
+        if accuracy_percent is None:
+            return self.no_accuracy
+        for tier in self.tiers:
+            if tier.holds(accuracy_percent):
+                return tier
+        raise ValueError(f"{accuracy_percent} is no accuracy in percent")
+
+    def decide(self, accuracy_percent: float | None, failed_checks: Iterable[str] = ()) -> Tier:
+        """The row that decides: the accuracy's, unless a required check failed and its row gives less."""
+        tier = self.tier_for(accuracy_percent)
+        capped = self.required_failed is not None and not set(self.required_checks).isdisjoint(failed_checks)
+        if capped and self.required_failed is not None and self.required_failed.points < tier.points:
+            return self.required_failed
+        return tier
+
+
+def points_text(points: float) -> str:
+    """Points as people write them: 20, 6.5."""
+    return f"{points:.10g}"
+
+
+def load(path: Path, homework_name: str) -> Rubric:
+    """The section `## homework_name` of the document.
+
+    Raises KitError, with the line, when it can't be read, has no such section, or the section isn't complete.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KitError(f"{path}: can't be read ({error})", "the rubric is a UTF-8 Markdown file") from error
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
+    return _Section(path, homework_name, tokens).rubric()
+
+
+class _Section:
+    """One homework's part of the document, being read."""
+
+    def __init__(self, path: Path, homework_name: str, tokens: list[Token]) -> None:
+        self.path = path
+        self.homework_name = homework_name
+        self.line = 1
+        self.tokens = self._own(tokens)
+
+    def rubric(self) -> Rubric:
+        rows = self._rows()
+        tiers = sorted((row for row in rows if row.kind == "accuracy"), key=lambda row: (row.low, row.high))
+        self._refuse_gaps(tiers)
+        special = {row.kind: row for row in rows if row.kind != "accuracy"}
+        for label, kind in SPECIAL_ROWS.items():
+            if kind != "required check failed" and kind not in special:
+                raise self._error(self.line, f"the section has no row {label!r}")
+        checks = self._required_checks()
+        if checks and "required check failed" not in special:
+            raise self._error(self.line, "checks are required, but there is no row 'a required check failed'")
+        return Rubric(
+            homework=self.homework_name,
+            tiers=tuple(reversed(tiers)),
+            no_accuracy=special["no accuracy"],
+            no_file=special["no file"],
+            required_failed=special.get("required check failed"),
+            required_checks=checks,
+        )
+
+    def _error(self, line: int, message: str) -> KitError:
+        return KitError(f"{self.path}:{line}: {message}", "the top of the rubric says how a section is written")
+
+    def _own(self, tokens: list[Token]) -> list[Token]:
+        """The tokens between this section's heading and the next one of its level."""
+        starts = []
+        for index, token in enumerate(tokens):
+            if token.type == "heading_open" and token.tag in ("h1", "h2"):
+                words = _text(tokens[index + 1]).split()
+                starts.append((index, token.tag == "h2" and words[:1] == [self.homework_name]))
+        own = [index for index, is_own in starts if is_own]
+        if not own:
+            raise self._error(1, f"there is no section '## {self.homework_name}'")
+        if len(own) > 1:
+            raise self._error(_line(tokens[own[1]]), f"a second section '## {self.homework_name}'")
+        self.line = _line(tokens[own[0]])
+        following = [index for index, _ in starts if index > own[0]]
+        return tokens[own[0] + 3 : min(following, default=len(tokens))]
+
+    def _rows(self) -> list[Tier]:
+        tables = [index for index, token in enumerate(self.tokens) if token.type == "table_open"]
+        if len(tables) != 1:
+            raise self._error(self.line, f"the section has {len(tables)} tables, not one")
+        rows: list[Tier] = []
+        body = False
+        for index in range(tables[0], len(self.tokens)):
+            token = self.tokens[index]
+            if token.type == "tbody_open":
+                body = True
+            elif token.type == "table_close":
+                break
+            elif token.type == "tr_open" and body:
+                row = self._row(_line(token), index)
+                same = [one for one in rows if one.kind == row.kind != "accuracy"]
+                if same:
+                    raise self._error(row.line, f"a second row {row.label!r} (line {same[0].line} is the first)")
+                rows.append(row)
+        return rows
+
+    def _row(self, line: int, start: int) -> Tier:
+        cells = []
+        for token in self.tokens[start:]:
+            if token.type == "tr_close":
+                break
+            if token.type == "inline":
+                cells.append(" ".join(_text(token).split()))
+        if len(cells) != 2:
+            raise self._error(line, f"a row has {len(cells)} cells, not an accuracy and its points")
+        label, points = cells
+        if not re.fullmatch(r"\d{1,4}(\.\d{1,4})?", points):
+            raise self._error(line, f"{points!r} is no number of points from 0 to 9999")
+        kind = SPECIAL_ROWS.get(label.lower(), "accuracy")
+        if kind != "accuracy":
+            return Tier(label=label, points=float(points), kind=kind, line=line)
+        found = _RANGE.fullmatch(label.lower())
+        if not label or found is None or not (found[1] or found[3]):
+            raise self._error(line, f"{label!r} is no range such as 'over 70%', 'below 30%' or 'from 30% to 70%'")
+        low_word, low, high_word, high, both = found.groups()
+        low_included, high_included = low_word != "over", not (high_word or "").endswith("below")
+        if both and (low_word, high_word) != ("from", "to"):
+            raise self._error(line, f"{label!r}: both ends are included only in 'from … to …'")
+        low_number, high_number = float(low or 0), float(high or 100)
+        empty = low_number > high_number or (low_number == high_number and not (low_included and high_included))
+        if high_number > 100 or empty:
+            raise self._error(line, f"{label!r} holds no accuracy")
+        return Tier(
+            label=label,
+            points=float(points),
+            kind="accuracy",
+            low=low_number,
+            high=high_number,
+            low_included=low_included,
+            high_included=high_included,
+            line=line,
+        )
+
+    def _refuse_gaps(self, tiers: list[Tier]) -> None:
+        if not tiers:
+            raise self._error(self.line, "the section has no range of accuracy")
+        reached, included = 0.0, False  # everything below `reached` has a row; `included`: and so has `reached`
+        last: Tier | None = None
+        for tier in tiers:
+            if last is not None and (tier.low < reached or (tier.low == reached and tier.low_included and included)):
+                raise self._error(tier.line, f"{tier.label!r} overlaps {last.label!r} (line {last.line})")
+            if tier.low > reached or not (tier.low_included or included):
+                missing = f"{reached:g}%" if tier.low == reached else f"{reached:g}% to {tier.low:g}%"
+                raise self._error(tier.line, f"no row says what an accuracy of {missing} gives")
+            reached, included, last = tier.high, tier.high_included, tier
+        if not (reached == 100 and included):
+            missing = "100%" if reached == 100 else f"{reached:g}% to 100%"
+            raise self._error(last.line if last else self.line, f"no row says what an accuracy of {missing} gives")
+
+    def _required_checks(self) -> tuple[str, ...]:
+        found: list[tuple[int, str]] = []
+        for token in self.tokens:
+            if token.type == "inline":
+                for offset, text in enumerate(token.content.splitlines()):
+                    name, colon, value = text.partition(":")
+                    if colon and name.strip(" *_").lower() == "required checks":
+                        found.append((_line(token) + offset, value.strip(" *_.")))
+        if len(found) != 1:
+            raise self._error(self.line, f"the section has {len(found)} lines 'Required checks: …', not one")
+        line, value = found[0]
+        if value.lower() == "none":
+            return ()
+        names = [name.strip(" `") for name in value.split(",")]
+        for name in names:
+            if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+                raise self._error(line, f"{name!r} is no name of a check")
+        if len(set(names)) < len(names):
+            raise self._error(line, "a check is named twice")
+        return tuple(names)
+
+
+def _text(inline: Token) -> str:
+    return "".join(" " if child.type == "softbreak" else child.content for child in inline.children or [])
+
+
+def _line(token: Token) -> int:
+    return token.map[0] + 1 if token.map else 1

@@ -1,0 +1,168 @@
+"""The rubric: what a section means, and that no section with a gap or an overlap is ever accepted."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autograder import rubric
+from autograder.errors import KitError
+
+ROWS = (
+    "over 70% | 20",
+    "from 30% to 70%, both included | 6",
+    "below 30% | 2",
+    "no accuracy could be had | 2",
+    "no file by the deadline | 0",
+)
+
+
+def write(folder: Path, rows: tuple[str, ...] = ROWS, required: str = "Required checks: none", more: str = "") -> Path:
+    table = "\n".join(f"| {row} |" for row in rows)
+    path = folder / "rubric.md"
+    path.write_text(
+        f"# Rubric\n\n## hw6\n\n| accuracy | points |\n| --- | --- |\n{table}\n\n{required}\n\n{more}", encoding="utf-8"
+    )
+    return path
+
+
+def load(folder: Path, *arguments: object, **named: str) -> rubric.Rubric:
+    return rubric.load(write(folder, *arguments, **named), "hw6")  # type: ignore[arg-type]
+
+
+def refused(folder: Path, *arguments: object, **named: str) -> str:
+    with pytest.raises(KitError) as error:
+        load(folder, *arguments, **named)
+    return error.value.message.removeprefix(str(folder / "rubric.md"))
+
+
+def test_the_rubric_in_the_repository_says_what_the_homework_says() -> None:
+    own = rubric.load(rubric.PATH, "hw6")
+    points = {accuracy: own.tier_for(accuracy).points for accuracy in (0.0, 29.999, 30.0, 70.0, 70.01, 100.0, None)}
+    assert points == {0.0: 2, 29.999: 2, 30.0: 6, 70.0: 6, 70.01: 20, 100.0: 20, None: 2}
+    assert own.no_file.points == 0
+    assert own.max_points == 20
+    assert own.required_checks == ()
+
+
+def test_a_tier_quotes_its_row_and_knows_its_line(tmp_path: Path) -> None:
+    tier = load(tmp_path).tier_for(50.0)
+    assert (tier.label, tier.line) == ("from 30% to 70%, both included", 8)
+
+
+@pytest.mark.parametrize("accuracy", [-0.001, 100.001, float("nan"), float("inf")])
+def test_what_is_no_percentage_has_no_tier(tmp_path: Path, accuracy: float) -> None:
+    with pytest.raises(ValueError, match="no accuracy in percent"):
+        load(tmp_path).tier_for(accuracy)
+
+
+def test_markup_does_not_change_the_meaning(tmp_path: Path) -> None:
+    plain = load(tmp_path)
+    rows = ("**over 70 %** | `20`", "*From 30% to 70%* | 6.0", "Below 30.0% | 2", *ROWS[3:])
+    marked = load(tmp_path, rows, "**Required checks:** None.")
+    assert marked.fingerprint == plain.fingerprint
+    assert load(tmp_path, ("over 71% | 20", "from 30% to 71% | 6", *ROWS[2:])).fingerprint != plain.fingerprint
+    assert load(tmp_path, (*ROWS[:4], "no file by the deadline | 1")).fingerprint != plain.fingerprint
+
+
+def test_a_required_check_that_failed_caps_the_points(tmp_path: Path) -> None:
+    capped = load(tmp_path, (*ROWS, "a required check failed | 5"), "Required checks: `blanks`, own-weights")
+    assert capped.required_checks == ("blanks", "own-weights")
+    assert capped.decide(80.0, ["skip"]).points == 20
+    assert capped.decide(80.0, ["own-weights", "skip"]).points == 5
+    assert capped.decide(10.0, ["blanks"]).points == 2
+    assert capped.decide(None, ["blanks"]).kind == "no accuracy"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (("over 70% | 20", "below 70% | 2"), ":7: no row says what an accuracy of 70% gives"),
+        (("over 70% | 20", "to 60% | 2"), ":7: no row says what an accuracy of 60% to 70% gives"),
+        (("from 70% | 20", "to 70% | 2"), ":7: 'from 70%' overlaps 'to 70%' (line 8)"),
+        (("over 60% | 20", "to 70% | 2"), ":7: 'over 60%' overlaps 'to 70%' (line 8)"),
+        (("from 0% | 20", "from 20% to 30% | 2"), ":8: 'from 20% to 30%' overlaps 'from 0%' (line 7)"),
+        (("over 70% to 90% | 20", "to 70% | 2"), ":7: no row says what an accuracy of 90% to 100% gives"),
+        (("over 70% to below 100% | 20", "to 70% | 2"), ":7: no row says what an accuracy of 100% gives"),
+        (("over 0% | 20",), ":7: no row says what an accuracy of 0% gives"),
+        (("over 10% | 20",), ":7: no row says what an accuracy of 0% to 10% gives"),
+        ((), ":3: the section has no range of accuracy"),
+        (("over 100% | 20", "to 100% | 2"), ":7: 'over 100%' holds no accuracy"),
+        (("from 80% to 70% | 20",), ":7: 'from 80% to 70%' holds no accuracy"),
+        (("from 0% to 101% | 20",), ":7: 'from 0% to 101%' holds no accuracy"),
+        (("over 70%, both included | 20",), ":7: 'over 70%, both included': both ends are included only in"),
+        (("good | 20",), ":7: 'good' is no range"),
+        (("", "from 0% | 20"), ":7: '' is no number of points"),
+        (("from 0% | a lot",), ":7: 'a lot' is no number of points"),
+        (("from 0% | -1",), ":7: '-1' is no number of points"),
+        (("from 0% | nan",), ":7: 'nan' is no number of points"),
+        (("from 0%",), ":7: '' is no number of points"),
+    ],
+)
+def test_ranges_that_do_not_tile_are_refused_with_their_line(
+    tmp_path: Path, rows: tuple[str, ...], message: str
+) -> None:
+    assert refused(tmp_path, (*rows, *ROWS[3:])).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("rows", "required", "more", "message"),
+    [
+        (ROWS[:4], "Required checks: none", "", ":3: the section has no row 'no file by the deadline'"),
+        ((*ROWS, ROWS[4]), "Required checks: none", "", ":12: a second row 'no file by the deadline' (line 11"),
+        (ROWS, "", "", ":3: the section has 0 lines 'Required checks"),
+        (ROWS, "Required checks: none\nRequired checks: blanks", "", ":3: the section has 2 lines"),
+        (ROWS, "Required checks: blanks", "", ":3: checks are required, but there is no row"),
+        (ROWS, "Required checks:", "", ":13: '' is no name of a check"),
+        (ROWS, "Note\nRequired checks: blanks, Blanks", "", ":14: 'Blanks' is no name of a check"),
+        (ROWS, "Required checks: blanks, blanks", "", ":13: a check is named twice"),
+        (ROWS, "Required checks: none", "## hw6", ":15: a second section '## hw6'"),
+        (ROWS, "Required checks: none", "| a | b |\n| --- | --- |\n", ":3: the section has 2 tables, not one"),
+    ],
+)
+def test_a_section_that_is_not_complete_is_refused(
+    tmp_path: Path, rows: tuple[str, ...], required: str, more: str, message: str
+) -> None:
+    assert refused(tmp_path, rows, required, more).startswith(message)
+
+
+def test_other_sections_are_left_alone(tmp_path: Path) -> None:
+    more = "## hw60\n\nNothing here yet.\n\n## resnet20 on its own\n\n| a |\n| --- |\n| b |\n"
+    assert load(tmp_path, ROWS, "Required checks: none", more).fingerprint == load(tmp_path).fingerprint
+    with pytest.raises(KitError, match="no section '## hw7'"):
+        rubric.load(write(tmp_path), "hw7")
+    with pytest.raises(KitError, match="can't be read"):
+        rubric.load(tmp_path / "none.md", "hw6")
+
+
+bounds = st.lists(st.integers(1, 9999), min_size=1, max_size=8, unique=True).map(sorted)
+
+
+@given(bounds=bounds, data=st.data())
+def test_every_accuracy_has_exactly_one_tier(
+    tmp_path_factory: pytest.TempPathFactory, bounds: list[int], data: st.DataObject
+) -> None:
+    """Cut [0, 100] anywhere, give each cut to either side, shuffle the rows: it loads, and each number has one row."""
+    cuts = [bound / 100 for bound in bounds]
+    to_the_left = [data.draw(st.booleans()) for _ in cuts]
+    rows = [f"{'to' if to_the_left[0] else 'below'} {cuts[0]}% | 0"]
+    for index, cut in enumerate(cuts):
+        low = f"{'over' if to_the_left[index] else 'from'} {cut}%"
+        last = index == len(cuts) - 1
+        high = "" if last else f" {'to' if to_the_left[index + 1] else 'below'} {cuts[index + 1]}%"
+        rows.append(f"{low}{high} | {index + 1}")
+    shuffled = tuple(data.draw(st.permutations(rows)))
+    folder = tmp_path_factory.mktemp("rubric")
+    loaded = load(folder, (*shuffled, *ROWS[3:]))
+    for accuracy in [0.0, 100.0, *cuts, *(cut - 1e-9 for cut in cuts), *(cut + 1e-9 for cut in cuts)]:
+        assert sum(tier.holds(accuracy) for tier in loaded.tiers) == 1
+        passed = sum(
+            accuracy > cut or (accuracy == cut and not left) for cut, left in zip(cuts, to_the_left, strict=True)
+        )
+        assert loaded.tier_for(accuracy).points == passed
+
+    left_out = data.draw(st.integers(0, len(rows) - 1))
+    assert "no row says" in refused(folder, (*rows[:left_out], *rows[left_out + 1 :], *ROWS[3:]))
+    twice = data.draw(st.sampled_from(rows))
+    assert "overlaps" in refused(folder, (*rows, twice, *ROWS[3:]))

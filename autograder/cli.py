@@ -151,7 +151,8 @@ def grade(
 ) -> None:
     """Grade a class: points, feedback and a report.
 
-    Every submission is checked and trained. A run that was stopped goes on where it was when the same command is given again.
+    Every submission is checked and trained. A run that was stopped goes on where it was when the same command is
+    given again.
     """
     if hours is not None and not (math.isfinite(hours) and hours > 0):
         raise typer.BadParameter("must be a number of hours above 0", param_hint="--hours")

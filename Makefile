@@ -1,0 +1,89 @@
+# What people type. Every target sets up first whatever it needs; `make` alone lists them.
+
+# Given on the command line (make grade SUBMISSIONS=... DEADLINE=...); the environment's are ignored.
+HOMEWORK = hw6
+SUBMISSIONS =
+DATA =
+PROTOCOL =
+DEADLINE =
+HOURS =
+WORKERS =
+SANDBOX =
+OUT =
+FILE =
+FROM =
+BENCH =
+
+READY = .venv/.ready
+PYTHON = .venv/bin/python
+AUTOGRADER = .venv/bin/autograder
+
+.DEFAULT_GOAL := help
+.PHONY: help setup grade check test lint release data bench requirements clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## create .venv, install what is pinned, and bubblewrap where that may be done
+
+$(READY): requirements.txt pyproject.toml setup.sh
+	@PYTHON3='$(PYTHON3)' sh setup.sh
+
+ifneq ($(strip $(SUBMISSIONS)),)
+grade: $(READY) ## grade the example class; with SUBMISSIONS=folder a real one
+	@$(AUTOGRADER) grade "$(SUBMISSIONS)" --homework "$(HOMEWORK)" --out "$(or $(OUT),grades/$(HOMEWORK))" \
+	    $(if $(DATA),--data "$(DATA)") $(if $(PROTOCOL),--protocol "$(PROTOCOL)") \
+	    $(if $(DEADLINE),--deadline "$(DEADLINE)") $(if $(HOURS),--hours "$(HOURS)") \
+	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(SANDBOX),--sandbox "$(SANDBOX)")
+else
+# The demonstration: the same on any machine. The example class is ours, so it may run without a sandbox.
+grade: $(READY)
+	@if [ -n "$(DATA)$(PROTOCOL)$(DEADLINE)$(HOURS)" ]; then \
+	    echo "error: DATA, PROTOCOL, DEADLINE and HOURS need SUBMISSIONS=folder" >&2; exit 2; \
+	fi; \
+	sandbox="$(or $(SANDBOX),bwrap)"; \
+	if [ -z "$(SANDBOX)" ] && ! $(PYTHON) -c 'from autograder.sandbox import choose; choose()' 2>/dev/null; then \
+	    sandbox=none; \
+	    echo "********************************************************************************"; \
+	    echo "*  NO SANDBOX: bubblewrap is missing or does not work here. The example class  *"; \
+	    echo "*  is the kit's own, so it runs all the same, with your rights. Submissions    *"; \
+	    echo "*  of other people are refused until bubblewrap is installed (Debian, Ubuntu:  *"; \
+	    echo "*  apt-get install bubblewrap).                                                *"; \
+	    echo "********************************************************************************"; \
+	fi; \
+	$(AUTOGRADER) data practice && \
+	$(AUTOGRADER) grade examples/submissions --homework "$(HOMEWORK)" --out "$(or $(OUT),grades/example)" \
+	    --data data/practice --protocol preview --sandbox $$sandbox $(if $(WORKERS),--workers "$(WORKERS)")
+endif
+
+check: $(READY) ## check one file: make check FILE=hw6.py
+	@if [ -z "$(FILE)" ]; then echo "error: which file? make check FILE=hw6.py" >&2; exit 2; fi; \
+	$(AUTOGRADER) check "$(FILE)"
+
+test: lint ## run the linters and every test, slow ones last
+	$(PYTHON) -m pytest
+
+lint: $(READY) ## ruff and mypy
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+release: $(READY) ## generate assignment/ from solution/
+	$(AUTOGRADER) release
+
+data: $(READY) ## download CIFAR-10, or import it: make data FROM=file-or-folder
+	$(AUTOGRADER) data fetch $(if $(FROM),--from "$(FROM)")
+
+bench: $(READY) ## measure what must be fast, into build/bench.json; options in BENCH="..."
+	$(PYTHON) bench/measure.py $(BENCH)
+
+requirements: $(READY) ## write requirements.txt again from what .venv holds
+	mkdir -p build
+	sed -n '/^#/p' requirements.txt > build/requirements.txt
+	$(PYTHON) -m pip list --format=freeze --exclude-editable --exclude pip \
+	    | grep -v -i -E '^(nvidia-|cuda-|triton=)' >> build/requirements.txt
+	mv build/requirements.txt requirements.txt
+
+clean: ## remove what the tools leave behind; keeps .venv, data and grades
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis autograder.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -46,6 +46,22 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A run of blocks that keep their shape: (N, channels, side, side)."""
+
+    channels: int
+    side: int
+
+
+@dataclass(frozen=True)
+class AskedOptimizer:
+    """The optimizer that the homework's text asks for; the learning rate is the student's choice."""
+
+    class_name: str
+    momentum: float | None = None
+
+
+@dataclass(frozen=True)
 class Homework:
     """One assignment.
 
@@ -59,6 +75,8 @@ class Homework:
         classes: how many classes it tells apart.
         checks: modules under `autograder/checks`, in the order they run and are shown.
         questions: the numbered blanks.
+        stages: what the network's stages are, from the image to the classifier.
+        optimizer: what trains the network.
         full, preview: the two protocols.
         dataset: the name of its own dataset; a run on any other gives no points.
     """
@@ -72,6 +90,8 @@ class Homework:
     classes: int
     checks: tuple[str, ...]
     questions: tuple[Question, ...]
+    stages: tuple[Stage, ...]
+    optimizer: AskedOptimizer
     full: Protocol
     preview: Protocol
     dataset: str = "cifar10"

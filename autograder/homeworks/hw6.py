@@ -3,7 +3,7 @@
 Source: "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027), and the homework's own text.
 """
 
-from autograder.homework import Homework, Protocol, Question
+from autograder.homework import AskedOptimizer, Homework, Protocol, Question, Stage
 
 HOMEWORK = Homework(
     name="hw6",
@@ -25,6 +25,8 @@ HOMEWORK = Homework(
         Question(8, "the optimizer's step"),
         Question(9, "testing without graphs"),
     ),
+    stages=(Stage(64, 32), Stage(128, 16), Stage(256, 8), Stage(512, 4)),
+    optimizer=AskedOptimizer("SGD", momentum=0.9),
     full=Protocol("full", epochs=5, time_box_s=2 * 3600),
     preview=Protocol("preview", epochs=5, time_box_s=150, train_images=400, test_images=200),
 )

@@ -1,0 +1,306 @@
+"""A fresh instance of the student's network, looked at from all sides: shapes, layers, data flow, gradients.
+
+Called by the proctor, in the process where the student's script ran; it builds the class once more and never touches
+the network that the script trained. Whatever the student's code raises becomes a Failure. Nothing is trained, and big
+convolutions are neither initialised nor computed (`trace.py` says why that loses nothing): hw6's network with two
+variants costs about 0.2 s on one core of a 2.5 GHz Xeon.
+"""
+
+import ast
+import contextlib
+import inspect
+import linecache
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from autograder.observations import Failure, Layer, Network, Op, Variant
+from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip, failure
+from autograder.proctor.trace import MOST_SIDES, Trace, memory_key, student_line
+
+Result = TypeVar("Result")
+
+
+class Made(NamedTuple):
+    """A module at its birth. It is kept, so that no later one gets its id."""
+
+    module: nn.Module
+    line: int | None
+
+
+BATCHES = (2, 4, 1)  # in the order in which they are preferred for the graph
+SEED = 6
+MOST_LAYERS = 2000
+MOST_PARAMETERS_OF_A_LAYER = 64
+MOST_NAMES = 5000
+MOST_ARGUMENTS = 100
+LARGEST_COUNT = 10**12
+FILLED = 2**16  # initial values of convolutions over this size are left out
+
+
+def examine(
+    network_class: Any, arguments: tuple[int, ...], input_shape: tuple[int, int, int], file: str
+) -> tuple[Network | None, Failure | None]:
+    """What `network_class(*arguments)` is, for images of `input_shape` (C, H, W).
+
+    Args:
+        file: the student's, as its code objects name it.
+
+    Returns the network, or None and why there is none. What fails later is recorded in the network.
+    """
+    made: dict[int, Made] = {}
+
+    def build() -> nn.Module:
+        with _quiet_state(), _building(file, made):
+            return _build(network_class, arguments)
+
+    def observe(network: nn.Module) -> Network:
+        with _quiet_state():
+            return _observe(network, network_class, input_shape, file, made)
+
+    network, problem = _attempt(build, file)
+    if network is None:
+        return None, problem
+    return _attempt(lambda: observe(network), file)  # this fails for a class that breaks what nn.Module promises
+
+
+def variant(network_class: Any, arguments: tuple[int, ...], input_shape: tuple[int, int, int], file: str) -> Variant:
+    """How many parameters and convolutions `network_class(*arguments)` has (see Variant)."""
+
+    def count() -> tuple[int, dict[int, int]]:
+        trace = Trace(file)
+        with _quiet_state():
+            with _building(file, {}):
+                network = _build(network_class, arguments)
+            network.eval()
+            with torch.no_grad(), _eager():
+                image = _images(network, 2, input_shape)
+                with trace:
+                    network(image)
+            return _count(network), {side: min(times, LARGEST_COUNT) for side, times in sorted(trace.convs.items())}
+
+    counted, problem = _attempt(count, file)
+    parameters, convs = counted or (0, {})
+    return Variant(arguments=list(arguments), parameters=parameters, convs=convs, failure=problem)
+
+
+def _attempt(action: Callable[[], Result], file: str) -> tuple[Result | None, Failure | None]:
+    """What `action` returns, or why the student's code in it failed. Only an interruption from outside passes."""
+    try:
+        return action(), None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return None, failure(error, file)
+
+
+def _build(network_class: Any, arguments: tuple[int, ...]) -> nn.Module:
+    network = network_class(*arguments)
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"{_name(network_class)}(...) is a {type(network).__name__}, not a torch.nn.Module")
+    return network
+
+
+def _observe(
+    network: nn.Module, network_class: Any, input_shape: tuple[int, int, int], file: str, made: dict[int, Made]
+) -> Network:
+    network.eval()
+    outputs: dict[int, list[int]] = {}
+    failures: dict[int, Failure] = {}
+    graphs: dict[int, list[Op]] = {}
+    for batch in BATCHES:
+        passed, problem = _attempt(lambda batch=batch: _forward(network, batch, input_shape, file), file)  # type: ignore[misc]
+        if passed:
+            outputs[batch], graphs[batch] = passed
+        elif problem:
+            failures[batch] = problem
+    zeroed: list[Op] = []
+    without_gradient: list[str] | None = []
+    gradient_failure: Failure | None = None
+    if graphs:
+        batch = next(iter(graphs))
+        passed, _ = _attempt(lambda: _forward(network, batch, input_shape, file, zeroed=True), file)
+        zeroed = passed[1] if passed else []
+        without_gradient, gradient_failure = _attempt(
+            lambda: _without_gradient(network, batch, input_shape, file), file
+        )
+    return Network(
+        class_name=clip(_name(network_class), NAME_CHARACTERS),
+        line=_class_line(network_class, file),
+        argument_names=_argument_names(network_class),
+        parameters=_count(network),
+        layers=_layers(network, made),
+        outputs=outputs,
+        forward_failures=failures,
+        graph=next(iter(graphs.values()), []),
+        zeroed=zeroed,
+        without_gradient=without_gradient or [],
+        gradient_failure=gradient_failure,
+    )
+
+
+def _forward(
+    network: nn.Module, batch: int, input_shape: tuple[int, int, int], file: str, *, zeroed: bool = False
+) -> tuple[list[int], list[Op]]:
+    """The output's shape and the operations of one forward pass without gradients."""
+    with torch.no_grad(), _eager():
+        image = _images(network, batch, input_shape)
+        with Trace(file, _owners(network), image, zeroed=zeroed) as trace:
+            output = network(image)
+    if not isinstance(output, Tensor):
+        raise TypeError(f"forward returned a {type(output).__name__}, not a tensor")
+    return [int(side) for side in output.shape[:MOST_SIDES]], trace.ops
+
+
+def _without_gradient(network: nn.Module, batch: int, input_shape: tuple[int, int, int], file: str) -> list[str]:
+    """Parameters that no loss could train: nothing of the output, in training mode, depends on them.
+
+    A gradient that is zero isn't missing: a block whose last scale starts at zero has only such ones behind it, and
+    learns. So it is the sum of the outputs that is traced back, which reaches whatever cross-entropy reaches.
+    """
+    network.train()
+    with torch.enable_grad(), _eager(), Trace(file):
+        output = network(_images(network, batch, input_shape))
+        named = list(nn.Module.named_parameters(network))
+        trained = [(name, parameter) for name, parameter in named if parameter.requires_grad]
+        reached: set[str] = set()
+        if trained and output.requires_grad:
+            gradients = torch.autograd.grad(output.sum(), [parameter for _, parameter in trained], allow_unused=True)
+            reached = {name for (name, _), one in zip(trained, gradients, strict=True) if one is not None}
+    return [clip(name, NAME_CHARACTERS) for name, _ in named if name not in reached][:MOST_NAMES]
+
+
+def _images(network: nn.Module, batch: int, input_shape: tuple[int, int, int]) -> Tensor:
+    """Made-up images, (batch, C, H, W) in [-1, 1], where the network's first parameter is."""
+    device = next((parameter.device for parameter in nn.Module.parameters(network)), torch.device("cpu"))
+    generator = torch.Generator(device="cpu").manual_seed(SEED)
+    images = torch.rand((batch, *input_shape), generator=generator, device="cpu", dtype=torch.get_default_dtype())
+    return (images * 2 - 1).to(device)
+
+
+def _owners(network: nn.Module) -> dict[int, str]:
+    owners: dict[int, str] = {}
+    for name, module in nn.Module.named_modules(network):
+        for parameter in module._parameters.values():
+            if parameter is not None and not is_lazy(parameter):
+                owners.setdefault(memory_key(parameter), clip(name, NAME_CHARACTERS))
+    return owners
+
+
+def _count(network: nn.Module) -> int:
+    """How many numbers it trains, shared ones once; lazy ones, which have no size yet, not at all."""
+    every = nn.Module.parameters(network)
+    return min(sum(parameter.numel() for parameter in every if not is_lazy(parameter)), LARGEST_COUNT)
+
+
+def _layers(network: nn.Module, made: dict[int, Made]) -> list[Layer]:
+    layers: list[Layer] = []
+    for name, module in nn.Module.named_modules(network):
+        own = {key: value for key, value in module._parameters.items() if value is not None and not is_lazy(value)}
+        if own and len(layers) < MOST_LAYERS:
+            layers.append(
+                Layer(
+                    name=clip(name, NAME_CHARACTERS),
+                    kind=_kind(module),
+                    class_name=clip(type(module).__name__, NAME_CHARACTERS),
+                    parameters={
+                        clip(key, NAME_CHARACTERS): [int(side) for side in own[key].shape[:MOST_SIDES]]
+                        for key in list(own)[:MOST_PARAMETERS_OF_A_LAYER]
+                    },
+                    line=made[id(module)].line if id(module) in made else None,
+                )
+            )
+    return layers
+
+
+def _name(network_class: Any) -> str:
+    return str(getattr(network_class, "__name__", type(network_class).__name__))
+
+
+def _kind(module: nn.Module) -> Any:
+    kinds: dict[str, type] = {"conv": _ConvNd, "bn": _BatchNorm, "linear": nn.Linear}
+    return next((kind for kind, base in kinds.items() if isinstance(module, base)), "other")
+
+
+def _argument_names(network_class: Any) -> list[str]:
+    names = list(inspect.signature(network_class).parameters)
+    return [clip(name, NAME_CHARACTERS) for name in names[:MOST_ARGUMENTS]]
+
+
+def _class_line(network_class: Any, file: str) -> int | None:
+    """Where `file` defines the class, or the function that builds it; None when it doesn't.
+
+    Of several definitions of one name, it is the one in use.
+    """
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError, RecursionError):  # the source changed, or can't be read any more
+        return None
+    functions = [one for one in (network_class, *vars(network_class).values()) if inspect.isfunction(one)]
+    lines = [one.__code__.co_firstlineno for one in functions if one.__code__.co_filename == file]
+    found = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        and node.name == _name(network_class)
+        and any(node.lineno <= line <= (node.end_lineno or 0) for line in lines)
+    ]
+    return min(found[-1], LAST_LINE) if found else None
+
+
+@contextlib.contextmanager
+def _quiet_state() -> Iterator[None]:
+    """Seed for what runs inside, and put back afterwards what the script left: random numbers, gradient mode."""
+    grad = torch.is_grad_enabled()
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
+        torch.manual_seed(SEED)
+        yield
+    torch.set_grad_enabled(grad)
+
+
+@contextlib.contextmanager
+def _eager() -> Iterator[None]:
+    """Run what `torch.compile` wrapped as it was written: what a compiler made of it would hide its operations."""
+    if "torch._dynamo" in sys.modules:  # only then can anything have been compiled; importing it takes seconds
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    else:
+        yield
+
+
+@contextlib.contextmanager
+def _building(file: str, made: dict[int, Made]) -> Iterator[None]:
+    """While inside, note in `made`, by id, where `file` makes modules, and skip what initialising them costs."""
+    original = nn.Module.__init__
+
+    def noting(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+        made[id(self)] = Made(self, student_line(file, skip_init_of=self))
+        original(self, *args, **kwargs)
+
+    nn.Module.__init__ = noting  # type: ignore[method-assign]
+    try:
+        with _Unfilled():
+            yield
+    finally:
+        nn.Module.__init__ = original  # type: ignore[method-assign]
+
+
+class _Unfilled(TorchDispatchMode):
+    """Leave out the random numbers of big convolutions: eleven million of them are most of a network's cost."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket in (torch.ops.aten.uniform_, torch.ops.aten.normal_):
+            weight = args[0]
+            if weight.dim() == 4 and weight.numel() > FILLED and max(weight.shape[2:]) > 1:
+                return weight
+        return func(*args, **(kwargs or {}))

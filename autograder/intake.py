@@ -1,0 +1,156 @@
+"""A folder of what a class handed in: one entry per student, whatever state the files are in.
+
+Called by `grade`. Only reads. A student whose file can't be read gets an entry that says why, so nobody is dropped and
+nobody stops the others; what is wrong with the folder as a whole is a KitError.
+
+The folder holds one folder or one file for each student, `s0117-ines-carvalho/hw6.py` or `s0117.ipynb`; the name of the
+folder, or of the file without its ending, is the student. When a file came is its modification time: copying with
+`cp -p`, `rsync -t` or an archive keeps it, a `git clone` doesn't.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from autograder import submission
+from autograder.errors import KitError
+from autograder.submission import SUFFIXES, Submission, UnreadableError
+
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
+NOT_STUDENTS = {"__pycache__", "__MACOSX"}
+
+READ = "READ"
+"""The outcome of an entry whose submission was read. The others name what was wrong: "NO_FILE", "AMBIGUOUS", ..."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One student and what came of their hand-in.
+
+    Attributes:
+        outcome: "READ", or why there is no submission.
+        message: the same in a sentence; "" for "READ".
+        submitted_at: modification time of the file, with its offset from UTC; None without a file.
+        late: it came after the deadline.
+    """
+
+    student: str
+    outcome: str
+    message: str = ""
+    submission: Submission | None = None
+    submitted_at: datetime | None = None
+    late: bool = False
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A class: its entries by student, and the names of files that belong to nobody."""
+
+    entries: list[Entry]
+    left_out: list[str]
+
+
+def collect(folder: Path, homework_name: str, deadline: datetime | None = None) -> Intake:
+    """Everybody in `folder`.
+
+    Of a student's folder, the file called `<homework>.py` or `<homework>.ipynb` counts, else the only .py or .ipynb.
+
+    Raises KitError when it is no folder, is empty, or is one student's folder and not a class's.
+    """
+    if not folder.exists():
+        raise KitError(f"{folder}: no such folder")
+    if not folder.is_dir():
+        if folder.suffix.lower() in ARCHIVES:
+            raise KitError(f"{folder}: an archive can't be graded as it is", "unpack it and name the folder")
+        raise KitError(f"{folder}: not a folder", "name the folder that holds one folder or file for each student")
+    names = sorted(entry.name for entry in _scan(folder))
+    found: dict[str, list[Path]] = {}
+    left_out = []
+    for name in names:
+        path = folder / name
+        if path.is_file() and not path.is_symlink() and path.suffix.lower() not in SUFFIXES:
+            left_out.append(name)
+        elif not path.is_dir() and path.stem.casefold() == homework_name.casefold():
+            raise KitError(
+                f"{path}: lies directly in the class's folder, where its name would be the student's",
+                "name the folder above, or call the file by its student",
+            )
+        else:
+            student = path.stem if path.suffix.lower() in SUFFIXES and not path.is_dir() else name
+            found.setdefault(student, []).append(path)
+    if not found:
+        raise KitError(f"{folder}: holds no submissions", "it should hold one folder or file for each student")
+    entries = [_entry(student, paths, homework_name, deadline) for student, paths in sorted(found.items())]
+    return Intake(entries, left_out)
+
+
+def parse_deadline(text: str) -> datetime:
+    """The moment that `text` names: "2026-11-30 23:59", local time unless an offset such as +01:00 or Z follows.
+
+    Raises KitError for anything else.
+    """
+    if re.fullmatch(r"\d{4}-\d\d-\d\d[ T]([01]\d|2[0-3]):\d\d(:\d\d)? ?(Z|[+-]\d\d:?\d\d)?", text.strip()):
+        try:
+            moment = datetime.fromisoformat(text.strip().replace(" ", "T", 1).replace(" ", ""))
+            return moment if moment.tzinfo else moment.astimezone()
+        except ValueError:  # the 31st of November
+            pass
+    raise KitError(
+        f"{text!r} is no deadline", 'write it as "2026-11-30 23:59", local time, or with an offset: "… 23:59 +01:00"'
+    )
+
+
+def _entry(student: str, paths: list[Path], homework_name: str, deadline: datetime | None) -> Entry:
+    printable = student.encode("utf-8", "backslashreplace").decode()  # a name in bytes that aren't UTF-8
+    if printable != student:
+        return Entry(printable, "BAD_PATH", "the name isn't UTF-8")
+    try:
+        path = _chosen(paths, homework_name)
+        status = path.lstat()
+        submitted_at = datetime.fromtimestamp(int(status.st_mtime)).astimezone()
+        # Compared to the fraction of a second: what came at 23:59:00.5 came after 23:59.
+        late = deadline is not None and status.st_mtime > deadline.timestamp()
+    except UnreadableError as error:
+        return Entry(student, error.outcome, error.message)
+    except OSError as error:
+        return Entry(student, "UNREADABLE", f"can't be read ({error.strerror})")
+    try:
+        if stat.S_ISLNK(status.st_mode):
+            raise UnreadableError("SYMLINK", f"{path.name} is a link to somewhere else")
+        return Entry(student, READ, "", submission.read(path), submitted_at, late)
+    except UnreadableError as error:
+        return Entry(student, error.outcome, error.message.removeprefix(f"{path.parent}/"), None, submitted_at, late)
+
+
+def _chosen(paths: list[Path], homework_name: str) -> Path:
+    """The file that counts. Raises UnreadableError when there is none or no telling which."""
+    if len(paths) > 1:
+        raise UnreadableError("AMBIGUOUS", f"handed in more than once: {_list(paths)}")
+    path = paths[0]
+    if path.is_symlink():
+        raise UnreadableError("SYMLINK", f"{path.name} is a link to somewhere else")
+    if not path.is_dir():
+        return path
+    inside = sorted(path / entry.name for entry in _scan(path))
+    candidates = [one for one in inside if one.suffix.lower() in SUFFIXES]
+    named = [one for one in candidates if one.stem.casefold() == homework_name.casefold()]
+    if len(named or candidates) > 1:
+        raise UnreadableError("AMBIGUOUS", f"no telling which file counts: {_list(named or candidates)}")
+    if not candidates:
+        seen = f"; there is {_list(inside)}" if inside else ""
+        raise UnreadableError("NO_FILE", f"no .py or .ipynb file{seen}")
+    return (named or candidates)[0]
+
+
+def _scan(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    with os.scandir(folder) as entries:
+        yield from (entry for entry in entries if not entry.name.startswith(".") and entry.name not in NOT_STUDENTS)
+
+
+def _list(paths: list[Path]) -> str:
+    names = [path.name.encode("utf-8", "backslashreplace").decode() for path in paths[:5]]
+    return ", ".join(names) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")

@@ -1,0 +1,165 @@
+"""Intake: everybody in the folder has an entry, whatever they handed in."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from autograder.errors import KitError
+from autograder.homework import ROOT
+from autograder.intake import Entry, collect, parse_deadline
+
+CODE = b"print('homework')\n"
+
+
+def write(path: Path, content: bytes = CODE) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def entries(folder: Path) -> dict[str, Entry]:
+    return {entry.student: entry for entry in collect(folder, "hw6").entries}
+
+
+def test_the_examples_are_a_class_of_eight() -> None:
+    found = entries(ROOT / "examples" / "submissions")
+    assert len(found) == 8
+    assert {entry.outcome for entry in found.values()} == {"READ"}
+    assert found["s0142-tomasz-wilk"].submission is not None
+    assert found["s0142-tomasz-wilk"].submission.name == "hw6.ipynb"
+
+
+def test_folders_and_files_count_and_the_homeworks_name_comes_first(tmp_path: Path) -> None:
+    write(tmp_path / "s1" / "HW6.py", b"one = 1\n")
+    write(tmp_path / "s1" / "helpers.py")
+    write(tmp_path / "s1" / "notes.txt")
+    write(tmp_path / "s2" / "my homework.py")
+    write(tmp_path / "s3.py")
+    write(tmp_path / "s4.final.py")
+    found = entries(tmp_path)
+    assert {student: entry.outcome for student, entry in found.items()} == dict.fromkeys(
+        ["s1", "s2", "s3", "s4.final"], "READ"
+    )
+    assert found["s1"].submission is not None
+    assert found["s1"].submission.content == b"one = 1\n"
+
+
+def test_nobody_is_dropped_and_nobody_stops_the_others(tmp_path: Path) -> None:
+    (tmp_path / "empty-folder").mkdir()
+    write(tmp_path / "wrong-kind" / "hw6.docx")
+    write(tmp_path / "empty" / "hw6.py", b"\n")
+    write(tmp_path / "binary.py", b"\0\1\2")
+    write(tmp_path / "two-names" / "hw6.py")
+    write(tmp_path / "two-names" / "hw6.ipynb")
+    write(tmp_path / "two-files" / "a.py")
+    write(tmp_path / "two-files" / "b.py")
+    write(tmp_path / "twice.py")
+    write(tmp_path / "twice" / "hw6.py")
+    secret = write(tmp_path.parent / "secret.py")
+    (tmp_path / "link.py").symlink_to(secret)
+    (tmp_path / "link-inside").mkdir()
+    (tmp_path / "link-inside" / "hw6.py").symlink_to(secret)
+    (tmp_path / "link-folder").symlink_to(tmp_path.parent)
+    (tmp_path / "dangling.py").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "folder-as-file").mkdir()
+    (tmp_path / "folder-as-file" / "hw6.py").mkdir()
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / os.fsdecode(b"caf\xe9")).mkdir()
+    write(tmp_path / "fine.py")
+    found = entries(tmp_path)
+    assert {student: entry.outcome for student, entry in found.items()} == {
+        "binary": "BINARY",
+        "caf\\udce9": "BAD_PATH",
+        "dangling": "SYMLINK",
+        "empty": "EMPTY",
+        "empty-folder": "NO_FILE",
+        "fine": "READ",
+        "folder-as-file": "NOT_REGULAR",
+        "link": "SYMLINK",
+        "link-folder": "SYMLINK",
+        "link-inside": "SYMLINK",
+        "pipe": "NOT_REGULAR",
+        "twice": "AMBIGUOUS",
+        "two-files": "AMBIGUOUS",
+        "two-names": "AMBIGUOUS",
+        "wrong-kind": "NO_FILE",
+    }
+    assert found["two-files"].message == "no telling which file counts: a.py, b.py"
+    assert found["wrong-kind"].message == "no .py or .ipynb file; there is hw6.docx"
+    assert found["empty"].message == "hw6.py: the file is empty"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "closed" / "hw6.py")
+    (tmp_path / "closed").chmod(0)
+    write(tmp_path / "fine.py")
+    outcomes = {student: entry.outcome for student, entry in entries(tmp_path).items()}
+    (tmp_path / "closed").chmod(0o755)
+    assert outcomes == {"closed": "UNREADABLE", "fine": "READ"}
+
+
+def test_files_of_nobody_are_said_and_hidden_ones_are_not(tmp_path: Path) -> None:
+    write(tmp_path / "s1.py")
+    write(tmp_path / "README.md")
+    write(tmp_path / ".DS_Store")
+    (tmp_path / "__MACOSX").mkdir()
+    intake = collect(tmp_path, "hw6")
+    assert [entry.student for entry in intake.entries] == ["s1"]
+    assert intake.left_out == ["README.md"]
+
+
+def test_what_is_no_class_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    write(tmp_path / "class.zip", b"PK")
+    write(tmp_path / "one-student" / "hw6.py")
+    write(tmp_path / "file.txt")
+    expected = {
+        "empty": "holds no submissions",
+        "class.zip": "an archive can't be graded",
+        "one-student": "lies directly in the class's folder",
+        "file.txt": "not a folder",
+        "missing": "no such folder",
+    }
+    for name, words in expected.items():
+        with pytest.raises(KitError, match=words) as refused:
+            collect(tmp_path / name, "hw6")
+        assert "\n" not in refused.value.message
+
+
+def test_what_came_after_the_deadline_is_late(tmp_path: Path) -> None:
+    deadline = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
+    for student, seconds in (("early", -60), ("just", 0), ("after", 0.25), ("next-day", 86_400)):
+        moment = deadline.timestamp() + seconds
+        os.utime(write(tmp_path / student / "hw6.py"), (moment, moment))
+    late = {entry.student: entry.late for entry in collect(tmp_path, "hw6", deadline).entries}
+    assert late == {"after": True, "early": False, "just": False, "next-day": True}
+    assert not any(entry.late for entry in collect(tmp_path, "hw6").entries)
+    by_name = {entry.student: entry for entry in collect(tmp_path, "hw6").entries}
+    assert by_name["next-day"].submitted_at == deadline + timedelta(days=1)
+
+
+def test_a_deadline_is_local_unless_it_has_an_offset(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        winter, summer = parse_deadline("2026-11-30 23:59"), parse_deadline("2026-07-01 12:00:30")
+        assert winter == datetime(2026, 11, 30, 22, 59, tzinfo=UTC)
+        assert summer == datetime(2026, 7, 1, 10, 0, 30, tzinfo=UTC)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    for text in ("2026-11-30 23:59 +01:00", "2026-11-30 23:59+0100", "2026-11-30T22:59Z", "2026-11-30 22:59:00 Z"):
+        assert parse_deadline(text) == datetime(2026, 11, 30, 22, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "tomorrow", "2026-11-30", "30.11.2026 23:59", "2026-11-31 23:59", "2026-11-30 24:00"]
+)
+def test_what_is_no_deadline_is_refused(text: str) -> None:
+    with pytest.raises(KitError, match="no deadline"):
+        parse_deadline(text)

@@ -1,0 +1,1 @@
+"""The only modules that share a process with a student's code."""

@@ -1,0 +1,138 @@
+"""The proctor's process: takes a job from the grader, runs the submission, sends back what was seen.
+
+Started by `supervise.py`, inside the sandbox. Two descriptors are its last arguments: the grader's messages, and ours.
+"""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from torch import nn
+
+from autograder.homework import Homework, load
+from autograder.practice import CLASSES, draw
+from autograder.proctor import loaders, rehearse, reveal, script, standin, train
+from autograder.proctor.channel import Channel
+from autograder.proctor.examine import examine, variant
+from autograder.proctor.failure import failure
+
+REHEARSAL_S = 40.0  # of the script; a training loop without loaders ends here
+REHEARSAL_IMAGES = 20
+OFFICIAL_LENGTHS = (50_000, 10_000)
+FIRST_LINE = (
+    "[proctor] the test images in this run are stand-ins: what the script prints as test accuracy doesn't count. "
+    "The grader tests the network on the real ones after training.\n"
+)
+
+
+def main() -> None:
+    """Do one job."""
+    read, write = (int(number) for number in sys.argv[-2:])
+    for descriptor in (read, write):
+        os.set_inheritable(descriptor, False)
+    channel = Channel(read, write)
+    job = channel.receive()
+    homework = load(job["homework"])
+    # Anything torch starts lazily is started now, before a clock runs or a student's line is walked.
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    if job["kind"] == "observe":
+        _observe(channel, homework, job["file"])
+    else:
+        _train(channel, homework, job)
+
+
+def _observe(channel: Channel, homework: Homework, file: str) -> None:
+    images, labels = draw(REHEARSAL_IMAGES)
+    train_length, test_length = OFFICIAL_LENGTHS
+    standin.install(
+        standin.Pictures(
+            standin.Split(images, labels, train_length), standin.Split(images, labels, test_length), CLASSES
+        )
+    )
+
+    def finish(rehearsing: rehearse.Rehearsing, ended: str, error: BaseException | None) -> NoReturn:
+        rehearsal = rehearsing.observed(ended, error)
+        network, trouble, variants = None, None, []
+        kind = script.find_class(homework.network)
+        if kind is not None:
+            network, trouble = examine(kind, homework.arguments, homework.input_shape, file)
+            if network is not None:
+                variants = [variant(kind, given, homework.input_shape, file) for given in homework.other_arguments]
+        channel.send(
+            "observations",
+            rehearsal=rehearsal,
+            network=network,
+            network_failure=trouble,
+            variants=[each.model_dump() for each in variants],
+        )
+        _leave()
+
+    rehearsing = rehearse.Rehearsing(file, REHEARSAL_S, finish)
+    error = script.run(file)
+    finish(rehearsing, "finished", error)
+
+
+def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
+    images = np.load(job["train_images"], mmap_mode="r", allow_pickle=False)[: job["train_count"]]
+    labels = np.load(job["train_labels"], mmap_mode="r", allow_pickle=False)[: job["train_count"]]
+    shown = standin.covering(np.asarray(labels), job["test_count"])
+    preview = job["preview"]
+    lengths = OFFICIAL_LENGTHS if preview else (len(labels), len(shown))
+    standin.install(
+        standin.Pictures(
+            standin.Split(images, labels, lengths[0]),
+            standin.Split(images[shown], labels[shown], lengths[1]),
+            tuple(job["classes"]),
+        )
+    )
+    ration = loaders.Ration(train_images=len(labels), test_images=len(shown)) if preview else loaders.Ration()
+    sys.stdout.write(FIRST_LINE)
+    sys.stdout.flush()
+    file = job["file"]
+
+    def finish(training: train.Training, ended_by: str, error: BaseException | None) -> NoReturn:
+        # In place, wherever the script is: what it has under way must not run on while the network is tested.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        network: nn.Module | None = training.network(homework.network)
+        report = training.summary(ended_by, error, network)
+        channel.send("trained", report=report)
+        if network is not None:
+            try:
+                reveal.answer(channel, network, file)
+            except EOFError:  # the grader has gone
+                pass
+            except Exception as trouble:
+                channel.send("failed", failure=failure(trouble, file))
+        _leave()
+
+    training = train.Training(
+        file=file,
+        images_budget=job["epochs"] * len(labels),
+        epoch_images=len(labels),
+        time_box_s=job["time_box_s"],
+        ration=ration,
+        report=lambda progress: channel.send("progress", **progress),
+        finish=finish,
+    )
+    channel.send("started", device="cuda" if torch.cuda.is_available() else "cpu", threads=torch.get_num_threads())
+    error = script.run(file)
+    finish(training, "script", error)
+
+
+def _leave() -> NoReturn:
+    """End the process at once: whatever the script left to run at its exit doesn't run."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.path[:] = [place for place in sys.path if place != str(Path(__file__).parent)]
+    main()

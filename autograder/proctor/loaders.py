@@ -1,0 +1,181 @@
+"""DataLoaders under watch: how many images they hand out is counted, and what a preview hands out is limited.
+
+Installed by `rehearse.py` and `train.py` before the submission runs. Batches are those that the submission's own
+loader makes, in its own order; a loader over nothing of the dataset's is left as it is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from torch.utils.data import DataLoader, Subset, default_collate
+
+from autograder.proctor import standin
+
+Role = Literal["train", "test"]
+
+
+class Listener(Protocol):
+    """Who is told what loaders do. Either method may end the run by not returning."""
+
+    def asked(self, loader: "DataLoader[Any]", role: Role, at: int) -> bool:
+        """Before batch number `at` of an iteration is made; whether to make it."""
+
+    def served(self, loader: "DataLoader[Any]", role: Role, images: int, at: int) -> None:
+        """A batch of `images` images is about to be handed out."""
+
+
+@dataclass
+class Ration:
+    """How much of a loader one iteration hands out; None for no limit.
+
+    Attributes:
+        train_images: images of the training set an iteration.
+        train_batches: batches of the training set an iteration.
+        batch_images: images a training batch is cut down to.
+        test_images: images of the test set an iteration, rounded down to whole batches (but one at least), because
+            test loops often count on them.
+    """
+
+    train_images: int | None = None
+    train_batches: int | None = None
+    batch_images: int | None = None
+    test_images: int | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether anything is held back."""
+        return self != Ration()
+
+    def batches(self, role: Role, batch_size: int | None, whole: int) -> int:
+        """How many batches of `batch_size` an iteration hands out, of the `whole` it has."""
+        each = batch_size or 1
+        limits = [whole]
+        if role == "test" and self.test_images is not None:
+            limits.append(max(1, self.test_images // each))
+        if role == "train" and self.train_images is not None:
+            limits.append(-(-self.train_images // each))
+        if role == "train" and self.train_batches is not None:
+            limits.append(self.train_batches)
+        return min(limits)
+
+    def cut(self, role: Role, batch_size: int | None, at: int) -> int | None:
+        """How many images batch number `at` is cut to, or None."""
+        if role == "test":
+            return None
+        limits = [] if self.batch_images is None else [self.batch_images]
+        if self.train_images is not None:
+            limits.append(self.train_images - at * (batch_size or 1))
+        return min(limits, default=None)
+
+
+class Served:
+    """The iterator of one pass over a loader."""
+
+    def __init__(
+        self, loader: "DataLoader[Any]", inner: Any, role: Role, listener: Listener, ration: Ration, fast: bool
+    ) -> None:
+        self._loader = loader
+        self._inner = inner
+        self._role = role
+        self._listener = listener
+        self._ration = ration
+        self._fast = fast
+        self._at = 0
+        self._left = ration.batches(role, loader.batch_size, len(inner))
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __next__(self) -> Any:
+        if self._left == 0 or not self._listener.asked(self._loader, self._role, self._at):
+            raise StopIteration
+        with standin.asked_by_loader(self._fast):
+            batch = next(self._inner)
+        size = self._ration.cut(self._role, self._loader.batch_size, self._at)
+        if size is not None:
+            batch = _first(batch, size)
+        self._listener.served(self._loader, self._role, images_in(batch), self._at)
+        self._left -= 1
+        self._at += 1
+        return batch
+
+
+def images_in(batch: Any) -> int:
+    """How many images a batch has: the length of the first tensor in it."""
+    if isinstance(batch, torch.Tensor):
+        return batch.shape[0] if batch.dim() else 1
+    if isinstance(batch, dict):
+        batch = list(batch.values())
+    return images_in(batch[0]) if isinstance(batch, list | tuple) and batch else 0
+
+
+def role_of(loader: "DataLoader[Any]") -> Role:
+    """Which set a loader reads. What isn't the dataset's own (a TensorDataset of its pixels) goes by its use."""
+    split = standin.split_of(loader.dataset)
+    if split is not None:
+        return "train" if split.train else "test"
+    return "train" if torch.is_grad_enabled() else "test"
+
+
+def install(listener: Listener, ration: Ration) -> None:
+    """Watch every DataLoader from now on."""
+    make_iterator, length = DataLoader.__iter__, DataLoader.__len__
+
+    def watched_iterator(self: "DataLoader[Any]") -> Any:
+        if isinstance(self.dataset, torch.utils.data.IterableDataset):
+            return make_iterator(self)
+        fast = _is_fast(self)
+        workers, own_collate = self.num_workers, self.collate_fn
+        # Worker processes cost more than they give where no image is decoded, and a few batches never pay for them.
+        # The batches are the same: both kinds draw their seed in the same way.
+        if fast or ration.limited:
+            self.num_workers = 0
+        if fast:
+            self.collate_fn = standin.collate
+        try:
+            inner = make_iterator(self)
+        finally:
+            self.num_workers, self.collate_fn = workers, own_collate
+        return Served(self, inner, role_of(self), listener, ration, fast)
+
+    def watched_length(self: "DataLoader[Any]") -> int:
+        whole = length(self)
+        if isinstance(self.dataset, torch.utils.data.IterableDataset):
+            return whole
+        return ration.batches(role_of(self), self.batch_size, whole)
+
+    DataLoader.__iter__ = watched_iterator  # type: ignore[method-assign]
+    DataLoader.__len__ = watched_length  # type: ignore[method-assign]
+
+
+def _is_fast(loader: "DataLoader[Any]") -> bool:
+    """Whether the loader's batches can be made whole: plain data, a deterministic transform, no code of its own."""
+    dataset: Any = loader.dataset
+    while type(dataset) is Subset:
+        dataset = dataset.dataset
+    return (
+        type(dataset) is standin.CIFAR10
+        and dataset.is_plain()
+        and standin.arithmetic(dataset.transform) is not None
+        and loader.collate_fn is default_collate
+        and loader.batch_size is not None
+        and loader.worker_init_fn is None
+    )
+
+
+def _first(batch: Any, size: int) -> Any:
+    """The first `size` samples of a collated batch; what isn't made of tensors is left whole."""
+    if isinstance(batch, torch.Tensor):
+        return batch[:size]
+    if isinstance(batch, list):
+        return [_first(part, size) for part in batch]
+    if type(batch) is tuple:
+        return tuple(_first(part, size) for part in batch)
+    if isinstance(batch, dict):
+        return {name: _first(part, size) for name, part in batch.items()}
+    return batch

@@ -1,0 +1,293 @@
+"""The rehearsal: a submission's script as it is, on a handful of images, with everything it does written down.
+
+Called by `__main__.py` for `autograder check`. Nothing is trained: each epoch gets a batch or two of two images, test
+loops get whole batches. The whole network runs a dozen times, so a rehearsal of hw6 takes about a second of CPU time
+beside the import of torch.
+"""
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils.data import DataLoader
+
+from autograder.observations import Failure, Forward, Loader, Optimizer, Rehearsal, Step
+from autograder.proctor import loaders, script, watch
+from autograder.proctor.failure import failure
+
+TRAINED_EPOCHS = 6  # those after it are empty, so that long trainings come to their test loops
+MOST_EPOCHS = 500  # a loop that asks for more never ends by itself
+BATCH_IMAGES = 2
+TEST_IMAGES = 12
+ANSWERED_IMAGES = 4  # a larger test batch is answered from its first images
+KEPT = 900  # steps and calls that are written down, at most
+
+
+@dataclass
+class Batch:
+    """A training batch and what was done with it, as it happens."""
+
+    loader: int
+    iteration: int
+    images: int
+    events: list[str] = field(default_factory=list)
+    forwards: list[Forward] = field(default_factory=list)
+    stale_gradients: bool | None = None
+    reaches_network: bool | None = None
+    changed_parameters: bool | None = None
+    loss: float | None = None
+    lines: dict[str, int] = field(default_factory=dict)
+
+
+class Rehearsing:
+    """Writes down what the script does. `finish` ends the process, from wherever the script is."""
+
+    def __init__(self, file: str, seconds: float, finish: Callable[["Rehearsing", str, BaseException | None], None]):
+        self.file = file
+        self.finish = finish
+        self.network: nn.Module | None = None
+        self.batches: list[Batch] = []
+        self.tests: list[Forward] = []
+        self.optimizer: torch.optim.Optimizer | None = None
+        self.stepped: torch.optim.Optimizer | None = None
+        self.optimizer_observed: Optimizer | None = None
+        self.loader_lines: dict[int, int | None] = {}
+        self.optimizer_lines: dict[int, int | None] = {}
+        self.train_loader: Loader | None = None
+        self.test_loader: Loader | None = None
+        self.moved: list[nn.Module] = []
+        self.kept: list[Any] = []  # what is known by its id must live on
+        self.iterations = 0
+        self.last_images = 0
+        self.testing = True
+        self._versions: list[int] = []
+        self.started = time.monotonic()
+        self.ration = loaders.Ration(train_batches=2, batch_images=BATCH_IMAGES, test_images=TEST_IMAGES)
+        self.cuda_requests = script.comforts(file)
+        loaders.install(self, self.ration)
+        self.end_forward_watch = watch.forwards(self._forward, file)
+        watch.backwards(self._backward)
+        watch.zeroings(self._zeroed)
+        watch.moves(self._moved)
+        watch.makings(torch.optim.Optimizer, self._optimizer_made)
+        watch.makings(DataLoader, self._loader_made)
+        register_optimizer_step_pre_hook(self._before_step)
+        register_optimizer_step_post_hook(self._after_step)
+        torch.compile = lambda model=None, **_: model if model is not None else (lambda function: function)  # type: ignore[assignment]
+        signal.signal(signal.SIGALRM, lambda *_: self.finish(self, "timeout", None))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    # --- loaders ---
+
+    def asked(self, loader: "DataLoader[Any]", role: loaders.Role, at: int) -> bool:
+        """See `loaders.Listener`."""
+        if role == "test" or not torch.is_grad_enabled():
+            return True
+        if at == 0:
+            self.iterations += 1
+            if self.iterations == 2:
+                self.ration.train_batches = 1
+            if self.iterations > MOST_EPOCHS:
+                self.finish(self, "stopped", None)
+        return self.iterations <= TRAINED_EPOCHS
+
+    def served(self, loader: "DataLoader[Any]", role: loaders.Role, images: int, at: int) -> None:
+        """See `loaders.Listener`."""
+        self.last_images = images
+        self.testing = role == "test" or not torch.is_grad_enabled()
+        seen = Loader(
+            batch_size=loader.batch_size,
+            images=len(loader.dataset),  # type: ignore[arg-type]
+            line=self.loader_lines.get(id(loader)),
+        )
+        if self.testing:
+            self.test_loader = seen if role == "test" else self.test_loader
+        elif len(self.batches) < KEPT:
+            self.train_loader = self.train_loader or seen
+            self.batches.append(Batch(id(loader), self.iterations, images))
+
+    def _loader_made(self, loader: "DataLoader[Any]") -> None:
+        self.kept.append(loader)
+        self.loader_lines[id(loader)] = watch.line_in(self.file)
+
+    # --- the training step ---
+
+    def _forward(self, module: nn.Module, inputs: tuple[Any, ...], call: watch.Call) -> Any:
+        line = watch.line_in(self.file)
+        x = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
+        testing = self.testing or not torch.is_grad_enabled()
+        output = _answer_in_part(module, x, call) if self.testing and x is not None else call()
+        parameter = next(module.parameters())
+        seen = Forward(
+            input_shape=list(x.shape) if x is not None else [],
+            output_shape=list(output.shape) if isinstance(output, torch.Tensor) else [],
+            grad_enabled=torch.is_grad_enabled(),
+            training=module.training,
+            input_device=str(x.device) if x is not None else "",
+            network_device=str(parameter.device),
+            on_batch=x is not None and x.dim() > 0 and x.shape[0] == self.last_images,
+            line=line,
+        )
+        if self.network is None or _size(module) >= _size(self.network):
+            self.network = module
+        if testing:
+            if len(self.tests) < KEPT:
+                self.tests.append(seen)
+        elif self.batches:
+            self._note("forward", line)
+            if len(self.batches[-1].forwards) < KEPT:
+                self.batches[-1].forwards.append(seen)
+        return output
+
+    def _backward(self, tensors: Any, call: watch.Call) -> None:
+        if not self.batches or self.testing:
+            call()
+            return
+        batch = self.batches[-1]
+        losses = [tensor for tensor in _tensors(tensors) if isinstance(tensor, torch.Tensor)]
+        parameters = list(self.network.parameters()) if self.network is not None else []
+        if batch.stale_gradients is None:
+            batch.stale_gradients = any(p.grad is not None and bool(p.grad.any()) for p in parameters)
+        before = [None if p.grad is None else p.grad._version for p in parameters]
+        if losses and losses[0].numel() == 1:
+            batch.loss = _finite(losses[0].item())
+        call()
+        after = [None if p.grad is None else p.grad._version for p in parameters]
+        batch.reaches_network = before != after
+        self._note("backward", watch.line_in(self.file))
+
+    def _zeroed(self) -> None:
+        if not self.testing:
+            self._note("zero_grad", watch.line_in(self.file))
+
+    def _before_step(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
+        if self.stepped is None:
+            self.stepped = optimizer
+            self.optimizer_observed = self._describe(optimizer)
+        parameters = self.network.parameters() if self.network is not None else ()
+        self._versions = [parameter._version for parameter in parameters]
+
+    def _after_step(self, _optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
+        if self.testing or not self.batches:
+            return
+        parameters = self.network.parameters() if self.network is not None else ()
+        self.batches[-1].changed_parameters = self._versions != [parameter._version for parameter in parameters]
+        self._note("step", watch.line_in(self.file))
+
+    def _optimizer_made(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = self.optimizer or optimizer
+        self.kept.append(optimizer)
+        self.optimizer_lines[id(optimizer)] = watch.line_in(self.file)
+
+    def _moved(self, module: nn.Module) -> None:
+        self.moved.append(module)
+
+    def _note(self, event: str, line: int | None) -> None:
+        if self.batches and len(self.batches[-1].events) < KEPT:
+            self.batches[-1].events.append(event)
+            if line is not None:
+                self.batches[-1].lines.setdefault(event, line)
+
+    # --- the end ---
+
+    def observed(self, ended: str, error: BaseException | None) -> Rehearsal:
+        """All that was seen."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.end_forward_watch()
+        trouble: Failure | None = None
+        if error is not None and isinstance(error, SystemExit):
+            ended = "exited"
+        elif error is not None:
+            # Empty epochs are ours: what fails for want of batches would not have failed in a training.
+            ended = "stopped" if self.iterations > TRAINED_EPOCHS else "crashed"
+            trouble = failure(error, self.file) if ended == "crashed" else None
+        optimizer = self.optimizer_observed
+        if optimizer is None and self.optimizer is not None:
+            optimizer = self._describe(self.optimizer)
+        steps, tests = self._sorted_out()
+        network = self.network
+        device = next(network.parameters()).device if network is not None else None
+        return Rehearsal(
+            ended=ended,  # type: ignore[arg-type]
+            failure=trouble,
+            accelerator=torch.cuda.is_available(),
+            cuda_requests=self.cuda_requests,
+            network_class=type(network).__name__ if network is not None else None,
+            network_moved=self._was_moved(network),
+            network_device=str(device) if device is not None else None,
+            optimizer=optimizer,
+            train_loader=self.train_loader,
+            test_loader=self.test_loader,
+            steps=[Step.model_validate({name: vars(batch)[name] for name in Step.model_fields}) for batch in steps],
+            tests=tests,
+            seconds=round(time.monotonic() - self.started, 3),
+        )
+
+    def _sorted_out(self) -> tuple[list[Batch], list[Forward]]:
+        """The batches that training is made of, and all calls on others: a look at a batch is no training step."""
+        training = {batch.loader for batch in self.batches if {"backward", "step"} & set(batch.events)}
+        steps, tests = [], list(self.tests)
+        for batch in self.batches:
+            alone = sum(other.iteration == batch.iteration for other in self.batches) == 1
+            if alone and not batch.events:
+                continue
+            if training and batch.loader not in training:
+                tests += batch.forwards
+                continue
+            steps.append(batch)
+        return steps, tests[:KEPT]
+
+    def _was_moved(self, network: nn.Module | None) -> bool:
+        if network is None:
+            return False
+        default = torch.get_default_device().type != "cpu"
+        return default or any(network is part for module in self.moved for part in module.modules())
+
+    def _describe(self, optimizer: torch.optim.Optimizer) -> Optimizer:
+        groups = optimizer.param_groups
+        held = {id(parameter) for group in groups for parameter in group["params"]}
+        named = dict(self.network.named_parameters()) if self.network is not None else {}
+        own = {id(parameter) for parameter in named.values()}
+        first = groups[0]
+        return Optimizer(
+            class_name=type(optimizer).__name__,
+            lr=float(first.get("lr", float("nan"))),
+            momentum=_number(first.get("momentum")),
+            weight_decay=_number(first.get("weight_decay")),
+            nesterov=bool(first["nesterov"]) if "nesterov" in first else None,
+            covered=len(held & own),
+            missing=[name for name, parameter in named.items() if id(parameter) not in held][:KEPT],
+            foreign=len(held - own),
+            line=self.optimizer_lines.get(id(optimizer)),
+        )
+
+
+def _answer_in_part(module: nn.Module, x: torch.Tensor, call: watch.Call) -> Any:
+    """A test batch's output, computed for its first images and repeated: a rehearsal only needs the shape."""
+    if torch.is_grad_enabled() or x.dim() == 0 or x.shape[0] <= ANSWERED_IMAGES:
+        return call()
+    some = module.forward(x[:ANSWERED_IMAGES])
+    if not isinstance(some, torch.Tensor) or some.dim() == 0 or some.shape[0] != ANSWERED_IMAGES:
+        return call()
+    return some[torch.arange(x.shape[0], device=some.device) % ANSWERED_IMAGES]
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _tensors(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float | torch.Tensor) else None
+
+
+def _finite(value: float) -> float | None:
+    return value if value == value and abs(value) != float("inf") else None

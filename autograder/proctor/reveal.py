@@ -1,0 +1,58 @@
+"""After training: test images come in from the grader, scores go out, a batch at a time.
+
+Called by `train.py`'s end, through `__main__.py`. The grader chose the order and sends the next batch only when it has
+the scores of the last. Labels never come here.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from autograder.proctor import standin
+from autograder.proctor.channel import Channel
+from autograder.proctor.failure import failure
+
+
+def test_transform() -> Any:
+    """The transform of the script's own test set; of its training set where it made no test set."""
+    made = standin.CIFAR10.made
+    tests = [dataset for dataset in made if not dataset.train]
+    chosen = (tests or made)[-1:]
+    return chosen[0].transform if chosen else None
+
+
+def answer(channel: Channel, network: nn.Module, file: str) -> None:
+    """Answer the grader's passes until it says that it has all: a JSON message opens each.
+
+    `{"pass": "eval"}` puts the network in eval mode first, `{"pass": "as_left"}` in the mode it was left in.
+    """
+    left = [module.training for module in network.modules()]
+    transform = test_transform()
+    while (message := channel.receive()).get("pass") is not None:
+        if message["pass"] == "eval":
+            network.eval()
+        else:
+            for module, training in zip(network.modules(), left, strict=True):
+                module.training = training
+        for _ in range(int(message["batches"])):
+            images = channel.receive_images()
+            try:
+                scores = _scores(network, images, transform)
+            except Exception as error:
+                channel.send("failed", failure=failure(error, file))
+                break
+            channel.send_scores(scores)
+
+
+def _scores(network: nn.Module, images: npt.NDArray[np.uint8], transform: Any) -> npt.NDArray[np.float32]:
+    """(N, classes) float32 for (N, H, W, C) uint8 images, from whatever the network answers."""
+    parameter = next(network.parameters())
+    with torch.no_grad():
+        outputs = network(standin.transformed(images, transform).to(parameter.device))
+    if not isinstance(outputs, torch.Tensor):
+        raise TypeError(f"the network answered with {type(outputs).__name__}, not with a tensor")
+    scores: npt.NDArray[np.float32] = outputs.detach().to("cpu", torch.float32).contiguous().numpy()
+    return scores

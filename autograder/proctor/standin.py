@@ -1,0 +1,234 @@
+"""What a submission gets when it asks torchvision for CIFAR-10: the same class, over arrays that the grader chose.
+
+Installed by `rehearse.py` and `train.py` before the submission runs. It takes torchvision's arguments, has its
+attributes and gives the same pixels bit for bit. It never holds a test image: where a script asks for them it reads
+stand-ins.
+
+Cost on one core of a 2-core container, without transforms other than ToTensor and Normalize: see `make bench`
+(`loader_ours_over_torchvision`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torchvision
+from PIL import Image
+from torch.utils.data import default_collate
+from torchvision import transforms
+from torchvision.datasets import VisionDataset
+
+_OFFICIAL = torchvision.datasets.CIFAR10
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and labels of one split as a submission sees them.
+
+    Attributes:
+        images: (count, 32, 32, 3) uint8.
+        labels: (count,) int64.
+        length: what `len()` of the dataset says. Where it is more than `count` (previews, rehearsals), images repeat:
+            scripts that split 50,000 images into 45,000 and 5,000 run on four hundred all the same.
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    length: int
+
+    def repeated(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """`array` at the length that a submission sees."""
+        if self.length == len(array):
+            return array
+        return array[np.arange(self.length) % len(array)]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The data of one run. `test` is a stand-in for the test set: images of the training set, every class present."""
+
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+
+
+def covering(labels: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """Indices of `count` images such that the first ones hold every class once (as far as `count` allows)."""
+    firsts = np.unique(labels, return_index=True)[1]
+    rest = np.setdiff1d(np.arange(len(labels)), firsts)
+    chosen: npt.NDArray[np.int64] = np.resize(np.concatenate([np.sort(firsts), rest]), count)
+    return chosen
+
+
+class CIFAR10(_OFFICIAL):
+    """torchvision's CIFAR10 over the arrays of `install`; `root` and `download` are accepted and not used."""
+
+    pictures: Pictures
+    made: "list[CIFAR10]"
+    collated = False  # whether the loader that asks takes a batch as `Collated`; see `asked_by_loader`
+    by_loader = False  # whether a loader asks; what is read without one is told to `read_directly`
+    read_directly: Callable[[], None] | None = None
+
+    def __init__(
+        self,
+        root: Any = "./data",
+        train: bool = True,
+        transform: Any = None,
+        target_transform: Any = None,
+        download: bool = False,
+    ) -> None:
+        VisionDataset.__init__(self, root, transform=transform, target_transform=target_transform)
+        self.train = bool(train)
+        split = self.pictures.train if self.train else self.pictures.test
+        self._split = split
+        self.targets: list[int] = split.repeated(split.labels).tolist()
+        self.classes = list(self.pictures.classes)
+        self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
+        self._own_targets = self.targets
+        CIFAR10.made.append(self)
+
+    @property
+    def data(self) -> npt.NDArray[np.uint8]:
+        """(N, 32, 32, 3) uint8, as torchvision's; made at its full length only when a script asks for it."""
+        if "_data" not in self.__dict__:
+            self.__dict__["_data"] = self._split.repeated(self._split.images)
+        images: npt.NDArray[np.uint8] = self.__dict__["_data"]
+        return images
+
+    @data.setter
+    def data(self, images: npt.NDArray[np.uint8]) -> None:
+        self.__dict__["_data"] = images
+
+    def __len__(self) -> int:
+        return len(self.data) if "_data" in self.__dict__ else self._split.length
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        if self.train and not CIFAR10.by_loader and CIFAR10.read_directly is not None:
+            CIFAR10.read_directly()
+        if "_data" in self.__dict__:
+            pixels = self.data[index]
+        else:
+            at = int(index)
+            if not -self._split.length <= at < self._split.length:
+                raise IndexError(f"index {at} is out of range for {self._split.length} images")
+            pixels = self._split.images[at % self._split.length % len(self._split.images)]
+        image: Any = Image.fromarray(np.asarray(pixels))
+        target: Any = self.targets[index]
+        if self.transform is not None:
+            image = self.transform(image)
+        if self.target_transform is not None:
+            target = self.target_transform(target)
+        return image, target
+
+    def __getitems__(self, indices: Sequence[int]) -> "list[tuple[Any, Any]]":
+        norms = arithmetic(self.transform) if self.is_plain() else None
+        if norms is None:
+            return [self[index] for index in indices]
+        at = np.asarray(indices, dtype=np.int64)
+        images = pixels_to_tensor(self._split.images[at % len(self._split.images)], norms)
+        labels = torch.from_numpy(self._split.labels[at % len(self._split.labels)])
+        if CIFAR10.collated:
+            return Collated(images, labels)
+        return list(zip(images, labels.tolist(), strict=True))
+
+    def is_plain(self) -> bool:
+        """Whether nobody changed the data, the labels or how items are made."""
+        return (
+            type(self).__getitem__ is CIFAR10.__getitem__
+            and "_data" not in self.__dict__
+            and self.targets is self._own_targets
+            and self.target_transform is None
+        )
+
+
+class Collated(list[tuple[Any, Any]]):
+    """A batch that is collated already: nothing in the list, the tensors beside it."""
+
+    def __init__(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+        super().__init__()
+        self.images = images
+        self.labels = labels
+
+
+def collate(samples: Any) -> Any:
+    """What `default_collate` gives, without taking a batch apart first."""
+    if type(samples) is Collated:
+        return [samples.images, samples.labels]
+    return default_collate(samples)
+
+
+def arithmetic(transform: Any) -> list[tuple[torch.Tensor, torch.Tensor]] | None:
+    """The (mean, std) pairs, each (C, 1, 1), of a transform that is ToTensor and then any number of Normalize.
+
+    None for any other transform: those run image by image, as they are.
+    """
+    steps = transform.transforms if type(transform) is transforms.Compose else [transform]
+    if not steps or type(steps[0]) is not transforms.ToTensor:
+        return None
+    pairs = []
+    for step in steps[1:]:
+        if type(step) is not transforms.Normalize:
+            return None
+        mean = torch.as_tensor(step.mean, dtype=torch.float32).view(-1, 1, 1)
+        std = torch.as_tensor(step.std, dtype=torch.float32).view(-1, 1, 1)
+        if (std == 0).any() or mean.numel() not in (1, 3) or std.numel() not in (1, 3):
+            return None  # torchvision has its own words for that
+        pairs.append((mean, std))
+    return pairs
+
+
+def pixels_to_tensor(
+    pixels: npt.NDArray[np.uint8], norms: list[tuple[torch.Tensor, torch.Tensor]]
+) -> torch.Tensor:
+    """(N, H, W, C) uint8 to (N, C, H, W) float32 by the same operations as ToTensor and Normalize, on all at once."""
+    images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    images = images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    for mean, std in norms:
+        images.sub_(mean).div_(std)
+    return images
+
+
+def transformed(pixels: npt.NDArray[np.uint8], transform: Any) -> torch.Tensor:
+    """Test images (N, H, W, C) uint8 through a submission's own transform, stacked."""
+    norms = arithmetic(transform)
+    if norms is not None:
+        return pixels_to_tensor(pixels, norms)
+    images = [Image.fromarray(image) for image in pixels]
+    return torch.stack([torch.as_tensor(transform(image) if transform else np.asarray(image)) for image in images])
+
+
+@contextmanager
+def asked_by_loader(collated: bool) -> Iterator[None]:
+    """While a loader makes a batch: its items aren't counted one by one; `collated` says how it takes them."""
+    CIFAR10.by_loader, CIFAR10.collated = True, collated
+    try:
+        yield
+    finally:
+        CIFAR10.by_loader = CIFAR10.collated = False
+
+
+def split_of(dataset: Any, depth: int = 6) -> "CIFAR10 | None":
+    """The stand-in below `dataset`, through subsets, concatenations and wrappers of a submission's own."""
+    if isinstance(dataset, CIFAR10):
+        return dataset
+    if depth == 0 or not hasattr(dataset, "__dict__"):
+        return None
+    for value in vars(dataset).values():
+        inner = value[0] if isinstance(value, list | tuple) and value else value
+        if isinstance(inner, torch.utils.data.Dataset) and (found := split_of(inner, depth - 1)) is not None:
+            return found
+    return None
+
+
+def install(pictures: Pictures) -> None:
+    """Put the stand-in in torchvision's place, for every way a script may import it."""
+    CIFAR10.pictures = pictures
+    CIFAR10.made = []
+    CIFAR10.__module__ = _OFFICIAL.__module__
+    CIFAR10.__qualname__ = _OFFICIAL.__qualname__
+    torchvision.datasets.CIFAR10 = CIFAR10
+    torchvision.datasets.cifar.CIFAR10 = CIFAR10

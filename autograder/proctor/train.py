@@ -1,0 +1,223 @@
+"""The graded training: a submission's script as it is, on the data and within the budget that the grader set.
+
+Called by `__main__.py`. Images handed out, optimizer steps and time are counted; when the budget has ended, the next
+request for a training batch isn't answered any more, and the network is tested as it is at that moment: `finish` does
+so in place, however deep in the script's loops the request was made, and ends the process. So it doesn't matter what
+the network is called, where it lives, or whether the script catches every exception.
+
+Nothing of this is believed where points are concerned: the grader has its own clock, and test images come only after
+the training (`reveal.py`).
+"""
+
+import gc
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.utils.data import DataLoader
+
+from autograder.observations import Failure, TrainingReport
+from autograder.proctor import loaders, script, standin, watch
+from autograder.proctor.failure import failure
+
+WATCHED_STEPS = 3  # of each optimizer; then the network is known and the forward watch goes away
+REPORT_EVERY_S = 2.0
+KEPT_LOSSES = 500
+GRACE_S = 30.0  # after the time box, for a script that computes without asking for a batch
+MOST_EMPTY = 10_000  # iterations without a batch: a loop that never ends by itself
+
+
+class Training:
+    """Counts, and says when it is over. `finish` tests the network and ends the process."""
+
+    def __init__(
+        self,
+        file: str,
+        images_budget: int,
+        epoch_images: int,
+        time_box_s: float,
+        ration: loaders.Ration,
+        report: Callable[[dict[str, Any]], None],
+        finish: Callable[["Training", str, BaseException | None], None],
+    ) -> None:
+        self.file = file
+        self.images_budget = images_budget
+        self.epoch_images = epoch_images
+        self.time_box_s = time_box_s
+        self.report = report
+        self.finish = finish
+        self.images = 0
+        self.unseen = 0  # images handed out without gradients since the last step: free, unless a step follows
+        self.steps = 0
+        self.empty = 0
+        self.started: float | None = None
+        self.ended: float | None = None
+        self.last_report = time.monotonic()
+        self.losses: list[tuple[int, torch.Tensor]] = []
+        self.loss_stride = 1
+        self.test_batch_size: int | None = None
+        self.called: list[nn.Module] = []
+        self.optimizer: torch.optim.Optimizer | None = None
+        self.optimizer_steps = 0
+        self.end_forward_watch: Callable[[], None] | None = None
+        self.process = os.getpid()
+        self.cuda_requests = script.comforts(file)
+        loaders.install(self, ration)
+        standin.CIFAR10.read_directly = self._read_directly
+        self._watch_forwards()
+        watch.backwards(self._backward)
+        register_optimizer_step_post_hook(self._stepped)
+
+    # --- the budget ---
+
+    def asked(self, loader: "DataLoader[Any]", role: loaders.Role, at: int) -> bool:
+        """See `loaders.Listener`."""
+        if role == "train" and torch.is_grad_enabled():
+            self._check_budget()
+        return True
+
+    def served(self, loader: "DataLoader[Any]", role: loaders.Role, images: int, at: int) -> None:
+        """See `loaders.Listener`."""
+        if role == "test":
+            self.test_batch_size = loader.batch_size
+            return
+        self._count(images)
+
+    def _read_directly(self) -> None:
+        if os.getpid() == self.process:
+            if torch.is_grad_enabled():
+                self._check_budget()
+            self._count(1)
+
+    def _count(self, images: int) -> None:
+        if not torch.is_grad_enabled():
+            self.unseen += images
+            return
+        now = time.monotonic()
+        if self.started is None:
+            self._start(now)
+        self.images += images
+        self.ended = now
+        if now - self.last_report > REPORT_EVERY_S:
+            self.last_report = now
+            self.report(self.progress(now))
+
+    def _start(self, now: float) -> None:
+        self.started = now
+        signal.signal(signal.SIGALRM, lambda *_: self.finish(self, "time", None))
+        signal.setitimer(signal.ITIMER_REAL, self.time_box_s + GRACE_S)
+        self.report(self.progress(now))
+
+    def _check_budget(self) -> None:
+        if self.images >= self.images_budget:
+            self.finish(self, "epochs", None)
+        if self.started is not None and time.monotonic() - self.started >= self.time_box_s:
+            self.finish(self, "time", None)
+        if self.started is None:
+            self.empty += 1
+            if self.empty > MOST_EMPTY:
+                self.finish(self, "stopped", None)
+
+    # --- what the network is, and how it does ---
+
+    def _watch_forwards(self) -> None:
+        self.end_forward_watch = watch.forwards(self._forward, self.file)
+
+    def _forward(self, module: nn.Module, inputs: tuple[Any, ...], call: watch.Call) -> Any:
+        if torch.is_grad_enabled() and not any(module is other for other in self.called):
+            self.called.append(module)
+        return call()
+
+    def _backward(self, tensors: Any, call: watch.Call) -> None:
+        loss = tensors[0] if isinstance(tensors, list | tuple) and tensors else tensors
+        call()
+        if isinstance(loss, torch.Tensor) and loss.numel() == 1 and self.steps % self.loss_stride == 0:
+            self.losses.append((self.images, loss.detach()))
+            if len(self.losses) > KEPT_LOSSES:
+                del self.losses[1::2]
+                self.loss_stride *= 2
+
+    def _stepped(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
+        self.steps += 1
+        self.images += self.unseen
+        self.unseen = 0
+        self.ended = time.monotonic()
+        if optimizer is not self.optimizer:
+            self.optimizer, self.optimizer_steps = optimizer, 0
+            if self.end_forward_watch is None:
+                self._watch_forwards()
+        self.optimizer_steps += 1
+        if self.optimizer_steps == WATCHED_STEPS and self.end_forward_watch is not None:
+            self.end_forward_watch()
+            self.end_forward_watch = None
+
+    def progress(self, now: float) -> dict[str, Any]:
+        """What the grader shows while it waits."""
+        loss = self.losses[-1][1].item() if self.losses else math.nan
+        return {
+            "images": self.images,
+            "of": self.images_budget,
+            "seconds": round(now - (self.started or now), 1),
+            "loss": loss if math.isfinite(loss) else None,
+        }
+
+    # --- the end ---
+
+    def network(self, name: str) -> nn.Module | None:
+        """The network that was trained: what the optimizer stepped, as the script called it; else one called `name`.
+
+        None when there is nothing to test.
+        """
+        trained = set()
+        if self.optimizer is not None:
+            trained = {id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]}
+        modules = [module for module in self.called if _ids(module)]
+        if not any(trained <= _ids(module) for module in modules):
+            # Never called as one, or never called: look at everything there is.
+            modules += [thing for thing in gc.get_objects() if isinstance(thing, nn.Module) and _ids(thing)]
+        if trained:
+            best = max((len(_ids(module) & trained) for module in modules), default=0)
+            modules = [module for module in modules if len(_ids(module) & trained) == best > 0]
+        else:
+            modules = [module for module in modules if type(module).__name__ == name]
+        called = [module for module in modules if any(module is other for other in self.called)]
+        return min(called or modules, key=lambda module: len(_ids(module)), default=None)
+
+    def summary(self, ended_by: str, error: BaseException | None, network: nn.Module | None) -> TrainingReport:
+        """What happened, for the grader."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if self.end_forward_watch is not None:
+            self.end_forward_watch()
+            self.end_forward_watch = None
+        trouble: Failure | None = None
+        if isinstance(error, SystemExit):
+            ended_by = "exit"
+        elif error is not None:
+            ended_by, trouble = "crash", failure(error, self.file)
+        seconds = (self.ended or 0) - self.started if self.started is not None else 0.0
+        return TrainingReport(
+            ended_by=ended_by,  # type: ignore[arg-type]
+            failure=trouble,
+            epochs=round(self.images / self.epoch_images, 4),
+            images=self.images,
+            steps=self.steps,
+            seconds=round(seconds, 3),
+            losses=[(images, loss.item()) for images, loss in self.losses],
+            network_class=type(network).__name__ if network is not None else None,
+            parameters=sum(parameter.numel() for parameter in network.parameters()) if network is not None else 0,
+            left_in=None if network is None else "train" if network.training else "eval",
+            test_batch_size=self.test_batch_size,
+            device=str(next(network.parameters()).device) if network is not None else None,
+            cuda_requests=self.cuda_requests,
+            problem=None if network is not None else "no network was found: nothing was trained, and none was called",
+        )
+
+
+def _ids(module: nn.Module) -> set[int]:
+    return {id(parameter) for parameter in module.parameters()}

@@ -3,6 +3,7 @@
 Called by `grade` and `check --train`, outside the sandbox. Takes arrays and gives numbers; knows no points.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -12,13 +13,15 @@ from pydantic import BaseModel, ConfigDict
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 Pass = Literal["eval", "as_left"]
+PASSES: tuple[Pass, ...] = ("eval", "as_left")
 
 
 class Score(BaseModel):
     """How well a network did on the test images.
 
     Attributes:
-        eval_percent, as_left_percent: accuracy in eval mode, and in the mode and batch size the script left.
+        eval_percent, as_left_percent: accuracy in eval mode, and in the mode and batch size the script left; None
+            for a pass that the network couldn't answer to the end.
         counted: the pass that counts, the better one.
         counted_percent: its accuracy.
         confusion: images of the counted pass, [true class][answered class]; the last column is for images without a
@@ -27,8 +30,8 @@ class Score(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    eval_percent: float
-    as_left_percent: float
+    eval_percent: float | None
+    as_left_percent: float | None
     counted: Pass
     counted_percent: float
     confusion: list[list[int]]
@@ -58,19 +61,21 @@ def accuracy_percent(scores: Scores, labels: Labels) -> float:
     return 100 * int((_answers(scores, labels) == labels).sum()) / len(labels)
 
 
-def score(passes: dict[Pass, Scores], labels: Labels) -> Score:
-    """Accuracy of both passes, and the confusion matrix of the better one (of eval where they are equal).
+def score(passes: Mapping[str, Scores], labels: Labels) -> Score:
+    """Accuracy of the passes there are, "eval" and "as_left", and the confusion matrix of the better one.
 
-    Raises ValueError as `accuracy_percent` does.
+    Raises ValueError as `accuracy_percent` does, and when there is no pass.
     """
-    percents = {name: accuracy_percent(scores, labels) for name, scores in passes.items()}
-    counted: Pass = "as_left" if percents["as_left"] > percents["eval"] else "eval"
+    percents = {name: accuracy_percent(passes[name], labels) for name in PASSES if name in passes}
+    if not percents:
+        raise ValueError("no pass was answered")
+    counted = max(percents, key=lambda name: percents[name])  # of equal ones the first: eval
     classes = passes[counted].shape[1]
     confusion = np.zeros((classes, classes + 1), dtype=np.int64)
     np.add.at(confusion, (labels, _answers(passes[counted], labels)), 1)
     return Score(
-        eval_percent=percents["eval"],
-        as_left_percent=percents["as_left"],
+        eval_percent=percents.get("eval"),
+        as_left_percent=percents.get("as_left"),
         counted=counted,
         counted_percent=percents[counted],
         confusion=confusion.tolist(),

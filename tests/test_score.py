@@ -44,6 +44,15 @@ def test_the_better_pass_counts_and_eval_where_equal() -> None:
     assert score({"eval": good, "as_left": good}, labels).counted == "eval"
 
 
+def test_a_pass_that_was_not_answered_does_not_count() -> None:
+    labels = np.array([0, 1, 2, 3])
+    poor = one_hot([0, 0, 0, 0])
+    only = score({"as_left": poor}, labels)
+    assert (only.counted, only.counted_percent, only.eval_percent) == ("as_left", 25, None)
+    with pytest.raises(ValueError, match="no pass"):
+        score({}, labels)
+
+
 def test_accuracy_of_a_class_without_images_is_unknown() -> None:
     scores = one_hot([0, 1, 1])
     result = score({"eval": scores, "as_left": scores}, np.array([0, 0, 1]))

@@ -1,0 +1,209 @@
+"""From a homework's solution to what students get: the skeleton, as a script and as a notebook, and the handout.
+
+Called by `autograder release` and by the test that compares `assignment/` with what would be generated. `solution/` is
+the only hand-written source; jupytext reads it, nbgrader's ClearSolutions blanks it, and no other code here knows what
+lies between two markers. Nothing is executed, and no file is written before every check has passed.
+
+The same source gives the same bytes: cell ids count up, there are no outputs, no times and no versions.
+Importing nbgrader costs 1.5 to 3 s on one core, so it is imported when something is released and not before.
+"""
+
+import ast
+import logging
+import re
+import shutil
+import tempfile
+from collections import Counter
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from autograder import rubric
+from autograder.errors import KitError
+from autograder.homework import ROOT, homework_names
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+STUB = "..."
+POINTS = "<!-- points -->"
+"""The line of a handout that the homework's table of `grading_rubric.md` replaces."""
+SHORTEST_ANSWER = 12  # characters; below that a line is `else:` or `return x`, which prove nothing
+NOTEBOOK_METADATA: dict[str, Any] = {
+    "accelerator": "GPU",  # Colab then offers one from the start
+    "colab": {"provenance": []},
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+SCRIPT_METADATA: dict[str, Any] = {
+    "jupytext": {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"},
+    "kernelspec": NOTEBOOK_METADATA["kernelspec"],
+}
+_ALMOST_A_MARKER = re.compile(r"\b(begin|end)[\s_-]*solutions?\b", re.IGNORECASE)
+
+
+def release(homework_name: str, root: Path = ROOT) -> list[Path]:
+    """Write `assignment/<name>/` from `solution/<name>/`, both under `root`; the files, sorted.
+
+    What was there is replaced as a whole, and only when all of it could be built. Raises KitError as `build` does.
+    """
+    target = root / "assignment" / homework_name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{homework_name}.", dir=target.parent) as folder:
+        built = Path(folder) / "new"
+        files = [path.relative_to(built) for path in build(homework_name, built, root)]
+        if target.exists():
+            target.rename(Path(folder) / "old")
+        built.rename(target)
+    return [target / path for path in files]
+
+
+def build(homework_name: str, into: Path, root: Path = ROOT) -> list[Path]:
+    """Write `<name>.py`, `<name>.ipynb`, `README.md` and `figures/*.svg` to the folder `into`; the files, sorted.
+
+    Raises KitError, with file and line, when there is no such homework or no source for it, when a marker is nested,
+    unclosed, unopened or misspelt, when nothing is blanked, when the skeleton isn't valid Python, when a line of an
+    answer still stands in what students would get, and when the handout shows points that can't be read.
+    """
+    names = homework_names()
+    if homework_name not in names:
+        raise KitError(f"there is no homework called {homework_name!r}", f"choose one of: {', '.join(names)}")
+    source = root / "solution" / homework_name / f"{homework_name}.py"
+    handout = source.with_name("README.md")
+    for needed in (source, handout):
+        if not needed.is_file():
+            raise KitError(f"{needed}: no such file", "a homework is released from a checkout, which has its solution")
+
+    text = source.read_text(encoding="utf-8")
+    notebook = _read(text)
+    answers = _clear(notebook, text, source)
+    script = _write_script(notebook)
+    _check_python(script, source)
+    _check_leaks(script, answers, source.name, source)
+    given = handout.read_text(encoding="utf-8")
+    if POINTS in given:
+        given = given.replace(POINTS, _points_table(root / "grading_rubric.md", homework_name))
+    _check_leaks(given, answers, handout.name, source)
+
+    into.mkdir(parents=True, exist_ok=True)
+    (into / source.name).write_text(script, encoding="utf-8", newline="\n")
+    (into / f"{homework_name}.ipynb").write_text(_write_notebook(notebook), encoding="utf-8", newline="\n")
+    (into / handout.name).write_text(given, encoding="utf-8", newline="\n")
+    for figure in sorted((source.parent / "figures").glob("*.svg")):
+        (into / "figures").mkdir(exist_ok=True)
+        shutil.copyfile(figure, into / "figures" / figure.name)
+    return sorted(path for path in into.rglob("*") if path.is_file())
+
+
+def _read(text: str) -> Any:
+    import jupytext
+
+    return jupytext.reads(text, fmt="py:percent")
+
+
+def _clear(notebook: Any, text: str, source: Path) -> set[str]:
+    """Blank every solution region of `notebook`; the lines that this removed, stripped, but for the shortest."""
+    from nbgrader.preprocessors import ClearSolutions
+    from traitlets.config import Config
+
+    options = {
+        "code_stub": {"python": STUB},
+        "begin_solution_delimeter": BEGIN,
+        "end_solution_delimeter": END,
+        # Cells of a script carry no nbgrader metadata, and a released file is graded by running it, not cell by cell.
+        "enforce_metadata": False,
+    }
+    clear = ClearSolutions(config=Config(ClearSolutions=options), parent=None)
+    clear.log = logging.Logger("quiet")  # what nbgrader logs, and more, is in the error that follows
+    clear.log.addHandler(logging.NullHandler())
+
+    # Cells don't know their lines, but markers come in the same order in the cells as in the file.
+    marked = [number for number, line in enumerate(text.splitlines(), 1) if BEGIN in line or END in line]
+    if not marked:
+        raise KitError(f"{source}: holds no {BEGIN!r}, so nothing would be left to students")
+    removed: set[str] = set()
+    for index, cell in enumerate(notebook.cells):
+        before = cell.source.splitlines()
+        begins = sum(BEGIN in line for line in before)
+        ends = sum(END in line for line in before)
+        lines, marked = marked[: begins + ends], marked[begins + ends :]
+        try:
+            clear.preprocess_cell(cell, {"language": "python"}, index)
+            if begins != ends:  # each region was closed, so these close nothing; nbgrader passes over them
+                raise RuntimeError("end solution statement without a begin")
+        except RuntimeError as error:
+            raise KitError(
+                f"{source}:{lines[0]}: {error}",
+                f"the markers of this cell are on {_in_words(lines)}; a cell opens and closes each of its regions, "
+                "one after the other",
+            ) from error
+        for line in cell.source.splitlines():
+            if _ALMOST_A_MARKER.search(line):
+                raise KitError(
+                    f"{source}:{_line_of(line, text)}: looks like a marker and isn't one: {line.strip()!r}",
+                    f"the markers are {BEGIN!r} and {END!r}, as they stand here",
+                )
+        left = Counter(before) - Counter(cell.source.splitlines())
+        removed |= {line.strip() for line in left if BEGIN not in line and END not in line}
+    return {line for line in removed if len(line) >= SHORTEST_ANSWER}
+
+
+def _in_words(lines: list[int]) -> str:
+    *first, last = [str(line) for line in lines]
+    return f"lines {', '.join(first)} and {last}" if first else f"line {last}"
+
+
+def _line_of(line: str, text: str) -> int:
+    """Where `line`, of a cell, is in the file: as it is, or behind the `# ` of a text cell."""
+    return next((number for number, other in enumerate(text.splitlines(), 1) if other.endswith(line)), 1)
+
+
+def _check_python(script: str, source: Path) -> None:
+    try:
+        ast.parse(script)
+    except SyntaxError as error:
+        raise KitError(
+            f"{source}: blanked, it isn't valid Python: {error.msg}, at {(error.text or '').strip()!r}",
+            f"a region is replaced by one line, {STUB}, which has to be a statement or a value there",
+        ) from error
+
+
+def _check_leaks(given: str, answers: set[str], name: str, source: Path) -> None:
+    """Refuse a script or a handout in which a line of an answer can still be read."""
+    for number, line in enumerate(given.splitlines(), 1):
+        for answer in sorted(answers):
+            if answer in line:
+                raise KitError(
+                    f"{name}, line {number}: students would read an answer of {source}: {answer!r}",
+                    "say it otherwise there, or take it out of the region",
+                )
+
+
+def _points_table(path: Path, homework_name: str) -> str:
+    decided = rubric.load(path, homework_name)
+    rows = [*decided.tiers, decided.no_accuracy, decided.no_file]
+    if decided.required_failed:
+        checks = ", ".join(f"`{check}`" for check in decided.required_checks)
+        rows.append(decided.required_failed.model_copy(update={"label": f"one of these checks failed: {checks}"}))
+    lines = [f"| {row.label} | {rubric.points_text(row.points)} |" for row in rows]
+    return "\n".join(["| test accuracy | points |", "| --- | --- |", *lines])
+
+
+def _write_script(notebook: Any) -> str:
+    import jupytext
+
+    plain = deepcopy(notebook)
+    plain.metadata = SCRIPT_METADATA
+    script: str = jupytext.writes(plain, fmt="py:percent")
+    return script
+
+
+def _write_notebook(notebook: Any) -> str:
+    import jupytext
+    import nbformat
+
+    plain = deepcopy(notebook)
+    plain.metadata = NOTEBOOK_METADATA
+    for index, cell in enumerate(plain.cells):
+        cell["id"] = f"cell-{index:02d}"
+        cell.metadata = {}
+    nbformat.validate(plain)
+    return f"{jupytext.writes(plain, fmt='ipynb')}\n"

@@ -1,0 +1,153 @@
+"""The same network, the same five epochs, the best recipe we know: what is left once the network is right.
+
+    python solution/hw6/record.py                        # official CIFAR-10, downloaded to ./data
+    python solution/hw6/record.py --data data/cifar10    # a dataset that `autograder data` prepared
+
+Goal: over 92% on the official images, over 90% on their JPEG copies. NOT MEASURED: no full run has been made yet, as
+a GPU wasn't at hand; it has only been run on a few hundred images, which shows that it works and not what it reaches.
+What the homework's own solution reaches, with unchanged pictures and a plain schedule, is about 83%.
+
+The network isn't repeated here: its classes are taken out of hw6.py, beside this file. What differs is all around it:
+
+- pictures are flipped and shifted, so no epoch sees the same one again (a flip in one epoch is undone in the next:
+  five epochs show both sides of each picture two or three times, which drawing lots wouldn't)
+- the targets are 0.9 for the right class and 0.01 more for each: label smoothing
+- the rate climbs for a fifth of the steps and falls to zero; Nesterov momentum; weight decay for weights alone
+- the scores of a picture and of its mirror image are added
+- on a GPU, in bfloat16 and with channels last, and the whole dataset stays in its memory: no loader, no waiting
+"""
+
+import argparse
+import ast
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import nn
+
+EPOCHS = 5
+BATCH = 256
+TOP_RATE = 0.2
+CLIMB = 0.2  # of all steps
+MOMENTUM = 0.9
+DECAY = 5e-4
+SMOOTHING = 0.1
+SHIFT = 2  # pixels, at most, up, down, left and right
+
+
+def network_class():
+    """IdentityResNet as hw6.py defines it, without running the training around it."""
+    path = Path(__file__).with_name("hw6.py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef)]
+    names = {"__name__": "hw6"}
+    exec(compile(tree, str(path), "exec"), names)
+    return names["IdentityResNet"]
+
+
+def load(folder, device, limit):
+    """Training and test set: images (N, 3, 32, 32) float in [-1, 1], labels (N,) int64, all on the device."""
+    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    for train in (True, False):
+        if folder is None:
+            dataset = torchvision.datasets.CIFAR10(root="./data", train=train, download=True)
+            images, labels = dataset.data, np.array(dataset.targets)
+        else:
+            split = "train" if train else "test"
+            images, labels = (np.load(folder / f"{split}_{kind}.npy") for kind in ("images", "labels"))
+        pixels = torch.tensor(images[:limit], device=device).permute(0, 3, 1, 2)
+        yield (pixels.float() / 127.5 - 1).contiguous(memory_format=layout)
+        yield torch.tensor(labels[:limit], device=device)
+
+
+def shifted(images):
+    """Each image moved by up to SHIFT pixels on its own; what comes in at the edge mirrors what is there."""
+    padded = F.pad(images, (SHIFT,) * 4, mode="reflect")
+    n, _, height, width = images.shape
+    down, right = torch.randint(0, 2 * SHIFT + 1, (2, n, 1), device=images.device)
+    rows = (torch.arange(height, device=images.device) + down)[:, None, :, None]  # (N, 1, H, 1)
+    columns = (torch.arange(width, device=images.device) + right)[:, None, None, :]  # (N, 1, 1, W)
+    image = torch.arange(n, device=images.device)[:, None, None, None]
+    channel = torch.arange(3, device=images.device)[None, :, None, None]
+    moved = padded[image, channel, rows, columns]
+    # Indexing loses the layout.
+    return moved.contiguous(memory_format=torch.channels_last) if moved.is_cuda else moved
+
+
+def epochs(images, labels):
+    """Batches of (images, labels), shuffled anew in every epoch, for EPOCHS epochs; what is left over isn't dropped."""
+    mirrored = torch.rand(len(images), device=images.device) < 0.5
+    for _ in range(EPOCHS):
+        for batch in torch.randperm(len(images), device=images.device).split(BATCH):
+            seen = images[batch]
+            seen = torch.where(mirrored[batch, None, None, None], seen.flip(3), seen)
+            yield shifted(seen), labels[batch]
+        mirrored = ~mirrored
+
+
+def train(net, images, labels, precision):
+    """Five epochs; `precision` is a context manager for the forward pass."""
+    steps = EPOCHS * -(-len(images) // BATCH)
+    weights = [parameter for parameter in net.parameters() if parameter.dim() > 1]
+    others = [parameter for parameter in net.parameters() if parameter.dim() == 1]
+    optimizer = torch.optim.SGD(
+        [{"params": weights, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}],
+        lr=TOP_RATE,
+        momentum=MOMENTUM,
+        nesterov=True,
+    )
+    scheduler = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: float(np.interp(step / steps, [0.0, CLIMB, 1.0], [0.1, 1.0, 0.0]))
+    )
+    criterion = nn.CrossEntropyLoss(label_smoothing=SMOOTHING)
+    net.train()
+    for batch, target in epochs(images, labels):
+        with precision:
+            loss = criterion(net(batch), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+
+
+@torch.no_grad()
+def accuracy_percent(net, images, labels, precision):
+    """How many of the images are recognised, each looked at as it is and mirrored."""
+    net.eval()
+    right = 0
+    for batch, target in zip(images.split(1000), labels.split(1000), strict=True):
+        with precision:
+            scores = net(batch).float() + net(batch.flip(3)).float()
+        right += (scores.argmax(dim=1) == target).sum().item()
+    return 100 * right / len(images)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Train hw6's network for five epochs, as well as we can.")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="a prepared dataset instead of torchvision's")
+    parser.add_argument("--images", type=int, metavar="N", help="only the first N images, to see that it works")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+
+    torch.manual_seed(arguments.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.benchmark = True
+    precision = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    images, labels, test_images, test_labels = load(arguments.data, device, arguments.images)
+    net = network_class()(2, 2, 2, 2).to(device)
+    if device.type == "cuda":
+        net = net.to(memory_format=torch.channels_last)
+
+    start = time.perf_counter()  # testing ends with numbers, so the clock stops when the GPU is done
+    train(net, images, labels, precision)
+    accuracy = accuracy_percent(net, test_images, test_labels, precision)
+    seconds = time.perf_counter() - start
+    print(f"{accuracy:.2f}% of {len(test_images):,} test images after {EPOCHS} epochs of {len(images):,}")
+    print(f"{seconds:.1f} s on {torch.cuda.get_device_name() if device.type == 'cuda' else 'the CPU'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ variants costs about 0.2 s on one core of a 2.5 GHz Xeon.
 
 import ast
 import contextlib
+import gc
 import inspect
 import linecache
 import sys
@@ -112,6 +113,8 @@ def _observe(
     network: nn.Module, network_class: Any, input_shape: tuple[int, int, int], file: str, made: dict[int, Made]
 ) -> Network:
     network.eval()
+    if any(is_lazy(parameter) for parameter in nn.Module.parameters(network)):
+        _attempt(lambda: _forward(network, 2, input_shape, file), file)  # gives them their sizes
     outputs: dict[int, list[int]] = {}
     failures: dict[int, Failure] = {}
     graphs: dict[int, list[Op]] = {}
@@ -153,9 +156,7 @@ def _forward(
     with torch.no_grad(), _eager():
         image = _images(network, batch, input_shape)
         with Trace(file, _owners(network), image, zeroed=zeroed) as trace:
-            output = network(image)
-    if not isinstance(output, Tensor):
-        raise TypeError(f"forward returned a {type(output).__name__}, not a tensor")
+            output = _call(network, image)
     return [int(side) for side in output.shape[:MOST_SIDES]], trace.ops
 
 
@@ -167,7 +168,7 @@ def _without_gradient(network: nn.Module, batch: int, input_shape: tuple[int, in
     """
     network.train()
     with torch.enable_grad(), _eager(), Trace(file):
-        output = network(_images(network, batch, input_shape))
+        output = _call(network, _images(network, batch, input_shape))
         named = list(nn.Module.named_parameters(network))
         trained = [(name, parameter) for name, parameter in named if parameter.requires_grad]
         reached: set[str] = set()
@@ -175,6 +176,13 @@ def _without_gradient(network: nn.Module, batch: int, input_shape: tuple[int, in
             gradients = torch.autograd.grad(output.sum(), [parameter for _, parameter in trained], allow_unused=True)
             reached = {name for (name, _), one in zip(trained, gradients, strict=True) if one is not None}
     return [clip(name, NAME_CHARACTERS) for name, _ in named if name not in reached][:MOST_NAMES]
+
+
+def _call(network: nn.Module, image: Tensor) -> Tensor:
+    output = network(image)
+    if not isinstance(output, Tensor):
+        raise TypeError(f"forward returned a {type(output).__name__}, not a tensor")
+    return output
 
 
 def _images(network: nn.Module, batch: int, input_shape: tuple[int, int, int]) -> Tensor:
@@ -257,12 +265,22 @@ def _class_line(network_class: Any, file: str) -> int | None:
 
 @contextlib.contextmanager
 def _quiet_state() -> Iterator[None]:
-    """Seed for what runs inside, and put back afterwards what the script left: random numbers, gradient mode."""
+    """Seed for what runs inside, with gradients, and put back afterwards the modes that the script left.
+
+    Garbage isn't collected meanwhile: going through all of PyTorch's objects takes longer than the whole examination.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
     grad = torch.is_grad_enabled()
-    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
-        torch.manual_seed(SEED)
-        yield
-    torch.set_grad_enabled(grad)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
+            torch.set_grad_enabled(True)
+            torch.manual_seed(SEED)
+            yield
+    finally:
+        torch.set_grad_enabled(grad)
+        if collecting:
+            gc.enable()
 
 
 @contextlib.contextmanager

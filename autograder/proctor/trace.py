@@ -108,7 +108,7 @@ class Trace(TorchDispatchMode):
             others, and record which inputs equal the output.
 
     Attributes:
-        ops: the operations so far.
+        ops: the operations so far; none when there was one that can't be followed.
         convs: map side in pixels -> how many convolutions larger than 1x1 produced it.
     """
 
@@ -145,7 +145,12 @@ class Trace(TorchDispatchMode):
         else:
             result = func(*args, **kwargs)
         if self._recording and len(self.ops) < MOST_OPS:
-            self._record(plan, given, written, result, before)
+            try:
+                self._record(plan, given, written, result, before)
+            except Exception:
+                # Something we can't follow is not the student's failure: the pass goes on, without a graph.
+                self._recording = False
+                self.ops.clear()
         return result
 
     def _convolve(self, func: Any, args: Any, kwargs: Any, given: dict[str, Any]) -> Tensor:
@@ -190,18 +195,20 @@ class Trace(TorchDispatchMode):
                 for target in written or results:
                     self._hold(target, index, write=bool(written))
             return
-        read = _data_inputs(plan.name, given, tensors)
+        kind = _kind(plan.name, given, results[0])
+        details = _details(plan.name, given)
+        read = [] if kind == "zeros" else _data_inputs(plan.name, given, tensors)
         indices = [self._read(tensor) for tensor in read]
         inputs = [index for index in indices if index is not None]
         owner = self._owner(given, tensors)
-        if owner is not None and not inputs and not written:
+        if kind == "zeros":
+            owner = None
+        elif owner is not None and not written and all(self.ops[index].kind == "constant" for index in inputs):
             self._derive(results, tensors)
             return
-        kind = _kind(plan.name, given, results[0])
-        details = _details(plan.name, given)
-        if kind == "zeros":
-            inputs = []
-        elif plan.name == "mean":
+        elif not inputs and results[0].dim() == 0:  # a counter, a random number
+            return
+        if plan.name == "mean":
             pooled = self._averaged_map(given, inputs)
             if pooled:
                 kind, details = "avgpool", {"kernel": pooled, "stride": pooled, "padding": [0, 0]}
@@ -218,8 +225,11 @@ class Trace(TorchDispatchMode):
                     self._hold(piece, self._add(kind, inputs, piece))
             return
         index = self._add(kind, inputs, results[0], layer=owner, equals=sorted(set(equals)), **details)
-        for target in [*written, *results]:
-            self._hold(target, index, write=any(target is one for one in written))
+        for target in written:
+            self._hold(target, index, write=True)
+        for target in results:
+            if not any(target is one for one in written):
+                self._hold(target, index)
 
     def _same_value(self, plan: "_Plan", given: dict[str, Any], result: Tensor) -> Tensor | None:
         """The tensor whose value `result` is, when the operation only moved, cast, viewed or copied it."""
@@ -311,10 +321,10 @@ class Trace(TorchDispatchMode):
         if len(shape) == 4 and over == [2, 3]:
             return [int(side) for side in shape[2:]]
         maker = self.ops[inputs[0]]
-        if len(shape) == 3 and over == [2] and maker.kind in RESHAPES and maker.inputs:
-            flattened = self.ops[maker.inputs[0]].shape
-            if len(flattened) == 4 and flattened[2] * flattened[3] == shape[2]:
-                return flattened[2:]
+        if len(shape) == 3 and over == [2] and maker.kind in RESHAPES | {"mean"} and maker.inputs:
+            before = self.ops[maker.inputs[0]].shape
+            if len(before) == 4 and (maker.kind == "mean" or before[2] * before[3] == shape[2]):
+                return before[2:]
         return []
 
 

@@ -18,9 +18,9 @@ from markdown_it.token import Token
 from pydantic import BaseModel, ConfigDict, Field
 
 from autograder.errors import KitError
-from autograder.homework import ROOT
 
-PATH = ROOT / "grading_rubric.md"
+PATH = Path(__file__).with_name("grading_rubric.md").resolve()
+"""The document: a checkout has it at its top (and a link beside this module), an installed package beside this module."""
 
 Kind = Literal["accuracy", "no accuracy", "no file", "required check failed"]
 

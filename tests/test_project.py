@@ -1,0 +1,320 @@
+"""The repository as a whole: what is promised in one file is kept in another."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from email.parser import Parser
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from autograder import homework, results, sandbox
+from autograder.homework import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+MAKEFILE = (ROOT / "Makefile").read_text()
+README = (ROOT / "README.md").read_text()
+
+
+def _tracked(*patterns: str) -> list[Path]:
+    command = ["git", "ls-files", "-z", "--", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def _make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`make` with `words`, as if it were set up."""
+    command = ["make", "--old-file=.venv/.ready", *words]
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+# --- CI --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not os.environ.get("CI"), reason="only CI must have the sandbox")
+def test_ci_has_the_real_sandbox() -> None:
+    assert sandbox.choose().name == "bwrap"
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    (command,) = re.findall(r"^(make test)\b", README, re.MULTILINE)
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == command
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+# --- what is in the files --------------------------------------------------------------------------------------------
+
+
+def test_no_file_names_a_place_on_somebodys_machine() -> None:
+    somebodys = re.compile(rf"{re.escape(str(ROOT))}\b|/home/(?!student\b)\w+/|/Users/\w+/|/root/\w|[A-Z]:\\Users")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in _tracked()
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if somebodys.search(line) and path != Path(__file__)
+    ]
+    assert found == []
+
+
+def test_no_file_names_a_package_index() -> None:
+    index = re.compile(r"(pypi|pythonhosted|anaconda|npmjs)\.org|--(extra-)?index-url|--find-links|--trusted-host")
+    found = [
+        str(path.relative_to(ROOT))
+        for path in _tracked()
+        if path != Path(__file__) and index.search(path.read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert found == []
+
+
+def _names(path: Path) -> Iterator[tuple[int, str]]:
+    """Every identifier and every text of a module that isn't a docstring, with its line."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    remarks = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in remarks:
+            yield node.lineno, node.value
+        elif isinstance(node, ast.Name):
+            yield node.lineno, node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.lineno, node.attr
+        elif isinstance(node, ast.alias):
+            yield 0, node.name
+
+
+def test_the_engine_names_no_homework() -> None:
+    homeworks = [homework.load(name) for name in homework.homework_names()]
+    words = re.compile("|".join(rf"{one.name}\b|{one.network}\b" for one in homeworks), re.IGNORECASE)
+    package = ROOT / "autograder"
+    declared = {package / "checks" / f"{name}.py" for one in homeworks for name in one.checks}
+    engine = [path for path in _tracked("autograder/*.py") if "homeworks" not in path.parts and path not in declared]
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for path in engine
+        for line, text in _names(path)
+        if words.search(text)
+    ]
+    assert engine
+    assert found == []
+
+
+# --- the Makefile ----------------------------------------------------------------------------------------------------
+
+
+def test_every_make_command_that_is_written_down_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    assert targets >= {"setup", "grade", "check", "test", "lint", "release", "data", "bench", "clean", "help"}
+    written = {
+        (path.name, target)
+        for path in [*_tracked("*.md"), ROOT / ".pre-commit-config.yaml", ROOT / ".ci" / "run"]
+        for target in re.findall(r"(?:^|`|entry: )make ([a-z]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert ("README.md", "grade") in written
+    assert {(name, target) for name, target in written if target not in targets} == set()
+
+
+def test_make_alone_lists_the_targets() -> None:
+    shown = _make().stdout
+    listed = re.findall(r"^make ([a-z]+) ", shown, re.MULTILINE)
+    assert listed == re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE)
+    assert "grade" in listed
+
+
+def test_every_variable_of_the_readme_reaches_the_command() -> None:
+    said = {
+        "HOMEWORK": "one",
+        "DATA": "two",
+        "PROTOCOL": "full",
+        "DEADLINE": "2026-11-30 23:59",
+        "HOURS": "8",
+        "OUT": "an out",
+        "WORKERS": "4",
+        "SANDBOX": "none",
+    }
+    assert set(re.findall(r"^\| `([A-Z]+)=", README, re.MULTILINE)) | {"DEADLINE"} == set(said)
+    variables = [f"{name}={value}" for name, value in said.items()]
+    done = _make("grade", "SUBMISSIONS=the class", *variables, "AUTOGRADER=printf '%s|'")
+    assert done.stdout == (
+        "grade|the class|--homework|one|--out|an out|--data|two|--protocol|full|--deadline|2026-11-30 23:59|"
+        "--hours|8|--workers|4|--sandbox|none|"
+    )
+
+
+def test_the_environment_says_nothing_to_make() -> None:
+    done = _make("grade", "SUBMISSIONS=class", "AUTOGRADER=printf '%s|'", DATA="x", OUT="y", SANDBOX="none")
+    assert done.stdout == "grade|class|--homework|hw6|--out|grades/hw6|"
+
+
+@pytest.mark.parametrize("word", ["DATA=cifar10", "PROTOCOL=full", "DEADLINE=2026-11-30", "HOURS=8"])
+def test_the_demonstration_is_the_same_everywhere(word: str) -> None:
+    done = _make("grade", word, "AUTOGRADER=echo")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stdout == ""
+
+
+def test_the_demonstration_runs_without_a_sandbox_and_says_so(tmp_path: Path) -> None:
+    for name in ("sh", "make"):
+        found = subprocess.run(["which", name], capture_output=True, text=True, check=True).stdout.strip()
+        (tmp_path / name).symlink_to(found)
+    done = _make("grade", "AUTOGRADER=echo", f"PYTHON={sys.executable}", PATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "NO SANDBOX" in done.stdout
+    assert done.stdout.splitlines()[-1] == (
+        "grade examples/submissions --homework hw6 --out grades/example "
+        "--data data/practice --protocol preview --sandbox none"
+    )
+
+
+def test_the_demonstration_takes_the_sandbox_where_it_works(sandbox_bwrap: sandbox.Sandbox) -> None:
+    done = _make("grade", "AUTOGRADER=echo", f"PYTHON={sys.executable}")
+    assert "NO SANDBOX" not in done.stdout
+    assert done.stdout.splitlines()[-1].endswith(f"--sandbox {sandbox_bwrap.name}")
+
+
+def test_check_asks_for_a_file() -> None:
+    done = _make("check", "AUTOGRADER=echo")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: which file?")
+
+
+# --- setup.sh --------------------------------------------------------------------------------------------------------
+
+
+def _setup(folder: Path, **programs: str) -> subprocess.CompletedProcess[str]:
+    """Run setup.sh in an empty folder where nothing is installed but `programs` (name -> shell script)."""
+    folder = folder / "clone"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "setup.sh").write_bytes((ROOT / "setup.sh").read_bytes())
+    for name in ("sh", "dirname"):
+        found = subprocess.run(["which", name], capture_output=True, text=True, check=True).stdout.strip()
+        (folder / "bin" / name).symlink_to(found)
+    for name, script in programs.items():
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "bin" / name).chmod(0o755)
+    return subprocess.run(
+        ["sh", str(folder / "setup.sh")],
+        env={"PATH": str(folder / "bin")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_setup_says_when_python_is_too_old(tmp_path: Path) -> None:
+    done = _setup(tmp_path, python3="exit 1")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "error: no Python 3.11 or newer was found"
+
+
+def test_setup_says_when_python_makes_no_environments(tmp_path: Path) -> None:
+    python = 'case "$2" in "import ensurepip") exit 1;; *print*) echo python3.11-venv;; esac'
+    done = _setup(tmp_path, python3=python, id="echo 1000")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: python3 can't make a virtual environment: it comes without ensurepip",
+        "hint: on Debian and Ubuntu: apt-get install python3.11-venv",
+    ]
+
+
+def test_setup_installs_what_is_missing_where_it_may(tmp_path: Path) -> None:
+    python = (
+        'case "$2" in "import ensurepip") exit 1;; *print*) echo python3.11-venv;; venv) echo "venv $*"; exit 9;; esac'
+    )
+    done = _setup(
+        tmp_path, python3=python, id="echo 0", env='shift; exec "$@"', **{"apt-get": f'echo "$@" >> {tmp_path}/apt'}
+    )
+    assert (tmp_path / "apt").read_text() == "install -qq -y python3.11-venv\n"
+    assert done.stdout == "venv -m venv --clear .venv\n"
+    assert done.returncode == 9  # what python said, and nothing went on after it
+
+
+# --- the package -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """What `pip install .` installs, built from a copy of the tracked files."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for path in _tracked():
+        copy = source / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", str(source)]
+    subprocess.run([*command, "--wheel-dir", str(built)], check=True, capture_output=True, timeout=300)
+    (file,) = built.iterdir()
+    return zipfile.ZipFile(file)
+
+
+def test_the_package_holds_every_file_of_it(wheel: zipfile.ZipFile) -> None:
+    tracked = {path.relative_to(ROOT).as_posix() for path in _tracked("autograder")}
+    packed = {name for name in wheel.namelist() if name.startswith("autograder/")}
+    assert len(tracked) > 20
+    assert packed == tracked
+
+
+def test_the_package_needs_little(wheel: zipfile.ZipFile) -> None:
+    (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    headers = Parser().parsestr(wheel.read(name).decode())
+    needed = [Requirement(text) for text in headers.get_all("Requires-Dist", [])]
+    core = {one.name: one.specifier for one in needed if one.marker is None}
+    assert {"torch", "torchvision", "numpy", "pytest"} <= set(core)
+    assert headers["Requires-Python"] == ">=3.11"
+    for package, specifier in core.items():
+        # A lower bound and nothing else: what is there on Colab is never replaced.
+        assert [one.operator for one in specifier] == [">="], package
+    for package, version in {"torch": "2.11.0", "torchvision": "0.26.0", "numpy": "2.0.0", "pytest": "8.4"}.items():
+        assert core[package].contains(version), package
+    compiled = {"torch", "torchvision", "numpy", "psutil", "pydantic"}  # Colab has these
+    for package in set(core) - compiled:
+        files = metadata.distribution(package).files or []
+        assert not [file for file in files if file.suffix in (".so", ".pyd")], f"{package} is not pure Python"
+
+
+def test_requirements_pin_everything_exactly() -> None:
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.+!]*", line)] == []
+    pins = {Requirement(line).name.lower().replace("_", "-"): Version(line.split("==")[1]) for line in lines}
+    extras = PROJECT["optional-dependencies"]
+    wanted = [Requirement(text) for text in [*PROJECT["dependencies"], *extras["instructor"], *extras["dev"]]]
+    for one in wanted:
+        if one.name != PROJECT["name"]:
+            assert one.specifier.contains(pins[one.name.lower()]), one
+    # torch brings these where they are of use, and nowhere else can they be installed.
+    assert [name for name in pins if name.startswith(("nvidia-", "cuda-", "triton"))] == []
+
+
+# --- documents -------------------------------------------------------------------------------------------------------
+
+
+def test_every_entry_of_the_changelog_says_whom_it_is_for() -> None:
+    entries = re.findall(r"^- (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert entries
+    assert [entry for entry in entries if not re.match(r"(handout|grader): \S", entry)] == []
+
+
+def test_every_field_of_a_result_is_documented() -> None:
+    text = (ROOT / "docs" / "output.md").read_text()
+    words = set(re.findall(r"`([a-z_0-9]+)`", text))
+    assert set(results.CSV_COLUMNS) <= words
+    assert set(results.Result.model_fields) <= words
+
+
+def test_every_file_that_a_document_names_exists() -> None:
+    places = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:md|py|sh|txt|toml|yaml|cfg))`")
+    found = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *_tracked("docs/*.md")]
+        for name in places.findall(path.read_text(encoding="utf-8"))
+        if "<" not in name and not (ROOT / name).exists() and "hw6" not in name
+    }
+    assert found == set()

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from autograder.errors import KitError
 
 PATH = Path(__file__).with_name("grading_rubric.md").resolve()
-"""The document: a checkout has it at its top (and a link beside this module), an installed package beside this module."""
+"""The document: at the top of a checkout (with a link beside this module), beside this module when installed."""
 
 Kind = Literal["accuracy", "no accuracy", "no file", "required check failed"]
 

@@ -272,6 +272,7 @@ def _bwrap_command(
         *("--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),
         *("--ro-bind-try", "/etc/alternatives", "/etc/alternatives"),
         *("--ro-bind-try", "/etc/localtime", "/etc/localtime"),
+        *("--ro-bind-try", "/etc/fonts", "/etc/fonts"),  # matplotlib asks fontconfig
         *("--proc", "/proc", "--dev", "/dev"),
         *("--perms", "1777", "--size", str(2**30), "--tmpfs", "/dev/shm"),
         *("--perms", "1777", "--size", str(limits.scratch_mib * 2**20), "--tmpfs", "/tmp"),

@@ -276,8 +276,10 @@ def _observations(
 
 def _is_syntax_error(rehearsal: Rehearsal) -> bool:
     failure = rehearsal.failure
-    return failure is not None and failure.type in ("SyntaxError", "IndentationError", "TabError") and not (
-        rehearsal.steps or rehearsal.network_class
+    return (
+        failure is not None
+        and failure.type in ("SyntaxError", "IndentationError", "TabError")
+        and not (rehearsal.steps or rehearsal.network_class)
     )
 
 

@@ -22,8 +22,6 @@ from torch.utils.data import default_collate
 from torchvision import transforms
 from torchvision.datasets import VisionDataset
 
-_OFFICIAL = torchvision.datasets.CIFAR10
-
 
 @dataclass(frozen=True)
 class Split:
@@ -64,7 +62,7 @@ def covering(labels: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]
     return chosen
 
 
-class CIFAR10(_OFFICIAL):
+class CIFAR10(torchvision.datasets.CIFAR10):
     """torchvision's CIFAR10 over the arrays of `install`; `root` and `download` are accepted and not used."""
 
     pictures: Pictures
@@ -181,9 +179,7 @@ def arithmetic(transform: Any) -> list[tuple[torch.Tensor, torch.Tensor]] | None
     return pairs
 
 
-def pixels_to_tensor(
-    pixels: npt.NDArray[np.uint8], norms: list[tuple[torch.Tensor, torch.Tensor]]
-) -> torch.Tensor:
+def pixels_to_tensor(pixels: npt.NDArray[np.uint8], norms: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
     """(N, H, W, C) uint8 to (N, C, H, W) float32 by the same operations as ToTensor and Normalize, on all at once."""
     images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
     images = images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
@@ -228,7 +224,6 @@ def install(pictures: Pictures) -> None:
     """Put the stand-in in torchvision's place, for every way a script may import it."""
     CIFAR10.pictures = pictures
     CIFAR10.made = []
-    CIFAR10.__module__ = _OFFICIAL.__module__
-    CIFAR10.__qualname__ = _OFFICIAL.__qualname__
+    CIFAR10.__module__ = CIFAR10.__base__.__module__  # what a script prints of its dataset's class
     torchvision.datasets.CIFAR10 = CIFAR10
     torchvision.datasets.cifar.CIFAR10 = CIFAR10

@@ -53,7 +53,7 @@ class Training:
         self.report = report
         self.finish = finish
         self.images = 0
-        self.unseen = 0  # images handed out without gradients since the last step: free, unless a step follows
+        self.unseen = 0  # images handed out last without gradients: free (a validation), unless a step is made on them
         self.steps = 0
         self.empty = 0
         self.started: float | None = None
@@ -103,6 +103,7 @@ class Training:
         if self.started is None:
             self._start(now)
         self.images += images
+        self.unseen = 0
         self.ended = now
         if now - self.last_report > REPORT_EVERY_S:
             self.last_report = now
@@ -200,7 +201,8 @@ class Training:
             ended_by = "exit"
         elif error is not None:
             ended_by, trouble = "crash", failure(error, self.file)
-        seconds = (self.ended or 0) - self.started if self.started is not None else 0.0
+        ended = time.monotonic() if ended_by == "time" else self.ended
+        seconds = ended - self.started if self.started is not None and ended is not None else 0.0
         return TrainingReport(
             ended_by=ended_by,  # type: ignore[arg-type]
             failure=trouble,

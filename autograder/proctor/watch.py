@@ -71,8 +71,8 @@ def forwards(around: Around, file: str) -> Callable[[], None]:
         for kind, forward in wrapped:
             kind.forward = forward  # type: ignore[attr-defined]
 
-    nn.Module.__call__ = watched_call  # type: ignore[method-assign, assignment]
-    nn.Module.__init__ = watched_init  # type: ignore[method-assign, assignment]
+    nn.Module.__call__ = watched_call  # type: ignore[method-assign]
+    nn.Module.__init__ = watched_init  # type: ignore[method-assign]
     return end
 
 

@@ -1,0 +1,11 @@
+"""Checks: pytest tests over observations, and how they are run.
+
+Called by `check` and by `grade`. A homework's declaration names the modules here that apply to it; each of their tests
+is one check, written with the words of `wording.py`. Nothing here runs a student's code or imports torch.
+"""
+
+from autograder.checks.harness import layer_table, run
+from autograder.checks.ladder import Row
+from autograder.checks.result import CheckResult, passed
+
+__all__ = ["CheckResult", "Row", "layer_table", "passed", "run"]

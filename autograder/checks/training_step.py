@@ -1,0 +1,335 @@
+"""Checks of a script that trains batch by batch and then tests: what was done, in which order, from a rehearsal.
+
+A rehearsal runs the script on a handful of images. Names and places are the student's: gradients may be zeroed by the
+optimizer, the network or by hand, before the forward pass or after the step.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from autograder.checks.wording import check, fail, joined, wait
+from autograder.homework import Homework
+from autograder.observations import Forward, Observations, Rehearsal, Step
+
+CUT_SHORT = ("crashed", "timeout")
+
+
+def _rehearsal(observed: Observations) -> Rehearsal:
+    if observed.rehearsal is None:
+        wait("builds" if observed.syntax_error else "runs")
+    return observed.rehearsal
+
+
+def _wait_if_cut_short(rehearsal: Rehearsal) -> None:
+    """What was not seen may have come later."""
+    if rehearsal.ended in CUT_SHORT:
+        wait("runs")
+
+
+def _steps(observed: Observations) -> list[Step]:
+    """What was done with each training batch, without one that an error cut short."""
+    rehearsal = _rehearsal(observed)
+    steps = rehearsal.steps
+    if rehearsal.ended in CUT_SHORT and not rehearsal.tests:
+        steps = steps[:-1]
+    if not steps:
+        _wait_if_cut_short(rehearsal)
+        wait("q6-forward")
+    return steps
+
+
+@check(
+    "q1-device",
+    question="Q1",
+    hint="torch.cuda.is_available() says whether there is a GPU",
+)
+def test_the_device_is_one_that_is_there(observed: Observations, homework: Homework) -> None:
+    """the device is the GPU where there is one, else the CPU"""
+    rehearsal = _rehearsal(observed)
+    if rehearsal.cuda_requests and not rehearsal.accelerator:
+        lines = [str(line) for line in sorted(set(rehearsal.cuda_requests))]
+        fail(
+            saw=f"a CUDA device asked for by name where there is none (line {joined(lines)}); it got the CPU",
+            expected="a device that is there: the GPU where there is one, else the CPU",
+            why="With a device fixed by name the file runs on one kind of machine only.",
+            line=min(rehearsal.cuda_requests),
+        )
+    if rehearsal.network_device is None:
+        _wait_if_cut_short(rehearsal)
+        wait("q6-forward")
+    if rehearsal.accelerator and rehearsal.network_device == "cpu":
+        if not rehearsal.network_moved:
+            wait("q3-model-on-device")
+        fail(
+            saw="the network ran on the CPU beside a GPU that nothing used",
+            expected="the GPU where there is one",
+            why="Five epochs take minutes on a GPU and hours on a CPU.",
+        )
+
+
+@check("q2-batch-size", question="Q2", hint="how many images does the training loader hand out at a time?")
+def test_training_goes_by_batches(observed: Observations, homework: Homework) -> None:
+    """training goes by batches of a chosen size"""
+    rehearsal = _rehearsal(observed)
+    loader = rehearsal.train_loader
+    if loader is None:
+        _wait_if_cut_short(rehearsal)
+        wait("q6-forward")
+    if loader.batch_size is None and max((step.images for step in rehearsal.steps), default=1) < 2:
+        fail(
+            saw="a loader that hands out single images",
+            expected="a batch size for the training loader",
+            why="The network and its batch norm work on batches: (N, C, H, W).",
+            line=loader.line,
+        )
+    if loader.batch_size is not None and loader.batch_size >= loader.images:
+        fail(
+            saw=f"batches of {loader.batch_size:,}, from {loader.images:,} training images",
+            expected="batches far smaller than the training set",
+            why="One batch is one step of the optimizer, so an epoch would be a single step.",
+            line=loader.line,
+        )
+
+
+@check("q3-model-on-device", question="Q3", hint="what does the network have a method for, that a batch has too?")
+def test_the_network_is_on_the_device(observed: Observations, homework: Homework) -> None:
+    """the network is put on the device"""
+    rehearsal = _rehearsal(observed)
+    if rehearsal.network_class is None:
+        _wait_if_cut_short(rehearsal)
+        wait("q6-forward")
+    on_accelerator = rehearsal.accelerator and rehearsal.network_device != "cpu"
+    if not rehearsal.network_moved and not on_accelerator:
+        fail(
+            saw="the network that is trained was put on no device, so it stays on the CPU",
+            expected=f"{rehearsal.network_class} on the device of Q1",
+            why="On a machine with a GPU the batches would be there and the network here, and the first layer stops.",
+        )
+
+
+@check("q4-optimizer", question="Q4", hint="which class, which parameters, which rate, which momentum?")
+def test_the_optimizer_is_the_one_asked_for(observed: Observations, homework: Homework) -> None:
+    """the optimizer is {homework.optimizer.class_name} over the network's parameters"""
+    rehearsal = _rehearsal(observed)
+    optimizer, asked = rehearsal.optimizer, homework.optimizer
+    if optimizer is None:
+        _wait_if_cut_short(rehearsal)
+        fail(
+            saw="no optimizer was made",
+            expected=_asked(homework),
+            why="The optimizer is what changes the weights.",
+        )
+    if optimizer.class_name != asked.class_name:
+        fail(
+            saw=f"{optimizer.class_name}",
+            expected=_asked(homework),
+            why="The homework compares networks trained in one way.",
+            line=optimizer.line,
+        )
+    if optimizer.missing:
+        names = [f"`{name}`" for name in optimizer.missing]
+        fail(
+            saw=f"{len(names)} of the network's parameter tensors are not in the optimizer: {joined(names, most=2)}",
+            expected="all parameters of the network that is trained",
+            why="What the optimizer doesn't hold stays as it was drawn at the start.",
+            line=optimizer.line,
+        )
+    if asked.momentum is not None and not math.isclose(optimizer.momentum or 0.0, asked.momentum, abs_tol=1e-9):
+        fail(
+            saw=f"momentum {optimizer.momentum or 0:g}",
+            expected=f"momentum {asked.momentum:g}",
+            why="Momentum carries the direction of earlier batches on, and evens out what a single batch says.",
+            line=optimizer.line,
+        )
+    if not math.isfinite(optimizer.lr) or optimizer.lr <= 0:
+        fail(
+            saw=f"a learning rate of {optimizer.lr:g}",
+            expected="a finite rate above 0",
+            why="Each step is the rate times the direction: without a rate nothing moves.",
+            line=optimizer.line,
+        )
+
+
+@check(
+    "q5-zero-grad",
+    question="Q5",
+    after=("q7-backward",),
+    hint="backward() adds to the gradients that are there: when do those of the last batch go?",
+)
+def test_gradients_are_zeroed_every_step(observed: Observations, homework: Homework) -> None:
+    """gradients are zeroed for every batch"""
+    steps = _steps(observed)
+    for number, step in enumerate(steps, 1):
+        if "step" in step.events and "zero_grad" in _between(step.events, "backward", "step"):
+            fail(
+                saw=f"zeroed between the backward pass and the step of batch {number}: {_order(step)}",
+                expected="zeroed before the backward pass, or after the step",
+                why="The step then finds no gradient of this batch, and changes nothing.",
+                line=step.lines.get("zero_grad"),
+            )
+    stepping = any("step" in step.events for step in steps)
+    for number, (before, step) in enumerate(pairwise(steps), 2):
+        if step.stale_gradients and ("step" in before.events or not stepping):
+            fail(
+                saw=f"when the backward pass of batch {number} began, the gradients of batch {number - 1} were "
+                "still there",
+                expected="no gradients left from earlier batches",
+                why="backward() adds to what is there, so each step goes by the sum over all batches so far.",
+                line=step.lines.get("backward"),
+            )
+
+
+@check("q6-forward", question="Q6", hint="the batch goes in, scores come out: which object does that?")
+def test_every_batch_goes_through_the_network(observed: Observations, homework: Homework) -> None:
+    """every training batch goes through the network"""
+    rehearsal = _rehearsal(observed)
+    if not rehearsal.steps:
+        _wait_if_cut_short(rehearsal)
+        fail(
+            saw="the script ended without training on a batch",
+            expected="a loop over the training loader, with a forward pass for each batch",
+            why="Nothing is learned from images that the network never sees.",
+        )
+    for number, step in enumerate(_steps(observed), 1):
+        if "forward" not in step.events:
+            fail(
+                saw=f"batch {number} was not put through the network",
+                expected="one forward pass for each training batch",
+                why="The loss of a batch is computed from the network's answers to it.",
+                line=min(step.lines.values(), default=None),
+            )
+        sizes = [forward.input_shape[0] for forward in step.forwards if forward.input_shape]
+        if sizes and max(sizes) < step.images:
+            fail(
+                saw=f"{max(sizes)} of the {step.images} images of batch {number} went through the network",
+                expected="the whole batch",
+                why="A gradient over the whole batch is steadier than that of a few of its images.",
+                line=step.lines.get("forward"),
+            )
+        if step.reaches_network is False:
+            fail(
+                saw=f"the loss of batch {number} doesn't depend on the network's answer",
+                expected="a loss computed from what the network gave for this batch",
+                why="Only what the loss was computed from gets a gradient.",
+                line=step.lines.get("backward") or step.lines.get("forward"),
+            )
+
+
+@check("q7-backward", question="Q7", after=("q6-forward",), hint="what computes the gradients of the loss?")
+def test_the_loss_goes_backward(observed: Observations, homework: Homework) -> None:
+    """the gradients of the loss are computed for every batch"""
+    for number, step in enumerate(_steps(observed), 1):
+        if "backward" not in step.events:
+            fail(
+                saw=f"no backward pass for batch {number}: {_order(step)}",
+                expected="one backward pass from each batch's loss",
+                why="Without it no parameter has a gradient, and the optimizer has nothing to go by.",
+                line=step.lines.get("forward"),
+            )
+
+
+@check(
+    "q8-step",
+    question="Q8",
+    after=("q7-backward",),
+    hint="once the gradients are there, what uses them?",
+)
+def test_the_optimizer_steps_once_a_batch(observed: Observations, homework: Homework) -> None:
+    """the optimizer steps once a batch, after the backward pass"""
+    steps = _steps(observed)
+    for number, step in enumerate(steps, 1):
+        count = step.events.count("step")
+        if count != 1:
+            fail(
+                saw=f"{count or 'no'} step{'' if count == 1 else 's'} for batch {number}: {_order(step)}",
+                expected="one step for each batch",
+                why="One batch, one gradient, one step: the weights change only there.",
+                line=step.lines.get("step") or step.lines.get("backward"),
+            )
+        if "backward" not in step.events[: step.events.index("step")]:
+            fail(
+                saw=f"the step of batch {number} came before its backward pass: {_order(step)}",
+                expected="first the backward pass, then the step",
+                why="A step that comes first goes by the gradients of the batch before, or by none.",
+                line=step.lines.get("step"),
+            )
+
+
+@check("q9-no-grad", question="Q9", hint="which context tells PyTorch that no gradient will be asked for?")
+def test_no_graph_is_built_in_testing(observed: Observations, homework: Homework) -> None:
+    """the test builds no graphs"""
+    for call in _tests(observed):
+        if call.grad_enabled:
+            fail(
+                saw="the network answered test images with gradients enabled",
+                expected="a test without gradients",
+                why="Each answer keeps all values of its forward pass for a backward pass that never comes, which "
+                "takes memory and time.",
+                line=call.line,
+            )
+
+
+@check(
+    "eval-mode",
+    advice=True,
+    after=("q6-forward",),
+    hint="a module has two modes: which layers of this network care which one it is?",
+)
+def test_testing_is_in_eval_mode(observed: Observations, homework: Homework) -> None:
+    """training in train mode, testing in eval mode"""
+    for step in _steps(observed):
+        for forward in step.forwards:
+            if not forward.training:
+                fail(
+                    saw="training batches went through the network in eval mode",
+                    expected="train mode again before each epoch's training",
+                    why="In eval mode BN uses its running averages and doesn't learn them.",
+                    line=forward.line,
+                )
+    for call in _tests(observed):
+        if call.training:
+            fail(
+                saw="the network answered test images in train mode",
+                expected="eval mode for the test",
+                why="In train mode BN uses the mean of each test batch, so an answer depends on the images beside it. "
+                "Points are given for the better of both modes.",
+                line=call.line,
+            )
+
+
+def _tests(observed: Observations) -> list[Forward]:
+    """The calls of the test loops: a single look at a batch on another line is none."""
+    rehearsal = _rehearsal(observed)
+    calls = [call for call in rehearsal.tests if call.on_batch]
+    if not calls:
+        _wait_if_cut_short(rehearsal)
+        if rehearsal.ended == "stopped":
+            wait("the script's training loop to end")
+        fail(
+            saw="the script ended without putting a test image through the network",
+            expected="a loop over the test images after the training",
+            why="The accuracy on images that the network never trained on is what the homework asks for.",
+        )
+    by_line: dict[int | None, list[Forward]] = {}
+    for call in calls:
+        by_line.setdefault(call.line, []).append(call)
+    loops = [call for group in by_line.values() if len(group) > 1 for call in group]
+    return loops or by_line[calls[-1].line]
+
+
+def _asked(homework: Homework) -> str:
+    asked = homework.optimizer
+    momentum = "" if asked.momentum is None else f" with momentum {asked.momentum:g}"
+    return f"{asked.class_name}{momentum} over the network's parameters"
+
+
+def _between(events: Sequence[str], first: str, last: str) -> Sequence[str]:
+    """The events after the last `first` that comes before the first `last`."""
+    end = events.index(last)
+    before = [position for position, event in enumerate(events[:end]) if event == first]
+    return events[before[-1] + 1 : end] if before else []
+
+
+def _order(step: Step) -> str:
+    return ", ".join(step.events[:8]) or "nothing"

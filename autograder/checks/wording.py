@@ -1,0 +1,59 @@
+"""The words that checks are written in.
+
+Used by the check modules beside it:
+
+    @check("q8-step", question="Q8", after=("q7-backward",), hint="...")
+    def test_the_optimizer_steps_once_a_batch(observed: Observations, homework: Homework) -> None:
+        \"\"\"the optimizer steps once a batch, after the backward pass\"\"\"
+        if steps != 1:
+            fail(saw="...", expected="...", why="...", line=...)
+
+The docstring is the title that people see; `{homework...}` in it is filled in.
+"""
+
+from typing import NoReturn
+
+import pytest
+
+
+class ExpectationError(AssertionError):
+    """A check doesn't hold: what was seen, what was expected, why it matters, and the line."""
+
+    def __init__(self, saw: str, expected: str, why: str, line: int | None) -> None:
+        super().__init__(saw)
+        self.saw = saw
+        self.expected = expected
+        self.why = why
+        self.line = line
+
+
+def check(
+    identifier: str, *, hint: str, question: str | None = None, after: tuple[str, ...] = (), advice: bool = False
+) -> pytest.MarkDecorator:
+    """Make a test a check.
+
+    Args:
+        identifier: its stable id.
+        hint: where to look next; a question or a place, not the answer.
+        question: the blank it is about.
+        after: checks that must have passed, or this one waits for them.
+        advice: it never fails the whole.
+    """
+    return pytest.mark.check(identifier=identifier, hint=hint, question=question, after=after, advice=advice)
+
+
+def fail(*, saw: str, expected: str, why: str, line: int | None = None) -> NoReturn:
+    """The check doesn't hold."""
+    raise ExpectationError(saw, expected, why, line)
+
+
+def wait(what: str) -> NoReturn:
+    """It can't be told yet: another check (its id), or something else (in words), comes first."""
+    pytest.skip(what)
+
+
+def joined(items: list[str], most: int = 4) -> str:
+    """`a, b and c`, or `a, b, c, d and 3 more`."""
+    if len(items) > most:
+        items = [*items[:most], f"{len(items) - most} more"]
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)

@@ -96,7 +96,11 @@ def build(homework_name: str, into: Path, root: Path = ROOT) -> list[Path]:
 def _read(text: str) -> Any:
     import jupytext
 
-    return jupytext.reads(text, fmt="py:percent")
+    notebook = jupytext.reads(text, fmt="py:percent")
+    for index, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{index:02d}"
+        cell.metadata = {}  # such as the number of empty lines that followed it: script and notebook are to agree
+    return notebook
 
 
 def _clear(notebook: Any, text: str, source: Path) -> set[str]:
@@ -153,7 +157,7 @@ def _in_words(lines: list[int]) -> str:
 
 def _line_of(line: str, text: str) -> int:
     """Where `line`, of a cell, is in the file: as it is, or behind the `# ` of a text cell."""
-    return next((number for number, other in enumerate(text.splitlines(), 1) if other.endswith(line)), 1)
+    return next((number for number, other in enumerate(text.splitlines(), 1) if other in (line, f"# {line}")), 1)
 
 
 def _check_python(script: str, source: Path) -> None:
@@ -202,8 +206,5 @@ def _write_notebook(notebook: Any) -> str:
 
     plain = deepcopy(notebook)
     plain.metadata = NOTEBOOK_METADATA
-    for index, cell in enumerate(plain.cells):
-        cell["id"] = f"cell-{index:02d}"
-        cell.metadata = {}
     nbformat.validate(plain)
     return f"{jupytext.writes(plain, fmt='ipynb')}\n"

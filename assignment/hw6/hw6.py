@@ -56,6 +56,7 @@ trainloader = torch.utils.data.DataLoader(trainset, batch_size=batch_size, shuff
 testset = torchvision.datasets.CIFAR10(root="./data", train=False, download=True, transform=transform)
 testloader = torch.utils.data.DataLoader(testset, batch_size=batch_size, shuffle=False)
 
+
 # %% [markdown]
 # ## The network
 #
@@ -66,7 +67,6 @@ testloader = torch.utils.data.DataLoader(testset, batch_size=batch_size, shuffle
 # Shapes on the way, for a batch of N pictures: (N, 3, 32, 32), the first convolution (N, 64, 32, 32), stage 1
 # (N, 64, 32, 32), stage 2 (N, 128, 16, 16), stage 3 (N, 256, 8, 8), stage 4 (N, 512, 4, 4), average pooling over 4x4
 # (N, 512, 1, 1), linear layer (N, 10).
-
 
 # %%
 class Block(nn.Module):

@@ -56,7 +56,8 @@ SandboxOption = Annotated[
     typer.Option(help="bwrap: inside bubblewrap (the default); none: with your own rights, as any script you start."),
 ]
 DataOption = Annotated[
-    str | None, typer.Option(metavar="NAME|FOLDER", help="A prepared dataset, by its name or its folder.")
+    str | None,
+    typer.Option(metavar="NAME|FOLDER", help="A prepared dataset, by its name or its folder, or a folder of them."),
 ]
 RootOption = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where datasets are kept (default: data/ of the checkout).")
@@ -279,9 +280,10 @@ def _dataset_folder(data: str | None) -> Path | None:
 def _named(data: str, root: Path) -> Path:
     """The folder that `data` means: itself where it holds a dataset, else the dataset of that name under `root`."""
     folder = Path(data)
-    if len(folder.parts) == 1 and not (folder / "dataset.json").is_file():
-        return root / folder
-    return folder
+    named = root / folder
+    if len(folder.parts) > 1 or (folder / "dataset.json").is_file():
+        return folder
+    return folder if folder.is_dir() and not (named / "dataset.json").is_file() else named
 
 
 def _only_homework() -> str:

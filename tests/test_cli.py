@@ -212,6 +212,8 @@ def test_a_folder_with_a_dataset_goes_before_a_name(
     assert cli._dataset_folder("practice") == Path("practice")
     assert cli._dataset_folder("cifar10") == dataset.default_root() / "cifar10"
     assert cli._dataset_folder(str(tmp_path / "missing")) == tmp_path / "missing"
+    (tmp_path / "several").mkdir()
+    assert cli._dataset_folder("several") == Path("several")
 
 
 def _modules_after(*words: str) -> set[str]:

@@ -1,8 +1,8 @@
 """Checks of any submission: nothing is left open, the network builds and answers, the script runs."""
 
-from autograder.checks.wording import check, fail, joined, wait
+from autograder.checks.wording import CUT_SHORT, check, fail, joined, said, wait
 from autograder.homework import Homework
-from autograder.observations import Failure, Observations
+from autograder.observations import Observations
 
 
 @check("blanks", hint="each blank stands under a comment that says what to write and what name to use")
@@ -27,32 +27,29 @@ def test_the_network_builds(observed: Observations, homework: Homework) -> None:
     call = f"{homework.network}{homework.arguments}"
     if observed.syntax_error is not None:
         fail(
-            saw=_said(observed.syntax_error),
+            saw=said(observed.syntax_error),
             expected="a file that Python can read",
             why="Python reads the whole file before it runs the first line, so nothing of it can run.",
             line=observed.syntax_error.line,
         )
     if observed.network is not None:
         return
-    failure = observed.network_failure
     if any(blank.question is None for blank in observed.blanks):
         wait("blanks")
-    if failure is None and observed.problem is None:
-        wait("runs")
-    if failure is None:
-        fail(
-            saw=f"the run ended before the network could be built: {observed.problem}",
-            expected=f"{call} makes a network",
-            why="A run that ends the whole process leaves nothing to look at.",
-        )
-    rehearsal = observed.rehearsal
-    if failure.line is None and rehearsal is not None and rehearsal.ended in ("crashed", "timeout"):
+    failure, rehearsal = observed.network_failure, observed.rehearsal
+    if failure is None and rehearsal is not None and rehearsal.ended in CUT_SHORT:
         wait("runs")  # the script ended before it came to the class
+    if failure is not None:
+        saw = said(failure)
+    elif rehearsal is not None:
+        saw = f"the file defines no class `{homework.network}`"
+    else:
+        saw = f"the run ended before the network could be built: {observed.problem}"
     fail(
-        saw=_said(failure),
+        saw=saw,
         expected=f"{call} makes a network",
         why="Everything else is done with this network: its name and its arguments are the homework's.",
-        line=failure.line,
+        line=None if failure is None else failure.line,
     )
 
 
@@ -64,7 +61,7 @@ def test_the_network_answers_every_batch(observed: Observations, homework: Homew
         wait("builds")
     for size, failure in sorted(network.forward_failures.items()):
         fail(
-            saw=f"a batch of {size} ends in {_said(failure)}",
+            saw=f"a batch of {size} ends in {said(failure)}",
             expected=f"scores of shape ({size}, {homework.classes})",
             why="Two shapes on the way through forward don't fit; the line is where it stopped.",
             line=failure.line,
@@ -82,45 +79,35 @@ def test_the_network_answers_every_batch(observed: Observations, homework: Homew
 @check("runs", hint="run the file by itself and read the last line of the traceback")
 def test_the_script_runs_to_its_end(observed: Observations, homework: Homework) -> None:
     """the script runs from its first line to its last"""
-    rehearsal = observed.rehearsal
     if observed.syntax_error is not None:
         wait("builds")
-    network = observed.network
-    without_network = network is None and observed.network_failure is not None
-    if rehearsal is None or (observed.problem and rehearsal.ended not in ("crashed", "timeout")):
-        if network is None and observed.problem is not None and observed.network_failure is None:
+    rehearsal, network = observed.rehearsal, observed.network
+    if rehearsal is None:
+        if network is None:
             wait("builds")
         fail(
             saw=observed.problem or "the run gave no answer",
             expected="a run to the last line, with a handful of images",
             why="What ends the whole process can't be trained or tested either.",
         )
-    if rehearsal.ended not in ("crashed", "timeout"):
+    if rehearsal.ended not in CUT_SHORT:
         return
     if observed.blanks:
         wait("blanks")
-    if without_network and observed.network_failure is not None and observed.network_failure.line is not None:
+    if observed.network_failure is not None:
         wait("builds")
     if network is not None and network.forward_failures:
         wait("output-shape")
-    if rehearsal.ended == "timeout":
+    failure = rehearsal.failure
+    if failure is None:
         fail(
             saw=f"it was still running after {rehearsal.seconds:.0f} seconds, with a handful of images to train on",
             expected="an end, once the loops over the images have ended",
             why="A loop that waits for something other than images is only ended by the clock.",
         )
-    failure = rehearsal.failure
     fail(
-        saw="it stopped" if failure is None else _said(failure),
+        saw=said(failure),
         expected="a run to the last line",
         why="What comes after this line never happens: not the training, or not the test.",
-        line=None if failure is None else failure.line,
+        line=failure.line,
     )
-
-
-def _said(failure: Failure) -> str:
-    """`TypeError: message`, on one line, with the student's source line."""
-    message = " ".join(failure.message.split())
-    text = f"{failure.type}: {message[:300]}" if message else failure.type
-    source = failure.frames[-1][1] if failure.frames else ""
-    return f"{text} at `{source}`" if source else text

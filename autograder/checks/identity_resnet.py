@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 
 from autograder.checks.ladder import Row, Rung, beside, expected_ladder, expected_parameters, observed_ladder
 from autograder.checks.structure import Block, Structure, is_large
-from autograder.checks.wording import check, fail, joined, wait
+from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.homework import Homework
 from autograder.observations import Network, Observations, Op, Variant
 
@@ -61,7 +61,7 @@ def test_other_counts_build_too(observed: Observations, homework: Homework) -> N
     for variant in observed.variants:
         if variant.failure is not None:
             fail(
-                saw=f"{_call(homework, variant)} ends in {variant.failure.type}: {variant.failure.message[:200]}",
+                saw=f"{_call(homework, variant)} ends in {said(variant.failure)}",
                 expected="a network with that many blocks in each stage",
                 why="Deeper and shallower networks of the same family are then one number away. Nothing depends on it.",
                 line=variant.failure.line,
@@ -343,7 +343,7 @@ def test_every_parameter_gets_a_gradient(observed: Observations, homework: Homew
     if network.gradient_failure is not None:
         failure = network.gradient_failure
         fail(
-            saw=f"the backward pass ends in {failure.type}: {failure.message[:200]}",
+            saw=f"the backward pass ends in {said(failure)}",
             expected="one backward pass that reaches every parameter",
             why="Training changes only what a gradient reaches.",
             line=failure.line,

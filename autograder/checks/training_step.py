@@ -8,11 +8,9 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from autograder.checks.wording import check, fail, joined, wait
+from autograder.checks.wording import CUT_SHORT, check, fail, joined, wait
 from autograder.homework import Homework
 from autograder.observations import Forward, Observations, Rehearsal, Step
-
-CUT_SHORT = ("crashed", "timeout")
 
 
 def _rehearsal(observed: Observations) -> Rehearsal:

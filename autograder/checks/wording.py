@@ -15,6 +15,10 @@ from typing import NoReturn
 
 import pytest
 
+from autograder.observations import Failure
+
+CUT_SHORT = ("crashed", "timeout")  # ways for a rehearsal to end before the script's own end
+
 
 class ExpectationError(AssertionError):
     """A check doesn't hold: what was seen, what was expected, why it matters, and the line."""
@@ -57,3 +61,11 @@ def joined(items: list[str], most: int = 4) -> str:
     if len(items) > most:
         items = [*items[:most], f"{len(items) - most} more"]
     return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def said(failure: Failure) -> str:
+    """`TypeError: message`, on one line, with the student's source line."""
+    message = " ".join(failure.message.split())
+    text = f"{failure.type}: {message[:300]}" if message else failure.type
+    source = failure.frames[-1][1] if failure.frames else ""
+    return f"{text} at `{source}`" if source else text

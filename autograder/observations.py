@@ -63,8 +63,11 @@ class Op(Observed):
     """One operation of a forward pass, in the order of execution.
 
     `kind` is the operation's common name: input, conv, bn, relu, add, cat, pad, zeros, maxpool, avgpool, flatten,
-    linear, slice, or ATen's own name for anything else. `inputs` are indices of earlier operations; parameters are
-    not among them: the layer that owns an operation's weight is `layer`. `shape` is the output's, with N first.
+    linear, slice, constant (a tensor made before the pass), or ATen's own name for anything else. A mean over a whole
+    map is an avgpool of its size; views of the same shape, copies and casts are the same value, not operations; an
+    in-place operation gives a new value to all that shares its memory (a write into a part of it is a slice_scatter).
+    `inputs` are indices of earlier operations; parameters are not among them: the layer that owns an operation's
+    weight is `layer`. `shape` is the output's, with N first.
     For conv, maxpool and avgpool, `kernel`, `stride` and `padding` are (height, width).
     `equals` lists those inputs whose values are exactly the output's (only recorded by the zeroed pass).
     `line` is where the student's code called it.
@@ -94,10 +97,11 @@ class Network(Observed):
         layers: every module with parameters of its own, in definition order.
         outputs: batch size -> shape of the output, for batches of 1, 2 and 4 (only those that worked).
         forward_failures: batch size -> what went wrong.
-        graph: one forward pass in eval mode on a batch of 2; empty when none worked.
+        graph: one forward pass in eval mode on a batch of 2 (of 4, or of 1, when that failed); empty when none worked.
         zeroed: the same with the weights and biases of every convolution larger than 1x1 set to zero, but for the
             first one (the stem): what is left is the skips.
-        without_gradient: parameters ("conv1.weight") that got no gradient in one forward and backward pass.
+        without_gradient: parameters ("conv1.weight") that got no gradient, not even zeros, in one forward and backward
+            pass in training mode; empty when that failed with `gradient_failure`.
         line: where the class is defined.
         argument_names: the constructor's own, without self.
     """
@@ -143,9 +147,10 @@ class Forward(Observed):
 class Step(Observed):
     """What the script did with one training batch, in the order it did it.
 
-    `events` is a list of "forward", "zero_grad", "backward", "step"; zeroing is seen by its effect as well, in
-    `stale_gradients`: whether gradients of an earlier batch were still there when the backward pass began (None:
-    there was no backward pass). `reaches_network` says whether the loss depended on the network's parameters.
+        `events` is a list of "forward", "zero_grad", "backward", "step"; zeroing is seen by its effect as well, in
+        `stale_gradients`: whether gradients of an earlier batch were still there when the backward pass began (None:
+        there was no backward pass). `reaches_network` says whether the loss depended on the network's parameters (None: not
+    looked at, as in all but the first passes).
     """
 
     images: Count

@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from autograder.observations import Failure, Layer, Network, Op, Variant
 from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip, failure
-from autograder.proctor.trace import MOST_SIDES, Trace, memory_key, student_line
+from autograder.proctor.trace import MOST_SIDES, Trace, border, memory_key, student_line
 
 Result = TypeVar("Result")
 
@@ -102,6 +102,7 @@ def _attempt(action: Callable[[], Result], file: str) -> tuple[Result | None, Fa
         return None, failure(error, file)
 
 
+@border
 def _build(network_class: Any, arguments: tuple[int, ...]) -> nn.Module:
     network = network_class(*arguments)
     if not isinstance(network, nn.Module):
@@ -149,6 +150,7 @@ def _observe(
     )
 
 
+@border
 def _forward(
     network: nn.Module, batch: int, input_shape: tuple[int, int, int], file: str, *, zeroed: bool = False
 ) -> tuple[list[int], list[Op]]:
@@ -178,6 +180,7 @@ def _without_gradient(network: nn.Module, batch: int, input_shape: tuple[int, in
     return [clip(name, NAME_CHARACTERS) for name, _ in named if name not in reached][:MOST_NAMES]
 
 
+@border
 def _call(network: nn.Module, image: Tensor) -> Tensor:
     output = network(image)
     if not isinstance(output, Tensor):

@@ -147,10 +147,10 @@ class Forward(Observed):
 class Step(Observed):
     """What the script did with one training batch, in the order it did it.
 
-        `events` is a list of "forward", "zero_grad", "backward", "step"; zeroing is seen by its effect as well, in
-        `stale_gradients`: whether gradients of an earlier batch were still there when the backward pass began (None:
-        there was no backward pass). `reaches_network` says whether the loss depended on the network's parameters (None: not
-    looked at, as in all but the first passes).
+    `events` is a list of "forward", "zero_grad", "backward", "step"; zeroing is seen by its effect as well, in
+    `stale_gradients`: whether gradients of an earlier batch were still there when the backward pass began (None:
+    there was no backward pass). `reaches_network` says whether the loss depended on the network's parameters (None:
+    not looked at, as in all but the first passes).
     """
 
     images: Count

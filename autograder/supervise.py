@@ -26,7 +26,7 @@ from autograder.observations import Failure, Observations, Rehearsal, TrainingRe
 from autograder.sandbox import Limits, Run, Sandbox
 from autograder.submission import Submission, blanks
 
-OBSERVE_S = 120.0  # import of torch, rehearsal, examination; a right file takes under ten on a slow machine
+OBSERVE_S = 300.0  # import of torch, rehearsal, examination; a right file takes under ten on a slow machine
 SETUP_S = 300.0  # from the start to the first training batch
 TESTING_S = 600.0  # for all test images; 10,000 take a minute on two slow cores
 EVAL_BATCH = 250

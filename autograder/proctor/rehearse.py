@@ -25,6 +25,7 @@ MOST_EPOCHS = 500  # a loop that asks for more never ends by itself
 BATCH_IMAGES = 2
 TEST_IMAGES = 12
 ANSWERED_IMAGES = 4  # a larger test batch is answered from its first images
+REAL_BACKWARDS = 3  # backward passes that are computed; later ones leave zeros, which cost nothing
 KEPT = 900  # steps and calls that are written down, at most
 
 
@@ -64,6 +65,7 @@ class Rehearsing:
         self.kept: list[Any] = []  # what is known by its id must live on
         self.iterations = 0
         self.last_images = 0
+        self.backwards = 0
         self.testing = True
         self._versions: list[int] = []
         self.started = time.monotonic()
@@ -79,8 +81,11 @@ class Rehearsing:
         register_optimizer_step_pre_hook(self._before_step)
         register_optimizer_step_post_hook(self._after_step)
         torch.compile = lambda model=None, **_: model if model is not None else (lambda function: function)  # type: ignore[assignment]
+        # CPU time first: on a busy machine a right script may take long by the clock.
+        signal.signal(signal.SIGPROF, lambda *_: self.finish(self, "timeout", None))
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         signal.signal(signal.SIGALRM, lambda *_: self.finish(self, "timeout", None))
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.setitimer(signal.ITIMER_REAL, 5 * seconds)
 
     # --- loaders ---
 
@@ -156,9 +161,15 @@ class Rehearsing:
         before = [None if p.grad is None else p.grad._version for p in parameters]
         if losses and losses[0].numel() == 1:
             batch.loss = _finite(losses[0].item())
-        call()
-        after = [None if p.grad is None else p.grad._version for p in parameters]
-        batch.reaches_network = before != after
+        self.backwards += 1
+        if self.backwards <= REAL_BACKWARDS or not all(loss.requires_grad for loss in losses):
+            call()
+            after = [None if p.grad is None else p.grad._version for p in parameters]
+            batch.reaches_network = before != after
+        else:
+            for parameter in parameters:
+                if parameter.grad is None and parameter.requires_grad:
+                    parameter.grad = torch.zeros_like(parameter)
         self._note("backward", watch.line_in(self.file))
 
     def _zeroed(self) -> None:
@@ -197,6 +208,7 @@ class Rehearsing:
 
     def observed(self, ended: str, error: BaseException | None) -> Rehearsal:
         """All that was seen."""
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         self.end_forward_watch()
         trouble: Failure | None = None

@@ -81,7 +81,7 @@ def comforts(file: str) -> list[int]:
 
     for kind in (torch.Tensor, nn.Module):
         _redirect(kind, "to", noted)
-        kind.cuda = _stay(noted)
+        kind.cuda = _stay(noted)  # type: ignore[method-assign]
     for name in ("zeros", "ones", "empty", "full", "rand", "randn", "randint", "tensor", "arange", "eye", "as_tensor"):
         _redirect(torch, name, noted)
     for name in ("set_device", "synchronize", "manual_seed", "manual_seed_all", "empty_cache"):

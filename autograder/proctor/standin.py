@@ -62,7 +62,7 @@ def covering(labels: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]
     return chosen
 
 
-class CIFAR10(torchvision.datasets.CIFAR10):
+class CIFAR10(torchvision.datasets.CIFAR10):  # type: ignore[misc]
     """torchvision's CIFAR10 over the arrays of `install`; `root` and `download` are accepted and not used."""
 
     pictures: Pictures

@@ -1,0 +1,431 @@
+"""A class, end to end: from a folder of files to points, pages and a gradebook column.
+
+Called by the command `grade`. Reads the class, settles who needs no run, has the engine run the others, and writes each
+result the moment it exists, so that a run that is killed goes on where it stopped. A crash of ours goes to "needs a
+person", with no points and exit code 1; it stops nobody else.
+"""
+
+import contextlib
+import fcntl
+import statistics
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from autograder import checks, dataset, engine, homework, intake, report, results, rubric, supervise, verdict
+from autograder import sandbox as sandboxes
+from autograder.dataset import Dataset
+from autograder.errors import KitError
+from autograder.homework import ROOT, Homework, Protocol
+from autograder.intake import Entry
+from autograder.observations import Observations
+from autograder.results import Result
+from autograder.rubric import Rubric, points_text
+from autograder.sandbox import Sandbox
+from autograder.verdict import PREVIEW, Evidence, Graded, Setup, cores
+
+EXAMPLES = ROOT / "examples" / "submissions"
+IMAGES_PER_CORE_S = 17.0  # hw6's network trained in float32 on one core of a 2020s server, for estimates only
+MOST_THREADS_CPU = 8  # of one full training on the CPU: what more add is little, another submission gains more
+
+
+def grade(
+    submissions: Path,
+    out: Path,
+    homework_name: str,
+    *,
+    data: Path | None,
+    protocol: str | None,
+    hours: float | None,
+    deadline: str | None,
+    workers: int | None,
+    sandbox: str | None,
+) -> int:
+    """Grade the class in `submissions` and write everything under `out`. Returns the exit code.
+
+    Args:
+        data: a prepared dataset's folder, or a folder of such; None: the kit's own.
+        protocol: "full", "preview", or None for full where there is a GPU.
+        hours: another time box; such a run gives no points.
+        deadline: see `intake.parse_deadline`.
+        workers: how many submissions run at a time; None: one on a GPU, else as many as cores.
+        sandbox: "bwrap", "none", or None for bubblewrap.
+
+    Returns 0; 1 when the grader itself failed on somebody; 130 when it was interrupted.
+    Raises KitError when something is wrong that nobody should be graded with: before anything runs.
+    """
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    given = homework.load(homework_name)
+    ruled = rubric.load(rubric.PATH, homework_name)
+    _refuse_unknown_checks(ruled, given)
+    moment = None if deadline is None else intake.parse_deadline(deadline)
+    if out.resolve().is_relative_to(submissions.resolve()):
+        raise KitError(f"{out}: lies in the class's folder, and would be somebody's hand-in", "choose another --out")
+    class_ = intake.collect(submissions, homework_name, moment)
+    place = _sandbox(sandbox, submissions, console)
+    chosen = given.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), hours)
+    count = workers or _workers(chosen)
+    threads = max(1, cores() // count)
+    _say_what_full_would_take(console, given, chosen, protocol, class_, workers)
+    with _only_run(out):
+        setup = Setup(given, ruled, chosen, _dataset(given, chosen, data), place, threads)
+        _refuse_to_overwrite_points(out, setup)
+        return _Class(class_, setup, out, moment, count, console).run()
+
+
+def _refuse_unknown_checks(ruled: Rubric, given: Homework) -> None:
+    if ruled.required_checks:
+        nothing = Observations(homework=given.name, file="", problem="nothing ran")
+        known = [check.id for check in checks.run(nothing, given)]
+        unknown = [name for name in ruled.required_checks if name not in known]
+        if unknown:
+            raise KitError(
+                f"{rubric.PATH}: there is no check called {unknown[0]!r} to require", f"there are: {', '.join(known)}"
+            )
+
+
+def _sandbox(name: str | None, submissions: Path, console: Console) -> Sandbox:
+    try:
+        return sandboxes.choose(name)
+    except KitError as error:
+        if name is not None or submissions.resolve() != EXAMPLES.resolve():
+            raise
+        lines = [
+            "NO SANDBOX",
+            error.message,
+            "The example class is the kit's own, so it runs all the same, with your rights.",
+            "Submissions of other people are refused until there is one:",
+            *error.hint.split(": ", 1),
+        ]
+        bar = "*" * 100
+        console.print("\n".join([bar, *(f"*  {line}" for line in lines), bar]), style="bold")
+        return sandboxes.choose("none")
+
+
+def _workers(protocol: Protocol) -> int:
+    if supervise.gpu_available():
+        return 1
+    if protocol.name == "preview":
+        return cores()
+    return max(1, cores() // MOST_THREADS_CPU)
+
+
+def _say_what_full_would_take(
+    console: Console,
+    given: Homework,
+    chosen: Protocol,
+    asked: str | None,
+    class_: intake.Intake,
+    workers: int | None,
+) -> None:
+    """Without a GPU, the first line of a real run: how long the class would take, or takes, in full."""
+    if supervise.gpu_available() or asked == "preview":
+        return
+    box = chosen.time_box_s if chosen.name == "full" else given.full.time_box_s
+    runs = sum(entry.submission is not None and not entry.late for entry in class_.entries)
+    at_a_time = workers or _workers(given.full)
+    threads = max(1, cores() // at_a_time)
+    images = 50_000 * given.full.epochs
+    each = min(box, images / (IMAGES_PER_CORE_S * threads))
+    needed = about(each * -(-runs // at_a_time))
+    if chosen.name == "full":
+        console.print(f"no GPU here: {runs} full trainings take {needed} on this CPU, {at_a_time} at a time")
+    else:
+        console.print(
+            f"no GPU here: {runs} full trainings would take {needed} on this CPU; "
+            "this is a preview instead, which gives no points (--protocol full trains in full all the same)"
+        )
+
+
+def _dataset(given: Homework, chosen: Protocol, data: Path | None) -> Dataset:
+    """The data to train on, verified.
+
+    A dataset's own folder is taken as it is. Of a folder of datasets, full takes the homework's own, and fetches it
+    when it isn't there; a preview takes it when it is there, else the practice set.
+    """
+    root = data or dataset.default_root()
+    if data is not None and ((data / "dataset.json").exists() or not (data.is_dir() or data.name == dataset.PRACTICE)):
+        found = dataset.load(data)
+    elif data is not None and data.name == dataset.PRACTICE:
+        found = dataset.practice(data.parent)
+    elif (root / given.dataset / "dataset.json").exists():
+        found = dataset.load(root / given.dataset)
+    elif chosen.name == "full":
+        found = dataset.fetch(given.dataset, root)
+    else:
+        found = dataset.practice(root)
+    if len(found.classes) != given.classes:
+        raise KitError(f"{found.folder}: has {len(found.classes)} classes, and {given.name} is about {given.classes}")
+    dataset.verify(found)
+    return found
+
+
+def _refuse_to_overwrite_points(out: Path, setup: Setup) -> None:
+    if setup.no_points_because is None:
+        return
+    for path in sorted(out.glob("*/result.json")):
+        with contextlib.suppress(KitError):
+            earlier = results.read(path.parent)
+            if earlier is not None and earlier.points is not None:
+                raise KitError(
+                    f"{out}: holds results with points, and this run gives none: {setup.no_points_because}",
+                    "choose another --out",
+                )
+
+
+@contextlib.contextmanager
+def _only_run(out: Path) -> Iterator[None]:
+    """Hold the output folder for this process; the system lets go of it however the process ends."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / ".lock").open("w")
+    except OSError as error:
+        raise KitError(f"{out}: can't be written ({error.strerror})") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise KitError(f"{out}: another run is writing there", "wait for it, or choose another --out") from error
+        yield
+
+
+class _Class:
+    """A class being graded: what is reused, what runs, what is said."""
+
+    def __init__(
+        self,
+        class_: intake.Intake,
+        setup: Setup,
+        out: Path,
+        deadline: datetime | None,
+        workers: int,
+        console: Console,
+    ) -> None:
+        self.class_ = class_
+        self.setup = setup
+        self.out = out
+        self.deadline = deadline
+        self.workers = workers
+        self.console = console
+        self.finished: dict[str, Result] = {}
+        self.crashes: dict[str, str] = {}
+
+    def run(self) -> int:
+        self._say_first()
+        runs = self._without_running()
+        interrupted = False
+        if runs:
+            try:
+                self._run(runs)
+            except KeyboardInterrupt:
+                interrupted = True
+        if interrupted:
+            left = len(self.class_.entries) - len(self.finished)
+            self.console.print(f"stopped: {left} left; what is done is kept, and the same command goes on from there")
+            return 130
+        self._write_class()
+        self._say_last()
+        return 1 if self.crashes else 0
+
+    def _say_first(self) -> None:
+        counts: Counter[str] = Counter()
+        for entry in self.class_.entries:
+            if entry.late:
+                counts["late"] += 1
+            elif entry.submission is not None:
+                counts["on time" if self.deadline else "with a file"] += 1
+            else:
+                counts["with no file" if entry.outcome == "NO_FILE" else "unusable"] += 1
+        parts = ", ".join(f"{number} {words}" for words, number in counts.items())
+        setup = self.setup
+        number = len(self.class_.entries)
+        reason = setup.no_points_because
+        about_points = "" if reason is None else (", no points" if reason == PREVIEW else f": no points, {reason}")
+        self.console.print(
+            f"{number} submission{'s' * (number != 1)}: {parts} · {setup.homework.name} rubric "
+            f"{setup.rubric.fingerprint[:4]} · {setup.dataset.name} {setup.dataset.fingerprint[:4]} · "
+            f"{setup.protocol.name}{' protocol' if setup.protocol.name == 'full' else ''}{about_points}"
+        )
+        if self.deadline:
+            self.console.print(f"deadline {self.deadline.isoformat(sep=' ')}")
+        if setup.sandbox.notice:
+            self.console.print(f"notice: {setup.sandbox.notice}", style="bold")
+        if self.class_.left_out:
+            self.console.print(f"not submissions, left out: {', '.join(self.class_.left_out)}")
+
+    def _without_running(self) -> list[Entry]:
+        """Settle everybody who needs no run; returns the others."""
+        runs, reused, decided_anew = [], 0, 0
+        for entry in self.class_.entries:
+            folder = self.out / entry.student
+            results.remove_left_overs(folder)
+            if entry.submission is None or entry.late:
+                self._keep(Graded(verdict.without_a_run(entry, self.setup), ""))
+                continue
+            earlier = self._earlier(folder)
+            if earlier is not None and earlier.key == verdict.key(entry, self.setup):
+                reused += 1
+            elif earlier is not None and earlier.evidence_key == verdict.evidence_key(entry, self.setup):
+                earlier = self._decided_anew(entry, earlier)
+                decided_anew += earlier is not None
+            else:
+                earlier = None
+            if earlier is None:
+                runs.append(entry)
+            else:
+                self._keep(Graded(self._of_today(entry, earlier), ""))
+        if reused:
+            self.console.print(f"{reused} done by an earlier run, kept")
+        if decided_anew:
+            self.console.print(f"{decided_anew} trained by an earlier run, decided anew: rubric or checks have changed")
+        return runs
+
+    def _earlier(self, folder: Path) -> Result | None:
+        try:
+            return results.read(folder)
+        except KitError as error:
+            self.console.print(f"{error.message}: graded again")
+            return None
+
+    def _decided_anew(self, entry: Entry, earlier: Result) -> Result | None:
+        if earlier.observations is None:
+            return None
+        evidence = Evidence(
+            observations=earlier.observations,
+            outcome=earlier.outcome,
+            message=earlier.message,
+            report=earlier.training,
+            accuracy=earlier.accuracy,
+            seconds=earlier.seconds,
+            device=earlier.device,
+            threads=earlier.threads,
+            machine=earlier.machine,
+        )
+        return verdict.conclude(entry, self.setup, evidence)
+
+    def _of_today(self, entry: Entry, earlier: Result) -> Result:
+        """An earlier result; the same bytes may have come again at another time."""
+        if earlier.submission is None or entry.submitted_at is None:
+            return earlier
+        file = earlier.submission.model_copy(update={"submitted_at": entry.submitted_at})
+        return earlier.model_copy(update={"submission": file})
+
+    def _run(self, runs: list[Entry]) -> None:
+        with _Display(self.console, runs, self.workers) as display, engine.start(self.workers) as run:
+            for graded in run(runs, self.setup, display.observed, display.progressed):
+                self._keep(graded)
+                display.graded(graded.result)
+
+    def _keep(self, graded: Graded) -> None:
+        """Write everything of one student. A page that can't be made doesn't lose the result it is about."""
+        result = graded.result
+        folder = self.out / result.student
+        if graded.crash:
+            self.crashes[result.student] = graded.crash
+        if graded.log or graded.crash:
+            results.write_text(folder / "log.txt", graded.log or graded.crash)
+        results.write(folder, result)
+        self.finished[result.student] = result
+        try:
+            results.write_text(folder / "feedback.html", report.feedback(result, self.setup.rubric))
+        except Exception:
+            self.crashes[result.student] = traceback.format_exc()
+
+    def _write_class(self) -> None:
+        everybody = [self.finished[entry.student] for entry in self.class_.entries]
+        results.remove_left_overs(self.out)
+        results.write_text(self.out / "grades.csv", results.csv_text(everybody))
+        results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric))
+
+    def _say_last(self) -> None:
+        everybody = list(self.finished.values())
+        would = "" if self.setup.no_points_because is None else "would be "
+        counts = Counter(result.would_earn for result in everybody if result.would_earn is not None)
+        parts = [f"{would}{points_text(points)} points  {counts[points]}" for points in sorted(counts, reverse=True)]
+        accuracies = [result.accuracy.counted_percent for result in everybody if result.accuracy is not None]
+        median = f"   median accuracy {statistics.median(accuracies):.1f}%" if accuracies else ""
+        self.console.print(f"{'   ·   '.join(parts)}{median}")
+        waiting = [(result.student, reason) for result in everybody for reason in result.for_a_person]
+        if waiting:
+            self.console.print(f"needs a person ({len({student for student, _ in waiting})})")
+            for student, reason in waiting:
+                self.console.print(f"  {student}   {reason}")
+        for student, crash in self.crashes.items():
+            self.console.print(f"error: the grader itself failed on {student}: {crash.strip().splitlines()[-1][:500]}")
+        if would:
+            self.console.print(f"no points were given: {self.setup.no_points_because}")
+        self.console.print(f"wrote {self.out}: grades.csv  report.html  and of each student feedback.html  result.json")
+
+
+class _Display:
+    """Progress: bars with an estimate on a terminal, and on any output a line for each student."""
+
+    def __init__(self, console: Console, runs: list[Entry], workers: int) -> None:
+        self.console = console
+        self.total = len(runs)
+        self.parts = {entry.student: 0.0 for entry in runs}  # how much of each training is done, 0 to 1
+        self.done = 0
+        self.began: float | None = None
+        columns = (
+            TextColumn("{task.description:9}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[more]}"),
+        )
+        self.bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.checks = self.bars.add_task("checks", total=self.total, more="")
+        self.training = self.bars.add_task("training", total=self.total, more=f"{min(workers, self.total)} at a time")
+
+    def __enter__(self) -> "_Display":
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def observed(self, student: str) -> None:
+        self.bars.advance(self.checks)
+
+    def progressed(self, student: str, said: dict[str, Any]) -> None:
+        self.began = self.began or time.monotonic()
+        if said.get("of"):
+            self.parts[student] = min(1.0, (said.get("images") or 0) / said["of"])
+        self._estimate()
+
+    def graded(self, result: Result) -> None:
+        self.done += 1
+        self.parts[result.student] = 1.0
+        left = self._estimate()
+        reached = "no accuracy" if result.accuracy is None else f"{result.accuracy.counted_percent:.1f}%"
+        protocol = "" if result.protocol_label == "full" else f"{result.protocol_label}  "
+        earned = result.tier_label if result.points is None else f"{points_text(result.points)} points"
+        self.bars.update(self.training, completed=self.done)
+        self.console.print(
+            f"{self.done:>{len(str(self.total))}}/{self.total}  {result.student}  {protocol}{reached}  "
+            f"{earned or result.status}{'' if self.console.is_terminal or not left else f'   {left} left'}"
+        )
+
+    def _estimate(self) -> str:
+        """How long the rest takes if it goes on as so far, "" while that can't be said."""
+        share = sum(self.parts.values()) / self.total
+        if self.began is None or share < 0.01 or self.done == self.total:
+            return ""
+        spent = time.monotonic() - self.began
+        left = about(spent * (1 - share) / share)
+        self.bars.update(self.training, more=f"{left} left")
+        return left
+
+
+def about(seconds: float) -> str:
+    """`about 40 s`, `about 31 min`, `about 16 h`, `about 5 days`."""
+    for unit, size, most in (("s", 1, 90), ("min", 60, 90), ("h", 3600, 48)):
+        if seconds < size * most:
+            return f"about {max(1, round(seconds / size))} {unit}"
+    return f"about {round(seconds / 86_400)} days"

@@ -1,0 +1,369 @@
+"""The pages: one student's feedback, and the class's report.
+
+Called by `grade`. Takes results and gives HTML texts that need nothing else: no script, no network, no font, no file
+beside them. What students wrote (code, messages, names) is untrusted text: the templates escape all of it, and the
+page's own policy lets nothing be loaded or run. The same results make the same bytes.
+
+Templates are in `templates/`: `base.html` holds the looks, the other two the words.
+"""
+
+import math
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from autograder import checks, homework
+from autograder.observations import TrainingReport
+from autograder.results import Result, duration
+from autograder.rubric import Rubric, Tier, points_text
+
+CURVE_ROWS = 20  # of the loss curve's table; its line is drawn from the same numbers
+BIN_PERCENT = 5  # width of a bar of the histogram
+
+STATUS_WORDS = {
+    "graded": "graded",
+    "preview": "preview",
+    "no points": "tested, no points given",
+    "no accuracy": "no network could be tested",
+    "late": "came after the deadline",
+    "no file": "no file",
+    "needs a person": "a person has to look at it",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do next, as the page says it."""
+
+    title: str
+    text: str
+    check: checks.CheckResult | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The loss of each batch over the images served, ready to be drawn.
+
+    Attributes:
+        rows: (from image, to image, mean loss of the batches between), at most `CURVE_ROWS`; the mean is None where no
+            loss was finite.
+        raw, mean: SVG path data of all losses and of the means.
+        x_ticks, y_ticks: (position, label).
+        not_finite: how many of the losses are NaN or infinite.
+    """
+
+    rows: list[tuple[int, int, float | None]]
+    raw: str
+    mean: str
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+    not_finite: int
+
+
+# The drawing area of both plots, in the SVG's own units.
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 708.0, 28.0, 228.0
+
+
+def feedback(result: Result, rubric: Rubric) -> str:
+    """The page of one student."""
+    given = homework.load(result.homework.name)
+    rows = [] if result.observations is None else checks.layer_table(result.observations, given)
+    return _render(
+        "feedback.html",
+        result=result,
+        rubric=rubric,
+        banner=_banner([result]),
+        status=STATUS_WORDS[result.status],
+        step=next_step(result, rubric),
+        failed=result.failed_checks,
+        advice=[check for check in result.checks if check.outcome == "advice"],
+        ended=_ended(result),
+        curve=None if result.training is None else loss_curve(result.training),
+        classes=_classes(result),
+        ladder=rows,
+        rubric_rows=[*rubric.tiers, rubric.no_accuracy, rubric.no_file],
+        titles={check.id: check.title for check in result.checks},
+    )
+
+
+def class_report(everybody: Sequence[Result], rubric: Rubric) -> str:
+    """The page of the class. `everybody` has at least one result, all of the same run."""
+    ordered = sorted(everybody, key=lambda result: result.student)
+    accuracies = [result.accuracy.counted_percent for result in ordered if result.accuracy is not None]
+    first = ordered[0]
+    return _render(
+        "report.html",
+        results=ordered,
+        first=first,
+        rubric=rubric,
+        banner=_banner(ordered),
+        given=first.no_points_because is None or any(result.points is not None for result in ordered),
+        tiers=_tier_counts(ordered, rubric),
+        median=statistics.median(accuracies) if accuracies else None,
+        histogram=histogram(accuracies, rubric) if accuracies else None,
+        fails=_most_failed(ordered),
+        queue=[(result, reason) for result in ordered for reason in result.for_a_person],
+        seconds=sum(result.seconds for result in ordered),
+        hardware=sorted({(result.machine, result.device, result.threads) for result in ordered if result.machine}),
+        status_words=STATUS_WORDS,
+        sandboxes=sorted({result.sandbox for result in ordered}),
+    )
+
+
+def next_step(result: Result, rubric: Rubric) -> Step:
+    """The one thing to do next."""
+    if result.status == "needs a person":
+        return Step("Nothing for now", "A person looks at this hand-in before anything is decided.")
+    if result.status == "no file":
+        return Step("Hand in a file", f"There is no {result.homework.name}.py or {result.homework.name}.ipynb.")
+    if result.status == "late":
+        return Step("Nothing for this homework", "The file came after the deadline, so it was not run.")
+    if result.failed_checks:
+        check = result.failed_checks[0]
+        return Step(check.title, "", check)
+    failure = None if result.training is None else result.training.failure
+    if failure is not None:
+        where = f" on line {failure.line}" if failure.line else ""
+        return Step("Make the script run to its end", f"It stopped{where} with {failure.type}: {failure.message}")
+    if result.accuracy is None:
+        return Step("Make a network that can be tested", result.message)
+    better = [tier for tier in rubric.tiers if tier.points > (result.would_earn or 0)]
+    if better:
+        nearest = better[-1]
+        return Step(
+            f"Reach the row '{nearest.label}'",
+            f"Every check passes, so the network is the one that was asked for. "
+            f"{nearest.low - result.accuracy.counted_percent:.1f} percentage points of accuracy are missing. What is "
+            "left is how much it learns in its epochs: see below whether its loss was still falling when training "
+            "ended, or jumped about.",
+        )
+    advice = [check for check in result.checks if check.outcome == "advice"]
+    if advice:
+        return Step(advice[0].title, "Nothing has to be done; this would still make it better.", advice[0])
+    return Step("Nothing is left to do", "Every check passes, and no row of the rubric gives more.")
+
+
+def loss_curve(report: TrainingReport) -> Curve | None:
+    """The loss curve of a training, or None when no loss was seen."""
+    points = [(images, loss) for images, loss in report.losses]
+    if not points:
+        return None
+    size = math.ceil(len(points) / CURVE_ROWS)
+    groups = [points[start : start + size] for start in range(0, len(points), size)]
+    rows: list[tuple[int, int, float | None]] = []
+    begin = 0
+    for group in groups:
+        finite = [loss for _, loss in group if math.isfinite(loss)]
+        rows.append((begin, group[-1][0], statistics.fmean(finite) if finite else None))
+        begin = group[-1][0]
+    all_finite = sorted(loss for _, loss in points if math.isfinite(loss))
+    # A few huge losses would press everything else flat: the axis ends at what 98 of 100 stay below.
+    top = _round_up(all_finite[min(len(all_finite) - 1, len(all_finite) * 98 // 100)]) if all_finite else 1.0
+    last = max(images for images, _ in points) or 1
+
+    def place(images: float, loss: float | None) -> tuple[float, float] | None:
+        if loss is None or not math.isfinite(loss):
+            return None
+        return _x(images / last), _y(min(max(loss / top, 0.0), 1.0))
+
+    return Curve(
+        rows=rows,
+        raw=_path(place(images, loss) for images, loss in points),
+        mean=_path(place((begin + end) / 2, mean) for begin, end, mean in rows),
+        x_ticks=[(_x(share), f"{round(last * share):,}") for share in (0, 0.25, 0.5, 0.75, 1)],
+        y_ticks=[(_y(share), f"{top * share:.3g}") for share in (0, 0.25, 0.5, 0.75, 1)],
+        not_finite=len(points) - len(all_finite),
+    )
+
+
+def histogram(accuracies: Sequence[float], rubric: Rubric) -> dict[str, Any]:
+    """Accuracies in bars of `BIN_PERCENT`, and the rubric's rows behind them, ready to be drawn.
+
+    A bar holds the accuracies from its lower bound to below its upper one; the last one holds 100% too.
+    """
+    bins = 100 // BIN_PERCENT
+    counts = Counter(min(int(accuracy // BIN_PERCENT), bins - 1) for accuracy in accuracies)
+    most = max(counts.values())
+    step = max(1, math.ceil(most / 4))
+    top = step * math.ceil(most / step)
+    bars = []
+    for index in range(bins):
+        height = (BOTTOM - TOP) * counts[index] / top
+        bars.append(
+            {
+                "low": index * BIN_PERCENT,
+                "high": (index + 1) * BIN_PERCENT,
+                "count": counts[index],
+                "x": _x(index / bins) + 1,
+                "width": (RIGHT - LEFT) / bins - 2,
+                "y": BOTTOM - height,
+                "height": height,
+            }
+        )
+    return {
+        "bars": bars,
+        "tiers": [
+            {
+                "x": _x(tier.low / 100),
+                "width": (RIGHT - LEFT) * (tier.high - tier.low) / 100,
+                "middle": _x((tier.low + tier.high) / 200),
+                "label": f"{points_text(tier.points)} points",
+                "shaded": index % 2 == 1,
+                "first": tier.low == 0,
+            }
+            for index, tier in enumerate(rubric.tiers)
+        ],
+        "x_ticks": [(_x(percent / 100), f"{percent}%") for percent in range(0, 101, 10)],
+        "y_ticks": [(BOTTOM - (BOTTOM - TOP) * count / top, str(count)) for count in range(0, top + 1, step)],
+    }
+
+
+def _x(share: float) -> float:
+    return round(LEFT + (RIGHT - LEFT) * share, 1)
+
+
+def _y(share: float) -> float:
+    return round(BOTTOM - (BOTTOM - TOP) * share, 1)
+
+
+def _path(places: Iterable[tuple[float, float] | None]) -> str:
+    """SVG path data through the places; a missing one leaves a gap."""
+    parts = []
+    pen_down = False
+    for place in places:
+        if place is not None:
+            parts.append(f"{'L' if pen_down else 'M'}{place[0]:g} {place[1]:g}")
+        pen_down = place is not None
+    return "".join(parts)
+
+
+def _round_up(value: float) -> float:
+    """The next number of the kind 1, 2, 4, 5, 8 times a power of ten: an axis with readable quarters."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(factor * power for factor in (1, 2, 4, 5, 8, 10, 20) if factor * power >= value)
+
+
+def _classes(result: Result) -> list[dict[str, Any]]:
+    """Accuracy of each class, and what its images were most often taken for instead."""
+    if result.accuracy is None:
+        return []
+    names = [*result.dataset.classes, "no finite answer"]
+    rows = []
+    for label, (percent, row) in enumerate(zip(result.accuracy.class_percent, result.accuracy.confusion, strict=True)):
+        wrong = [(count, -index) for index, count in enumerate(row) if index != label and count]
+        most, index = max(wrong, default=(0, 0))
+        taken = f"{names[-index]} ({most})" if most else ""
+        rows.append({"name": names[label], "percent": percent, "right": row[label], "of": sum(row), "taken": taken})
+    return rows
+
+
+def _ended(result: Result) -> str:
+    """What ended the training, as a sentence."""
+    report = result.training
+    if report is None:
+        return ""
+    failure = report.failure
+    crash = "" if failure is None else f": {failure.type}: {failure.message}"
+    line = f" on line {failure.line}" if failure is not None and failure.line else ""
+    return {
+        "script": "The script ended by itself.",
+        "epochs": f"The budget ended it: all images of {result.protocol.epochs} epochs had been served.",
+        "time": f"The time box of {duration(result.protocol.time_box_s)} ended it.",
+        "crash": f"The script crashed{line}{crash}",
+        "exit": "The script ended itself (sys.exit).",
+        "stopped": "It was stopped: the script asked for ever more epochs without taking an image.",
+    }[report.ended_by]
+
+
+def _banner(results: Sequence[Result]) -> list[str]:
+    """What must not be missed: why nobody has points, and other notices of the run."""
+    first = results[0]
+    lines = []
+    if first.protocol.name == "preview":
+        data = first.dataset
+        lines.append(
+            f"Preview: no points are given. Trained on {data.train_images:,} images of {data.name} and tested on "
+            f"{data.test_images:,}; a full run may come out differently."
+        )
+    for result in results:
+        lines += [notice[:1].upper() + notice[1:] + "." for notice in result.notices]
+    if first.protocol.name == "preview":
+        lines = [line for line in lines if line != "A preview gives no points."]
+    return list(dict.fromkeys(lines))
+
+
+def _tier_counts(results: Sequence[Result], rubric: Rubric) -> list[dict[str, Any]]:
+    rows: list[Tier] = [*rubric.tiers, rubric.no_accuracy, rubric.no_file]
+    rows += [rubric.required_failed] if rubric.required_failed else []
+    undecided = "a person has to decide"
+    counts = Counter(result.tier.label if result.tier else undecided for result in results)
+    table = [{"label": row.label, "points": points_text(row.points), "count": counts[row.label]} for row in rows]
+    if counts[undecided]:
+        table.append({"label": undecided, "points": "none yet", "count": counts[undecided]})
+    return [{**row, "share": 100 * counts[str(row["label"])] / len(results)} for row in table]
+
+
+def _most_failed(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Checks by how many they failed for, with who and an example of what was seen."""
+    found: dict[str, list[tuple[str, checks.CheckResult]]] = defaultdict(list)
+    for result in results:
+        for check in result.failed_checks:
+            found[check.id].append((result.student, check))
+    checked = sum(bool(result.checks) for result in results)
+    table = [
+        {
+            "id": name,
+            "title": seen[0][1].title,
+            "count": len(seen),
+            "share": 100 * len(seen) / checked,
+            "saw": seen[0][1].saw,
+            "students": [student for student, _ in seen],
+        }
+        for name, seen in found.items()
+    ]
+    return sorted(table, key=lambda row: (-row["count"], row["id"]))
+
+
+# --- templates -------------------------------------------------------------------------------------------------------
+
+
+def _render(name: str, **values: Any) -> str:
+    return _environment().get_template(name).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).resolve().parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "points": points_text,
+        "duration": duration,
+        "percent": lambda value: "-" if value is None else f"{value:.1f}%",
+        "address": lambda student: quote(f"{student}/feedback.html"),
+        "identifier": lambda text: "".join(char if char.isalnum() else "-" for char in str(text)),
+    }
+    return environment
+
+
+def _printable(value: Any) -> Any:
+    """Untrusted text without what a page can't hold or shouldn't obey: control and direction characters."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "".join(char if char in "\n\t" or char.isprintable() else "�" for char in value)

@@ -1,0 +1,353 @@
+"""One submission end to end: observe, check, train, score, decide.
+
+Called by `grade` for each student, on the engine's threads. Students' code never runs here: `supervise` runs it in the
+sandbox, and what comes back is data. Never raises: a crash of ours is a result too, one that needs a person and has no
+points. Writes nothing.
+
+Cost beside the training itself: two imports of torch in the sandbox and the checks, 8 to 20 s a submission on one core.
+"""
+
+import contextlib
+import os
+import platform
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from autograder import __version__, checks, results, score, supervise
+from autograder.checks import CheckResult
+from autograder.dataset import Dataset
+from autograder.homework import Homework, Protocol
+from autograder.intake import Entry
+from autograder.observations import Observations, TrainingReport
+from autograder.results import Result, Status, duration
+from autograder.rubric import Rubric, Tier
+from autograder.sandbox import Sandbox
+from autograder.score import Score
+
+PREVIEW = "a preview gives no points"
+UNDECIDED = "a person has to decide"
+
+# What intake found that nobody but a person can settle. Every other outcome is a row of the rubric.
+FOR_A_PERSON = frozenset({"AMBIGUOUS", "BAD_PATH", "NOT_REGULAR", "SYMLINK", "UNREADABLE"})
+
+Progressed = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a run grades with, the same for everybody."""
+
+    homework: Homework
+    rubric: Rubric
+    protocol: Protocol
+    dataset: Dataset
+    sandbox: Sandbox
+    threads: int = 1
+
+    @property
+    def own_data(self) -> bool:
+        """Whether the dataset is the homework's own."""
+        return self.dataset.name == self.homework.dataset
+
+    @property
+    def no_points_because(self) -> str | None:
+        """Why nobody gets points in this run; None when they are given."""
+        if self.protocol.name == "preview":
+            return PREVIEW
+        if not self.own_data:
+            return f"the data is {self.dataset.name}, not the homework's own {self.homework.dataset}"
+        if not self.protocol.own_budget:
+            return f"the time box was set to {duration(self.protocol.time_box_s)}, not the homework's own"
+        return None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What running a submission brought to light: all that checks and rubric decide from."""
+
+    observations: Observations
+    outcome: str
+    message: str = ""
+    report: TrainingReport | None = None
+    accuracy: Score | None = None
+    seconds: float = 0.0
+    device: str = ""
+    threads: int = 0
+    machine: str = ""
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A submission's result, what its script printed, and, when the grader itself failed, its traceback."""
+
+    result: Result
+    log: str
+    crash: str = ""
+
+
+def grade_one(entry: Entry, setup: Setup, progress: Progressed | None = None) -> Graded:
+    """Everything for one student. Never raises: a crash of ours is a result too."""
+    if entry.submission is None or entry.late:
+        return Graded(without_a_run(entry, setup), "")
+    return train(entry, setup, observe(entry, setup), progress)
+
+
+def observe(entry: Entry, setup: Setup) -> Observations | str:
+    """What the checks look at; or, when the grader failed, the traceback."""
+    assert entry.submission is not None
+    try:
+        return supervise.observe(setup.homework, entry.submission, setup.sandbox, threads=setup.threads)
+    except Exception:
+        return traceback.format_exc()
+
+
+def train(entry: Entry, setup: Setup, seen: Observations | str, progress: Progressed | None = None) -> Graded:
+    """Train, score and decide. `seen` is what `observe` gave."""
+    if isinstance(seen, str):
+        return failed(entry, setup, seen)
+    assert entry.submission is not None
+    try:
+        if seen.syntax_error is not None:
+            # Python reads a file to its end before it runs a line: there is nothing that could be trained.
+            message = f"line {seen.syntax_error.line}: {seen.syntax_error.message}"
+            return Graded(conclude(entry, setup, Evidence(seen, "SYNTAX", message)), "")
+        training = supervise.train(
+            setup.homework,
+            entry.submission,
+            setup.dataset,
+            setup.protocol,
+            setup.sandbox,
+            threads=setup.threads,
+            progress=progress,
+        )
+        accuracy = None
+        if training.outcome == "GRADED":
+            accuracy = score.score(training.scores, setup.dataset.test_labels[: setup.protocol.test_images])
+        evidence = Evidence(
+            observations=seen,
+            outcome=training.outcome,
+            message=training.message,
+            report=training.report,
+            accuracy=accuracy,
+            seconds=training.seconds,
+            device=training.device,
+            threads=training.threads,
+            machine=machine(training.device),
+        )
+        return Graded(conclude(entry, setup, evidence), _log(entry, setup, training.outcome, training.log))
+    except Exception:
+        return failed(entry, setup, traceback.format_exc())
+
+
+def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
+    """The result that follows from the evidence: checks, the rubric's row, points where they may be given."""
+    found = checks.run(evidence.observations, setup.homework)
+    percent = None if evidence.accuracy is None else evidence.accuracy.counted_percent
+    tier = setup.rubric.decide(percent, _unmet(found))
+    status: Status = "graded"
+    if evidence.accuracy is None:
+        status = "no accuracy"
+    elif setup.protocol.name == "preview":
+        status = "preview"
+    elif setup.no_points_because:
+        status = "no points"
+    return replace_fields(
+        _decided(entry, setup, status, tier),
+        outcome=evidence.outcome,
+        message=evidence.message,
+        accuracy=evidence.accuracy,
+        checks=found,
+        observations=evidence.observations,
+        training=evidence.report,
+        flags=_flags(setup, evidence, found),
+        for_a_person=_reasons(evidence, setup),
+        seconds=evidence.seconds,
+        device=evidence.device,
+        threads=evidence.threads,
+        machine=evidence.machine,
+    )
+
+
+def without_a_run(entry: Entry, setup: Setup) -> Result:
+    """The result of somebody whose file never ran: it is late, missing, or no file that could be run."""
+    flags = _run_flags(setup)
+    if entry.late:
+        late = _decided(entry, setup, "late", setup.rubric.no_file)
+        return replace_fields(late, outcome="LATE", message="the file came after the deadline", flags=["late", *flags])
+    if entry.outcome == "NO_FILE":
+        missing = _decided(entry, setup, "no file", setup.rubric.no_file)
+        return replace_fields(missing, outcome=entry.outcome, message=entry.message, flags=["no-file", *flags])
+    named = [entry.outcome.lower().replace("_", "-"), *flags]
+    if entry.outcome in FOR_A_PERSON:
+        undecided = _decided(entry, setup, "needs a person", None)
+        return replace_fields(
+            undecided, outcome=entry.outcome, message=entry.message, flags=named, for_a_person=[entry.message]
+        )
+    unusable = _decided(entry, setup, "no accuracy", setup.rubric.no_accuracy)
+    return replace_fields(unusable, outcome=entry.outcome, message=entry.message, flags=named)
+
+
+def failed(entry: Entry, setup: Setup, crash: str) -> Graded:
+    """The result when the grader itself failed: no row, no points, and no key, so that the next run tries again."""
+    last = crash.strip().splitlines()[-1][:500]
+    result = replace_fields(
+        _decided(entry, setup, "needs a person", None),
+        key="",
+        evidence_key="",
+        outcome="GRADER_FAILED",
+        message="the grader itself failed, which says nothing about the submission",
+        flags=["grader-failed", *_run_flags(setup)],
+        for_a_person=[f"the grader itself failed: {last}"],
+    )
+    return Graded(result, "", crash)
+
+
+def replace_fields(result: Result, **fields: Any) -> Result:
+    """`result` with other values, validated as any."""
+    return Result.model_validate({**dict(result), **fields})
+
+
+def key(entry: Entry, setup: Setup) -> str:
+    """Fingerprint of all that a result follows from."""
+    more = [setup.rubric.fingerprint, results.kit_fingerprint("checks", "proctor", "homeworks"), entry.late]
+    return results.fingerprint([evidence_key(entry, setup), more])
+
+
+def evidence_key(entry: Entry, setup: Setup) -> str:
+    """Fingerprint of all that the evidence follows from: neither rubric nor checks are part of it."""
+    protocol = setup.protocol
+    budget = [protocol.name, protocol.epochs, protocol.time_box_s, protocol.train_images, protocol.test_images]
+    return results.fingerprint(
+        [
+            results.SCHEMA_VERSION,
+            entry.outcome if entry.submission is None else entry.submission.sha256,
+            "" if entry.submission is None else entry.submission.name,
+            setup.homework.name,
+            setup.homework.version,
+            setup.dataset.name,
+            setup.dataset.fingerprint,
+            budget,
+            setup.sandbox.name,
+            results.kit_fingerprint("proctor"),
+        ]
+    )
+
+
+def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> Result:
+    """A result with all that doesn't depend on a run."""
+    because = UNDECIDED if tier is None else setup.no_points_because
+    data, protocol = setup.dataset, setup.protocol
+    notices = [setup.no_points_because] if setup.no_points_because else []
+    notices += [setup.sandbox.notice] if setup.sandbox.notice else []
+    file = None
+    if entry.submission is not None and entry.submitted_at is not None:
+        file = results.SubmittedFile(
+            name=entry.submission.name, sha256=entry.submission.sha256, submitted_at=entry.submitted_at
+        )
+    return Result(
+        key=key(entry, setup),
+        evidence_key=evidence_key(entry, setup),
+        student=entry.student,
+        status=status,
+        outcome="GRADED",
+        points=None if tier is None or because else tier.points,
+        no_points_because=because,
+        would_earn=None if tier is None else tier.points,
+        max_points=setup.rubric.max_points,
+        tier=None if tier is None else results.TierReached(label=tier.label, kind=tier.kind, points=tier.points),
+        submission=file,
+        homework=results.HomeworkUsed(
+            name=setup.homework.name, title=setup.homework.title, version=setup.homework.version
+        ),
+        dataset=results.DatasetUsed(
+            name=data.name,
+            fingerprint=data.fingerprint,
+            own=setup.own_data,
+            train_images=min(protocol.train_images or data.train_count, data.train_count),
+            test_images=min(protocol.test_images or data.test_count, data.test_count),
+            classes=list(data.classes),
+        ),
+        protocol=results.ProtocolUsed(
+            name=protocol.name,
+            own_budget=protocol.own_budget,
+            epochs=protocol.epochs,
+            time_box_s=protocol.time_box_s,
+        ),
+        rubric=setup.rubric.fingerprint,
+        notices=notices,
+        sandbox=setup.sandbox.name,
+        versions=results.Versions(kit=__version__, python=platform.python_version(), torch=version("torch")),
+    )
+
+
+def _unmet(found: Sequence[CheckResult]) -> set[str]:
+    """Checks that don't hold: failed ones, advice not taken, and those that wait for one of these."""
+    unmet = {check.id for check in found if check.outcome in ("failed", "advice")}
+    return unmet | {check.id for check in found if check.outcome == "skipped" and check.waits_for in unmet}
+
+
+def _flags(setup: Setup, evidence: Evidence, found: Sequence[CheckResult]) -> list[str]:
+    flags = [check.id for check in found if check.outcome == "failed"]
+    if evidence.outcome != "GRADED":
+        flags.append(evidence.outcome.lower().replace(" ", "-").replace("_", "-"))
+    if evidence.report is not None and evidence.report.ended_by == "time":
+        flags.append("time-box")
+    return flags + _run_flags(setup)
+
+
+def _run_flags(setup: Setup) -> list[str]:
+    flags = [] if setup.own_data else ["other-data"]
+    flags += [] if setup.protocol.own_budget else ["other-time-box"]
+    return flags + (["no-sandbox"] if setup.sandbox.name == "none" else [])
+
+
+def _reasons(evidence: Evidence, setup: Setup) -> list[str]:
+    """Why a person should look at it."""
+    reasons = []
+    report = evidence.report
+    if evidence.observations.problem:
+        reasons.append(f"the checks couldn't be run: {evidence.observations.problem}")
+    if report is not None and report.ended_by == "time":
+        seen = f"{report.epochs:.3g} of {setup.protocol.epochs} epochs seen"
+        reached = "" if evidence.accuracy is None else f"; {evidence.accuracy.counted_percent:.1f}%"
+        reasons.append(f"the time box ended training after {duration(report.seconds)}; {seen}{reached}")
+    explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)
+    if not explained:
+        reasons.append(f"{evidence.outcome}: {evidence.message}")
+    return reasons
+
+
+def _log(entry: Entry, setup: Setup, outcome: str, printed: str) -> str:
+    assert entry.submission is not None
+    # Escape sequences could do things to the terminal of whoever reads the log.
+    lines = printed.replace("\r\n", "\n").replace("\r", "\n")
+    clean = "".join(char if char in "\n\t" or char.isprintable() else "�" for char in lines)
+    head = f"{entry.student}: {entry.submission.name}, SHA-256 {entry.submission.sha256}\n"
+    head += f"{setup.protocol.name} protocol on {setup.dataset.name}: {outcome}\n"
+    return f"{head}{'-' * 40} what the script printed\n{clean}"
+
+
+def machine(device: str) -> str:
+    """What the run ran on, in words: the GPU's name, or the processor's and how many cores were at hand."""
+    if device == "cuda":
+        for information in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+            for line in information.read_text().splitlines():
+                if line.startswith("Model:"):
+                    return line.partition(":")[2].strip()
+        return "a CUDA GPU"
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    return f"{name}, {cores()} cores"
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,214 @@
+"""Results on disk: whole or not at all, and read only when valid."""
+
+import csv
+import io
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograder import results
+from autograder.checks import CheckResult
+from autograder.errors import KitError
+from autograder.homework import ROOT
+from autograder.observations import Observations, TrainingReport
+from autograder.results import Result
+from autograder.score import score
+
+
+def result(student: str = "s1", **fields: Any) -> Result:
+    """A plausible result of a preview; `fields` replace its own."""
+    labels = np.arange(10).repeat(20)
+    scores = np.eye(10, dtype=np.float32)[np.where(np.arange(200) % 5 == 0, (labels + 1) % 10, labels)]
+    given: dict[str, Any] = {
+        "key": "k" * 64,
+        "evidence_key": "e" * 64,
+        "student": student,
+        "status": "preview",
+        "outcome": "GRADED",
+        "no_points_because": "a preview gives no points",
+        "would_earn": 20.0,
+        "max_points": 20.0,
+        "tier": {"label": "over 70%", "kind": "accuracy", "points": 20.0},
+        "accuracy": score({"eval": scores, "as_left": scores}, labels),
+        "submission": {
+            "name": "hw6.py",
+            "sha256": "ab" * 32,
+            "submitted_at": datetime(2026, 11, 30, 23, 58, 1, tzinfo=UTC),
+        },
+        "homework": {"name": "hw6", "title": "IdentityResNet", "version": "0" * 12},
+        "dataset": {
+            "name": "practice",
+            "fingerprint": "f" * 64,
+            "own": False,
+            "train_images": 400,
+            "test_images": 200,
+            "classes": [f"class {k}" for k in range(10)],
+        },
+        "protocol": {"name": "preview", "own_budget": True, "epochs": 5, "time_box_s": 150.0},
+        "rubric": "3f9c" * 16,
+        "checks": [
+            CheckResult(id="builds", title="the model builds", outcome="passed"),
+            CheckResult(
+                id="own-weights",
+                title="every block owns its weights",
+                outcome="failed",
+                line=64,
+                saw="stage1.0 and stage1.1 are one layer",
+                expected="separate layers",
+                why="`[block] * n` repeats one object.",
+                hint="Where is the block made?",
+            ),
+            CheckResult(id="gradients", title="every parameter gets one", outcome="skipped", waits_for="own-weights"),
+        ],
+        "observations": Observations(homework="hw6", file="hw6.py"),
+        "training": TrainingReport(
+            ended_by="script", epochs=5.0, images=2000, steps=125, seconds=42.0, losses=[(16, 2.3), (2000, math.inf)]
+        ),
+        "flags": ["own-weights", "other-data"],
+        "seconds": 60.0,
+        "device": "cpu",
+        "threads": 1,
+        "machine": "a processor, 2 cores",
+        "sandbox": "bwrap",
+        "versions": {"kit": "0.1", "python": "3.11.0", "torch": "2.14.1"},
+    }
+    return Result.model_validate({**given, **fields})
+
+
+def test_a_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    written = result()
+    results.write(tmp_path / "new folder", written)
+    assert results.read(tmp_path / "new folder") == written
+    assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["result.json"]
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_survive_as_strict_json(tmp_path: Path, loss: float) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    results.write(tmp_path, result(training=TrainingReport(ended_by="script", losses=[(4, loss)])))
+    json.loads((tmp_path / "result.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    read = results.read(tmp_path)
+    assert read is not None
+    assert read.training is not None
+    assert repr(read.training.losses[0][1]) == repr(loss)
+
+
+def test_no_result_is_none_and_a_damaged_one_is_an_error(tmp_path: Path) -> None:
+    assert results.read(tmp_path) is None
+    results.write(tmp_path, result())
+    path = tmp_path / "result.json"
+    whole = path.read_text(encoding="utf-8")
+    fields = json.loads(whole)
+    for damaged in (
+        whole[: len(whole) // 2],
+        "",
+        "[]",
+        json.dumps({**fields, "schema_version": 2}),
+        json.dumps({**fields, "points": "many"}),
+        json.dumps({**fields, "status": "excellent"}),
+        json.dumps({**fields, "more": 1}),
+        json.dumps({name: value for name, value in fields.items() if name != "rubric"}),
+    ):
+        path.write_text(damaged, encoding="utf-8")
+        with pytest.raises(KitError, match="not a result of schema version 1"):
+            results.read(tmp_path)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from autograder import results
+folder = Path(sys.argv[1])
+while True:
+    for letter in "ab":
+        results.write_text(folder / "result.json", letter * 300_000)
+        print(flush=True)
+"""
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    for _ in range(5):
+        command = [sys.executable, "-c", WRITER, str(tmp_path), str(ROOT)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(rng.random() / 20)
+            writer.send_signal(signal.SIGKILL)
+        content = (tmp_path / "result.json").read_text()
+        assert content in ("a" * 300_000, "b" * 300_000)
+    (tmp_path / ".result.json.abc").write_text("half")
+    results.remove_left_overs(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results.write_text(tmp_path / "result.json", "old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        results.write_text(tmp_path / "result.json", "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"result.json": "old"}
+
+
+def test_the_gradebook_column_of_a_preview_gives_no_points() -> None:
+    text = results.csv_text([result("s2"), result("s1", status="no file", accuracy=None, submission=None, flags=[])])
+    assert text == (
+        "student,points,max_points,accuracy_percent,tier,status,protocol,flags,submitted_at,sha256\n"
+        "s1,,20,,would be 20 points,no file,preview,,,\n"
+        "s2,,20,80.00,would be 20 points,preview,preview,own-weights other-data,2026-11-30 23:58:01+00:00,"
+        + "ab" * 32
+        + "\n"
+    )
+
+
+def test_the_gradebook_column_of_a_full_run_gives_them() -> None:
+    own = {**result().dataset.model_dump(), "name": "cifar10", "own": True}
+    full = {"name": "full", "own_budget": True, "epochs": 5, "time_box_s": 7200.0}
+    given = result(dataset=own, protocol=full, status="graded", points=20.0, no_points_because=None)
+    other_data = result(protocol=full, status="no points")
+    other_box = result(dataset=own, protocol={**full, "own_budget": False}, status="no points")
+    undecided = result(status="needs a person", tier=None, would_earn=None, accuracy=None)
+    rows = list(csv.DictReader(io.StringIO(results.csv_text([given, other_data, other_box, undecided]))))
+    assert [(row["points"], row["tier"], row["protocol"]) for row in rows] == [
+        ("20", "over 70%", "full"),
+        ("", "would be 20 points", "full (on practice): no points"),
+        ("", "would be 20 points", "full (another time box): no points"),
+        ("", "", "preview"),
+    ]
+
+
+def test_a_name_with_commas_and_quotes_stays_one_column() -> None:
+    name = 'Núñez, "Ana"'
+    rows = list(csv.DictReader(io.StringIO(results.csv_text([result(name)]))))
+    assert rows[0]["student"] == name
+
+
+def test_durations_read_as_people_write_them() -> None:
+    assert [results.duration(seconds) for seconds in (0, 5.4, 65, 3599.6, 7200, 100_000)] == [
+        "0:00",
+        "0:05",
+        "1:05",
+        "1:00:00",
+        "2:00:00",
+        "27:46:40",
+    ]

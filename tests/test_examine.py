@@ -421,6 +421,20 @@ def test_data_parallel_inside_adds_nothing_but_a_name(seen):
     assert made_by(network.graph, "stage1.module.0.conv1")
 
 
+@pytest.mark.parametrize(
+    "device",
+    [
+        "meta",
+        pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")),
+    ],
+)
+def test_images_go_where_the_constructor_put_the_network(seen, device):
+    network = seen(("self.fc = nn.Linear(512, 10)", f"self.fc = nn.Linear(512, 10)\n        self.to({device!r})"))
+    assert network.outputs == {1: [1, 10], 2: [2, 10], 4: [4, 10]}
+    assert kinds(network.graph) == kinds(seen().graph)
+    assert network.without_gradient == []
+
+
 def test_inference_mode_inside_hides_no_operation(seen):
     network = seen(
         ("        x = self.stage1(x)\n", "        with torch.inference_mode():\n            x = self.stage1(x)\n")
@@ -428,7 +442,6 @@ def test_inference_mode_inside_hides_no_operation(seen):
     assert kinds(network.graph) == kinds(seen().graph)
 
 
-@pytest.mark.slow  # torch.compile imports for seconds
 def test_compiled_parts_are_seen_as_written(seen):
     network = seen(("return nn.Sequential(*blocks)", "return torch.compile(nn.Sequential(*blocks), backend='eager')"))
     assert kinds(network.graph) == kinds(seen().graph)
@@ -702,6 +715,7 @@ def test_a_variant_that_fails_says_where(counted):
 # --- limits ---
 
 
+@pytest.mark.slow
 def test_a_network_of_endless_operations_is_cut_off_not_refused(seen):
     network = seen((HEAD, "        for _ in range(2600):\n            x = x + x[:, :1]\n" + HEAD))
     assert len(network.graph) == 5000

@@ -3,7 +3,7 @@
 Called by the proctor, in the process where the student's script ran; it builds the class once more and never touches
 the network that the script trained. Whatever the student's code raises becomes a Failure. Nothing is trained, and big
 convolutions are neither initialised nor computed (`trace.py` says why that loses nothing): hw6's network with two
-variants costs about 0.2 s on one core of a 2.5 GHz Xeon.
+variants costs 0.17 s on one core of an AMD EPYC.
 """
 
 import ast

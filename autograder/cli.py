@@ -105,7 +105,9 @@ def check(
     protocol: ProtocolOption = None,
     data: DataOption = None,
     sandbox: SandboxOption = None,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show whole tracebacks and every passed check.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show every check, every failure in full and the layers.")
+    ] = False,
 ) -> None:
     """Check one file: what is right, and where to start on what isn't.
 

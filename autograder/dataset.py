@@ -36,7 +36,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograder.errors import KitError
-from autograder.homework import ROOT
+from autograder.homework import ROOT, Homework, Protocol
 
 OFFICIAL = "cifar10"
 IMPORTED = "cifar10-jpeg"
@@ -132,6 +132,31 @@ def load(folder: Path) -> Dataset:
         if not images and (array.min() < 0 or array.max() >= len(dataset.classes)):
             raise KitError(f"{path}: labels {array.min()} to {array.max()} of {len(dataset.classes)} classes", hint)
     return dataset
+
+
+def choose(homework: Homework, protocol: Protocol, data: Path | None) -> Dataset:
+    """The data to train `homework` on under `protocol`, verified.
+
+    A dataset's own folder is taken as it is. Of a folder of datasets (None: the kit's own), full takes the homework's
+    own, and fetches it when it isn't there; a preview takes it when it is there, else the practice set.
+    """
+    root = data or default_root()
+    if data is not None and ((data / "dataset.json").exists() or not (data.is_dir() or data.name == PRACTICE)):
+        found = load(data)
+    elif data is not None and data.name == PRACTICE:
+        found = practice(data.parent)
+    elif (root / homework.dataset / "dataset.json").exists():
+        found = load(root / homework.dataset)
+    elif protocol.name == "full":
+        found = fetch(homework.dataset, root)
+    else:
+        found = practice(root)
+    if len(found.classes) != homework.classes:
+        raise KitError(
+            f"{found.folder}: has {len(found.classes)} classes, and {homework.name} is about {homework.classes}"
+        )
+    verify(found)
+    return found
 
 
 def verify(dataset: Dataset) -> None:

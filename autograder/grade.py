@@ -21,7 +21,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from autograder import checks, dataset, engine, homework, intake, report, results, rubric, supervise, verdict
 from autograder import sandbox as sandboxes
-from autograder.dataset import Dataset
 from autograder.errors import KitError
 from autograder.homework import ROOT, Homework, Protocol
 from autograder.intake import Entry
@@ -75,7 +74,7 @@ def grade(
     threads = max(1, cores() // count)
     _say_what_full_would_take(console, given, chosen, protocol, class_, workers)
     with _only_run(out):
-        setup = Setup(given, ruled, chosen, _dataset(given, chosen, data), place, threads)
+        setup = Setup(given, ruled, chosen, dataset.choose(given, chosen, data), place, threads)
         _refuse_to_overwrite_points(out, setup)
         return _Class(class_, setup, out, moment, count, console).run()
 
@@ -142,29 +141,6 @@ def _say_what_full_would_take(
             f"no GPU here: {runs} full trainings would take {needed} on this CPU; "
             "this is a preview instead, which gives no points (--protocol full trains in full all the same)"
         )
-
-
-def _dataset(given: Homework, chosen: Protocol, data: Path | None) -> Dataset:
-    """The data to train on, verified.
-
-    A dataset's own folder is taken as it is. Of a folder of datasets, full takes the homework's own, and fetches it
-    when it isn't there; a preview takes it when it is there, else the practice set.
-    """
-    root = data or dataset.default_root()
-    if data is not None and ((data / "dataset.json").exists() or not (data.is_dir() or data.name == dataset.PRACTICE)):
-        found = dataset.load(data)
-    elif data is not None and data.name == dataset.PRACTICE:
-        found = dataset.practice(data.parent)
-    elif (root / given.dataset / "dataset.json").exists():
-        found = dataset.load(root / given.dataset)
-    elif chosen.name == "full":
-        found = dataset.fetch(given.dataset, root)
-    else:
-        found = dataset.practice(root)
-    if len(found.classes) != given.classes:
-        raise KitError(f"{found.folder}: has {len(found.classes)} classes, and {given.name} is about {given.classes}")
-    dataset.verify(found)
-    return found
 
 
 def _refuse_to_overwrite_points(out: Path, setup: Setup) -> None:

@@ -58,7 +58,7 @@ class Sandbox:
 
     def inside(self, host: Path, place: str) -> str:
         """Where the submission finds `host`: at `place` inside, or, without a sandbox, where it is."""
-        return place if self.name == "bwrap" else str(host)
+        return place if self.name == "bwrap" else str(host.resolve())
 
     def start(
         self,
@@ -239,7 +239,8 @@ def _bwrap_command(
     gpu: bool,
 ) -> list[str]:
     """The whole chain, outermost first: mount namespace and uid (as root), rlimits, bubblewrap, python."""
-    visible = {str(path): path for path in _interpreter_folders()} | binds
+    resolved = {place: path.resolve() for place, path in binds.items()}  # the command runs in another folder
+    visible = {str(path): path for path in _interpreter_folders()} | resolved
     outer: list[str] = []
     if os.geteuid() == 0:
         # As root, bubblewrap would keep root's uid outside its namespace; a uid of its own can't reach an

@@ -147,7 +147,7 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
     """The result that follows from the evidence: checks, the rubric's row, points where they may be given."""
     found = checks.run(evidence.observations, setup.homework)
     percent = None if evidence.accuracy is None else evidence.accuracy.counted_percent
-    tier = setup.rubric.decide(percent, _unmet(found))
+    tier = setup.rubric.decide(percent, checks.unmet(found))
     status: Status = "graded"
     if evidence.accuracy is None:
         status = "no accuracy"
@@ -282,12 +282,6 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
         sandbox=setup.sandbox.name,
         versions=results.Versions(kit=__version__, python=platform.python_version(), torch=version("torch")),
     )
-
-
-def _unmet(found: Sequence[CheckResult]) -> set[str]:
-    """Checks that don't hold: failed ones, advice not taken, and those that wait for one of these."""
-    unmet = {check.id for check in found if check.outcome in ("failed", "advice")}
-    return unmet | {check.id for check in found if check.outcome == "skipped" and check.waits_for in unmet}
 
 
 def _flags(setup: Setup, evidence: Evidence, found: Sequence[CheckResult]) -> list[str]:

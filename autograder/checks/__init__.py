@@ -6,6 +6,6 @@ is one check, written with the words of `wording.py`. Nothing here runs a studen
 
 from autograder.checks.harness import layer_table, run
 from autograder.checks.ladder import Row
-from autograder.checks.result import CheckResult, passed
+from autograder.checks.result import CheckResult, passed, unmet
 
-__all__ = ["CheckResult", "Row", "layer_table", "passed", "run"]
+__all__ = ["CheckResult", "Row", "layer_table", "passed", "run", "unmet"]

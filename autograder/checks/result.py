@@ -42,3 +42,10 @@ class CheckResult(BaseModel):
 def passed(results: Iterable[CheckResult]) -> bool:
     """Whether no required check failed."""
     return not any(result.outcome == "failed" and result.required for result in results)
+
+
+def unmet(results: Iterable[CheckResult]) -> set[str]:
+    """Ids of checks that don't hold: failed ones, advice not taken, and those that wait for one of these."""
+    found = list(results)
+    ids = {result.id for result in found if result.outcome in ("failed", "advice")}
+    return ids | {result.id for result in found if result.outcome == "skipped" and result.waits_for in ids}

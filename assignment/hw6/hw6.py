@@ -19,15 +19,14 @@ import torch.optim as optim
 import torchvision
 import torchvision.transforms as transforms
 
+torch.manual_seed(0)  # the same random numbers in every run
+
 try:
     from tqdm.auto import tqdm
 except ImportError:  # there is no progress bar then, and all else is the same
 
     def tqdm(batches, **options):
         return batches
-
-
-torch.manual_seed(0)  # the same random numbers in every run
 
 # %% [markdown]
 # ## Where, and how many at a time

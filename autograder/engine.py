@@ -6,6 +6,7 @@ Starting the scheduler costs 1.5 s on one core.
 """
 
 import contextlib
+import logging
 import signal
 import tempfile
 import threading
@@ -56,7 +57,13 @@ def start(workers: int) -> Iterator[Engine]:
             yield future.result()
             future.release()
 
-    settings = {"distributed.admin.large-graph-warning-threshold": "1GiB", "distributed.worker.profile.enabled": False}
+    settings = {
+        "distributed.admin.large-graph-warning-threshold": "1GiB",  # notebooks travel with their tasks
+        "distributed.worker.profile.enabled": False,
+        # Dask always has web servers. These ones have no pages, and are reached from this machine alone.
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
     with (
         tempfile.TemporaryDirectory(prefix="autograder-") as scratch,
         dask.config.set(settings),
@@ -65,9 +72,10 @@ def start(workers: int) -> Iterator[Engine]:
             threads_per_worker=workers,
             processes=False,
             memory_limit=0,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
             local_directory=scratch,
-            silence_logs=True,
+            silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,  # type: ignore[no-untyped-call]
         _terminated_like_interrupted(),

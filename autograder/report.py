@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from autograder import checks, homework
 from autograder.observations import TrainingReport
@@ -69,7 +69,7 @@ class Curve:
 
 
 # The drawing area of both plots, in the SVG's own units.
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 708.0, 28.0, 228.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 692.0, 28.0, 228.0
 
 
 def feedback(result: Result, rubric: Rubric) -> str:
@@ -355,11 +355,19 @@ def _environment() -> Environment:
     environment.filters |= {
         "points": points_text,
         "duration": duration,
+        "code": _code,
         "percent": lambda value: "-" if value is None else f"{value:.1f}%",
         "address": lambda student: quote(f"{student}/feedback.html"),
-        "identifier": lambda text: "".join(char if char.isalnum() else "-" for char in str(text)),
     }
     return environment
+
+
+def _code(text: str) -> Markup:
+    """Text, with what stands between backticks as code."""
+    parts = [escape(_printable(part)) for part in text.split("`")]
+    if len(parts) % 2 == 0:  # a backtick without its partner is a backtick
+        parts[-2:] = [parts[-2] + "`" + parts[-1]]
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
 def _printable(value: Any) -> Any:

@@ -1,0 +1,296 @@
+"""The pages: what they say, that untrusted text stays text, and that they need nothing but themselves.
+
+`tests/golden/` holds the pages of one made-up class. After a change that was meant: UPDATE_GOLDEN=1 pytest
+tests/test_report.py, and read the difference.
+"""
+
+import math
+import os
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_results import result
+
+from autograder import report, rubric
+from autograder.checks import CheckResult
+from autograder.homework import ROOT
+from autograder.observations import Failure, TrainingReport
+from autograder.results import Result
+from autograder.rubric import Rubric
+
+GOLDEN = Path(__file__).parent / "golden"
+RUBRIC = rubric.load(ROOT / "grading_rubric.md", "hw6")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def full(student: str = "s1", **fields: Any) -> Result:
+    """A result of a full run, with points."""
+    given = {
+        "dataset": {**result().dataset.model_dump(), "name": "cifar10", "own": True},
+        "protocol": {"name": "full", "own_budget": True, "epochs": 5, "time_box_s": 7200.0},
+        "status": "graded",
+        "points": 20.0,
+        "no_points_because": None,
+        "flags": [],
+    }
+    return result(student, **{**given, **fields})
+
+
+def training(**fields: Any) -> TrainingReport:
+    losses = [(16 * step, 2.3 * math.exp(-step / 40) + 0.1 * (step % 7)) for step in range(1, 126)]
+    given: dict[str, Any] = {
+        "ended_by": "script",
+        "epochs": 5.0,
+        "images": 2000,
+        "steps": 125,
+        "seconds": 61.0,
+        "losses": losses,
+        "network_class": "IdentityResNet",
+        "parameters": 11_175_946,
+        "left_in": "train",
+    }
+    return TrainingReport(**{**given, **fields})
+
+
+CRASH = Failure(
+    type="RuntimeError",
+    message="mat1 and mat2 shapes cannot be multiplied (16x2048 and 512x10)",
+    line=52,
+    frames=[(71, "out = net(x)"), (52, "return self.fc(x)")],
+)
+
+
+def class_of_five() -> list[Result]:
+    none = {"accuracy": None, "checks": [], "observations": None, "training": None, "machine": "", "seconds": 0.0}
+    row = {"label": "no accuracy could be had", "kind": "no accuracy", "points": 2.0}
+    missing = {"label": "no file by the deadline", "kind": "no file", "points": 0.0}
+    return [
+        result("s1", training=training()),
+        result(
+            "s2",
+            training=training(ended_by="time", epochs=3.1),
+            for_a_person=["the time box ended training after 2:30; 3.1 of 5 epochs seen; 80.0%"],
+        ),
+        result(
+            "s3",
+            status="no accuracy",
+            outcome="CRASHED",
+            message="the script crashed before there was a network",
+            tier=row,
+            would_earn=2.0,
+            **{**none, "training": training(ended_by="crash", failure=CRASH, images=0, epochs=0.0, steps=0, losses=[])},
+        ),
+        result("s4", status="no file", outcome="NO_FILE", tier=missing, would_earn=0.0, submission=None, **none),
+        result(
+            "s5",
+            status="needs a person",
+            outcome="AMBIGUOUS",
+            message="no telling which file counts: a.py, b.py",
+            tier=None,
+            would_earn=None,
+            for_a_person=["no telling which file counts: a.py, b.py"],
+            **none,
+        ),
+    ]
+
+
+def golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("index", range(5))
+def test_feedback_reads_as_it_did(index: int) -> None:
+    one = class_of_five()[index]
+    golden(f"feedback-{one.student}.html", report.feedback(one, RUBRIC))
+
+
+def test_the_class_report_reads_as_it_did() -> None:
+    golden("report.html", report.class_report(class_of_five(), RUBRIC))
+
+
+class Page(HTMLParser):
+    """A page's tags with their attributes, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1][0] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+HOSTILE = "</pre></title><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\x00\x1b[31m\u202e&amp;\"'"
+
+
+def hostile() -> Result:
+    """A result in which every text that a student can write is an attack."""
+    check = CheckResult(
+        id="own-weights", title="a title", outcome="failed", saw=HOSTILE, expected=HOSTILE, why=HOSTILE, hint=HOSTILE
+    )
+    failure = Failure(type=HOSTILE[:60], message=HOSTILE, line=3, frames=[(3, HOSTILE)])
+    file = {**result().submission.model_dump(), "name": HOSTILE}  # type: ignore[union-attr]
+    return result(
+        "../" + HOSTILE,
+        message=HOSTILE,
+        checks=[check, check.model_copy(update={"outcome": "advice", "id": "other"})],
+        training=training(failure=failure, network_class=HOSTILE),
+        for_a_person=[HOSTILE],
+        submission=file,
+        dataset={**result().dataset.model_dump(), "classes": [HOSTILE] * 10},
+    )
+
+
+def test_what_students_write_stays_text() -> None:
+    one = hostile()
+    for text in (report.feedback(one, RUBRIC), report.class_report([one], RUBRIC)):
+        page = Page(text)
+        assert {tag for tag, _ in page.tags} & {"script", "img"} == set()
+        assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+        assert "alert(1)" in page.text
+        assert "{{ 7 * 7 }}" in page.text
+        assert not set(text) & {"\x00", "\x1b", "\u202e"}
+
+
+def test_a_page_loads_nothing_and_links_only_to_its_neighbours() -> None:
+    everybody = [*class_of_five(), result("s 6/?#%é")]
+    for text in (report.class_report(everybody, RUBRIC), *(report.feedback(one, RUBRIC) for one in everybody)):
+        page = Page(text)
+        links = [attributes["href"] for _, attributes in page.tags if "href" in attributes]
+        assert not [attributes for _, attributes in page.tags if "src" in attributes]
+        assert all(link and re.fullmatch(r"#content|[A-Za-z0-9_.%/-]+/feedback\.html", link) for link in links)
+        assert "url(" not in text
+        assert "default-src 'none'" in text
+
+
+@pytest.mark.parametrize("index", range(5))
+def test_a_preview_says_so_on_every_page(index: int) -> None:
+    one = class_of_five()[index]
+    for text in (report.feedback(one, RUBRIC), report.class_report(class_of_five(), RUBRIC)):
+        page = Page(text)
+        assert "(preview)" in page.text
+        assert "Preview: no points are given." in page.text
+
+
+def test_a_full_run_gives_points_and_no_banner() -> None:
+    page = Page(report.feedback(full(), RUBRIC))
+    assert "Points 20 of 20 The rubric's row: over 70%" in page.text
+    assert "note" not in [attributes.get("role") for _, attributes in page.tags]
+    assert "review" not in page.text
+    other = full(points=None, status="no points", notices=["the data is practice, not the homework's own cifar10"])
+    page = Page(report.feedback(other, RUBRIC))
+    assert "Would be, in a run that gives points 20 of 20" in page.text
+    assert "The data is practice, not the homework's own cifar10." in page.text
+
+
+def test_every_plot_has_its_table_and_its_title() -> None:
+    for text in (report.feedback(class_of_five()[0], RUBRIC), report.class_report(class_of_five(), RUBRIC)):
+        page = Page(text)
+        plots = [attributes for tag, attributes in page.tags if tag == "svg"]
+        ids = [attributes.get("id") for _, attributes in page.tags]
+        assert len(plots) == 1
+        assert plots[0]["role"] == "img"
+        assert plots[0]["aria-labelledby"] in ids
+        assert "as a table" in page.text
+
+
+def step(one: Result, ruled: Rubric = RUBRIC) -> str:
+    return report.next_step(one, ruled).title
+
+
+def test_there_is_one_next_step_and_it_is_the_first_that_matters() -> None:
+    failed = result().checks[1]
+    advice = CheckResult(id="eval-mode", title="eval() before testing", outcome="advice", required=False)
+    low = {"would_earn": 6.0, "accuracy": result().accuracy.model_copy(update={"counted_percent": 61.5})}  # type: ignore[union-attr]
+    assert step(full(checks=[advice, failed])) == failed.title
+    assert step(full(checks=[advice], **low)) == "Reach the row 'over 70%'"
+    assert "8.5 percentage points" in report.next_step(full(checks=[], **low), RUBRIC).text
+    assert step(full(checks=[advice])) == advice.title
+    assert step(full(checks=[])) == "Nothing is left to do"
+    crashed = training(ended_by="crash", failure=CRASH)
+    assert step(full(checks=[], training=crashed, accuracy=None)) == "Make the script run to its end"
+    assert step(full(status="late", checks=[])) == "Nothing for this homework"
+
+
+def test_the_curve_has_gaps_where_the_loss_is_not_finite() -> None:
+    curve = report.loss_curve(training(losses=[(1, 2.0), (2, math.nan), (3, 1.0), (4, math.inf), (5, 0.5)]))
+    assert curve is not None
+    assert curve.not_finite == 2
+    assert curve.raw.count("M") == 3
+    assert [mean for _, _, mean in curve.rows] == [2.0, None, 1.0, None, 0.5]
+    assert report.loss_curve(training(losses=[])) is None
+    flat = report.loss_curve(training(losses=[(1, math.nan)] * 3))
+    assert flat is not None
+    assert flat.raw == ""
+
+
+def test_a_long_curve_has_twenty_rows_that_cover_it() -> None:
+    curve = report.loss_curve(training(losses=[(16 * k, 1.0) for k in range(1, 501)]))
+    assert curve is not None
+    assert len(curve.rows) == 20
+    assert curve.rows[0][0] == 0
+    assert curve.rows[-1][1] == 8000
+    assert all(first[1] == second[0] for first, second in zip(curve.rows, curve.rows[1:], strict=False))
+
+
+def test_the_histogram_counts_everybody_once() -> None:
+    bars = report.histogram([0.0, 4.99, 5.0, 69.9, 70.0, 99.9, 100.0], RUBRIC)["bars"]
+    assert {bar["low"]: bar["count"] for bar in bars if bar["count"]} == {0: 2, 5: 1, 65: 1, 70: 1, 95: 2}
+
+
+COLOURS = re.compile(r"--([a-z-]+): (#[0-9a-f]{6})")
+
+
+def contrast(first: str, second: str) -> float:
+    """WCAG 2's contrast ratio of two colours."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_has_the_contrast_of_level_aa_in_light_dark_and_print() -> None:
+    style = (ROOT / "autograder" / "templates" / "base.html").read_text(encoding="utf-8")
+    schemes = [dict(COLOURS.findall(block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)]
+    assert len(schemes) == 3
+    for scheme in schemes:
+        for ground in ("page", "card", "quiet", "note-card"):
+            for ink in ("ink", "soft", "accent", "good", "bad", "note"):
+                if (ground, ink) != ("note-card", "good"):
+                    assert contrast(scheme[ink], scheme[ground]) >= 4.5, (ink, ground)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+def test_a_browser_shows_the_pages_without_a_complaint(tmp_path: Path) -> None:
+    assert CHROMIUM is not None
+    (tmp_path / "s1").mkdir()
+    (tmp_path / "s1" / "feedback.html").write_text(report.feedback(class_of_five()[0], RUBRIC), encoding="utf-8")
+    (tmp_path / "report.html").write_text(report.class_report(class_of_five(), RUBRIC), encoding="utf-8")
+    for name in ("report.html", "s1/feedback.html"):
+        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
+        command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / name).as_uri()]
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        assert "CONSOLE" not in shown.stderr
+        assert '<main id="content">' in shown.stdout

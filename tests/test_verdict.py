@@ -1,0 +1,265 @@
+"""One submission's verdict: what gives points, what doesn't, and what a crash of ours does."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograder import checks, homework, rubric, supervise, verdict
+from autograder.checks import CheckResult
+from autograder.dataset import Dataset
+from autograder.homework import ROOT
+from autograder.intake import READ, Entry
+from autograder.observations import Blank, Failure, Observations, TrainingReport
+from autograder.sandbox import Sandbox
+from autograder.score import Score, score
+from autograder.submission import Submission
+from autograder.supervise import Training
+from autograder.verdict import Evidence, Setup
+
+HW6 = homework.load("hw6")
+RUBRIC = rubric.load(ROOT / "grading_rubric.md", "hw6")
+SEEN = Observations(homework="hw6", file="hw6.py", blanks=[Blank(line=3, question="Q4")])
+
+
+@pytest.fixture
+def full(practice: Dataset) -> Setup:
+    """A full run on data that has the name of the homework's own."""
+    return Setup(HW6, RUBRIC, HW6.full, replace(practice, name="cifar10"), Sandbox("bwrap"))
+
+
+def entry(content: bytes = b"print(1)\n", **fields: Any) -> Entry:
+    handed_in = Submission("hw6.py", content, content, f"{hash(content) % 2**64:064x}")
+    given = {"submission": handed_in, "submitted_at": datetime(2026, 11, 30, tzinfo=UTC)}
+    return Entry(**{"student": "s1", "outcome": READ, **given, **fields})
+
+
+def missing(outcome: str, message: str = "a reason") -> Entry:
+    return Entry("s1", outcome, message)
+
+
+def accuracy(right: int) -> Score:
+    labels = np.zeros(100, dtype=np.int64)
+    answers = np.eye(10, dtype=np.float32)[[0] * right + [1] * (100 - right)]
+    return score({"eval": answers}, labels)
+
+
+def evidence(right: int = 80, **fields: Any) -> Evidence:
+    report = TrainingReport(ended_by="script", epochs=5, seconds=100)
+    return Evidence(
+        **{"observations": SEEN, "outcome": "GRADED", "report": report, "accuracy": accuracy(right), **fields}
+    )
+
+
+@pytest.mark.parametrize(("right", "points"), [(0, 2), (29, 2), (30, 6), (70, 6), (71, 20), (100, 20)])
+def test_a_full_run_on_the_homeworks_own_data_gives_the_rows_points(full: Setup, right: int, points: int) -> None:
+    result = verdict.conclude(entry(), full, evidence(right))
+    assert (result.status, result.points, result.would_earn, result.no_points_because) == (
+        "graded",
+        points,
+        points,
+        None,
+    )
+    assert result.max_points == 20
+    assert result.notices == []
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "because"),
+    [
+        ({"protocol": HW6.preview}, "preview", "a preview gives no points"),
+        ({"protocol": HW6.protocol("full", hours=5)}, "no points", "the time box was set to 5:00:00"),
+        ({"dataset": "cifar10-jpeg"}, "no points", "the data is cifar10-jpeg, not the homework's own cifar10"),
+    ],
+)
+def test_nothing_else_gives_points_to_anybody(full: Setup, change: dict[str, Any], status: str, because: str) -> None:
+    if "dataset" in change:
+        change = {"dataset": replace(full.dataset, name=change["dataset"])}
+    other = replace(full, **change)
+    everybody = [
+        verdict.conclude(entry(), other, evidence(80)),
+        verdict.conclude(entry(), other, evidence(80, accuracy=None, outcome="TIMEOUT")),
+        verdict.without_a_run(entry(late=True), other),
+        verdict.without_a_run(missing("NO_FILE"), other),
+        verdict.without_a_run(missing("BINARY"), other),
+    ]
+    assert [result.points for result in everybody] == [None] * 5
+    assert [result.would_earn for result in everybody] == [20, 2, 0, 0, 2]
+    assert everybody[0].status == status
+    for result in everybody:
+        assert result.no_points_because is not None
+        assert result.no_points_because.startswith(because)
+        assert result.notices == [result.no_points_because]
+
+
+def test_without_an_accuracy_the_rubrics_row_for_that_decides(full: Setup) -> None:
+    result = verdict.conclude(entry(), full, evidence(accuracy=None, outcome="MEMORY", message="too much"))
+    assert (result.status, result.points) == ("no accuracy", 2)
+    assert result.tier is not None
+    assert result.tier.kind == "no accuracy"
+    assert "memory" in result.flags
+    assert result.for_a_person == ["MEMORY: too much"]
+
+
+@pytest.mark.parametrize("outcome", ["EMPTY", "BINARY", "ENCODING", "BAD_NOTEBOOK", "SOURCE_TOO_BIG"])
+def test_a_file_that_cannot_run_has_no_accuracy(full: Setup, outcome: str) -> None:
+    result = verdict.without_a_run(missing(outcome), full)
+    assert (result.status, result.points, result.outcome) == ("no accuracy", 2, outcome)
+    assert result.for_a_person == []
+
+
+@pytest.mark.parametrize("outcome", ["AMBIGUOUS", "SYMLINK", "NOT_REGULAR", "UNREADABLE", "BAD_PATH"])
+def test_what_nobody_but_a_person_can_settle_gets_no_row(full: Setup, outcome: str) -> None:
+    result = verdict.without_a_run(missing(outcome), full)
+    assert (result.status, result.points, result.tier) == ("needs a person", None, None)
+    assert result.for_a_person == ["a reason"]
+    assert result.no_points_because == "a person has to decide"
+
+
+def test_late_and_missing_files_get_the_deadlines_row(full: Setup) -> None:
+    late = verdict.without_a_run(entry(late=True), full)
+    assert (late.status, late.points, late.flags) == ("late", 0, ["late"])
+    assert late.submission is not None
+    none = verdict.without_a_run(missing("NO_FILE"), full)
+    assert (none.status, none.points, none.flags) == ("no file", 0, ["no-file"])
+
+
+def test_failed_checks_are_flagged_and_cost_nothing(full: Setup) -> None:
+    result = verdict.conclude(entry(), full, evidence(80))
+    assert result.points == 20
+    assert "blanks" in result.flags
+    assert {check.id for check in result.failed_checks} <= set(result.flags)
+
+
+def test_a_check_that_the_rubric_requires_caps_the_points(full: Setup) -> None:
+    cap = RUBRIC.no_accuracy.model_copy(
+        update={"points": 3.0, "kind": "required check failed", "label": "a required …"}
+    )
+    strict = replace(full, rubric=RUBRIC.model_copy(update={"required_checks": ("blanks",), "required_failed": cap}))
+    result = verdict.conclude(entry(), strict, evidence(80))
+    assert (result.points, result.tier and result.tier.kind) == (3, "required check failed")
+
+
+def test_a_check_that_waits_for_a_failed_one_does_not_hold_either() -> None:
+    found = [
+        CheckResult(id="builds", title="", outcome="failed"),
+        CheckResult(id="skip", title="", outcome="skipped", waits_for="builds"),
+        CheckResult(id="later", title="", outcome="skipped", waits_for="skip"),
+        CheckResult(id="gpu", title="", outcome="skipped", waits_for="a GPU"),
+        CheckResult(id="eval-mode", title="", outcome="advice"),
+        CheckResult(id="fine", title="", outcome="passed"),
+    ]
+    assert checks.unmet(found) == {"builds", "skip", "later", "eval-mode"}
+
+
+def test_the_time_box_calls_a_person(full: Setup) -> None:
+    report = TrainingReport(ended_by="time", epochs=3.14, seconds=7200.4)
+    result = verdict.conclude(entry(), full, evidence(61, report=report))
+    assert result.for_a_person == ["the time box ended training after 2:00:00; 3.14 of 5 epochs seen; 61.0%"]
+    assert "time-box" in result.flags
+    assert result.points == 6
+
+
+def test_a_crash_of_the_script_is_explained_and_calls_nobody(full: Setup) -> None:
+    failure = Failure(type="ValueError", message="no", line=3)
+    report = TrainingReport(ended_by="crash", failure=failure, problem="no network was trained")
+    result = verdict.conclude(entry(), full, evidence(report=report, accuracy=None, outcome="NO_RESULT", message="x"))
+    assert (result.status, result.for_a_person) == ("no accuracy", [])
+
+
+def test_without_a_sandbox_the_result_says_so(full: Setup) -> None:
+    open_ = replace(full, sandbox=Sandbox("none", "no sandbox: submissions run with your own rights"))
+    result = verdict.conclude(entry(), open_, evidence())
+    assert result.sandbox == "none"
+    assert "no-sandbox" in result.flags
+    assert result.notices == ["no sandbox: submissions run with your own rights"]
+    assert result.points == 20
+
+
+def test_a_syntax_error_is_not_trained(full: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> Training:
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(supervise, "train", never)
+    failure = Failure(type="SyntaxError", message="invalid syntax", line=7)
+    seen = Observations(homework="hw6", file="hw6.py", syntax_error=failure)
+    graded = verdict.train(entry(), full, seen)
+    assert (graded.result.outcome, graded.result.status) == ("SYNTAX", "no accuracy")
+    assert graded.result.message == "line 7: invalid syntax"
+    assert graded.crash == ""
+
+
+@pytest.mark.parametrize("broken", ["observe", "train"])
+def test_a_crash_of_ours_needs_a_person_and_never_gives_points(
+    full: Setup, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fine(*_: object, **__: object) -> Any:
+        return SEEN
+
+    def crash(*_: object, **__: object) -> Any:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(supervise, "observe", crash if broken == "observe" else fine)
+    monkeypatch.setattr(supervise, "train", crash)
+    graded = verdict.grade_one(entry(), full)
+    result = graded.result
+    assert (result.status, result.points, result.tier) == ("needs a person", None, None)
+    assert result.for_a_person == ["the grader itself failed: ZeroDivisionError: ours"]
+    assert result.key == ""  # the next run tries again
+    assert "ZeroDivisionError: ours" in graded.crash
+
+
+def test_the_log_cannot_command_a_terminal(full: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = "epoch 1\r\nepoch 2\repoch 3\n\x1b[2Jgone\x07\ttab\n"
+    monkeypatch.setattr(supervise, "train", lambda *_, **__: Training("NO_RESULT", "none", None, log=printed))
+    log = verdict.train(entry(), full, SEEN).log
+    assert log.startswith("s1: hw6.py, SHA-256 ")
+    assert log.endswith("epoch 1\nepoch 2\nepoch 3\n�[2Jgone�\ttab\n")
+
+
+def test_a_result_is_reused_only_for_the_same_everything(full: Setup) -> None:
+    base = entry()
+    tier = RUBRIC.tiers[0].model_copy(update={"points": 19.0})
+    changed_rubric = replace(full, rubric=RUBRIC.model_copy(update={"tiers": (tier, *RUBRIC.tiers[1:])}))
+    evidence_changes = [
+        (entry(b"print(2)\n"), full),
+        (base, replace(full, homework=replace(HW6, title="another"))),
+        (base, replace(full, dataset=replace(full.dataset, fingerprint="0" * 64))),
+        (base, replace(full, dataset=replace(full.dataset, name="another"))),
+        (base, replace(full, protocol=HW6.preview)),
+        (base, replace(full, protocol=HW6.protocol("full", hours=1))),
+        (base, replace(full, sandbox=Sandbox("none"))),
+    ]
+    assert verdict.key(entry(), replace(full, threads=7)) == verdict.key(base, full)
+    assert verdict.evidence_key(base, changed_rubric) == verdict.evidence_key(base, full)
+    assert verdict.key(base, changed_rubric) != verdict.key(base, full)
+    keys = [verdict.key(*change) for change in evidence_changes]
+    assert len({verdict.key(base, full), *keys}) == len(keys) + 1
+    assert len({verdict.evidence_key(*change) for change in evidence_changes}) == len(keys)
+
+
+SCRIPT = ROOT / "tests" / "scripts" / "hw6_right.py"
+
+
+@pytest.mark.slow
+def test_a_right_script_goes_from_end_to_end(practice: Dataset, sandbox_bwrap: Sandbox, tmp_path: Path) -> None:
+    from autograder import submission
+
+    small = replace(HW6.preview, epochs=1, train_images=64, test_images=40)
+    setup = Setup(HW6, RUBRIC, small, practice, sandbox_bwrap)
+    (tmp_path / "hw6.py").write_bytes(SCRIPT.read_bytes())
+    heard: list[dict[str, Any]] = []
+    graded = verdict.grade_one(entry(submission=submission.read(tmp_path / "hw6.py")), setup, heard.append)
+    result = graded.result
+    assert graded.crash == ""
+    assert (result.outcome, result.status, result.points) == ("GRADED", "preview", None)
+    assert result.failed_checks == []
+    assert result.training is not None
+    assert result.training.images == 64
+    assert result.accuracy is not None
+    assert sum(map(sum, result.accuracy.confusion)) == 40
+    assert result.machine.endswith("cores")
+    assert "what the script printed" in graded.log

@@ -300,12 +300,11 @@ class _Report:
             passes = {"in eval mode": trained.eval_percent, "as the script left it": trained.as_left_percent}
             told = [f"{percent:.1f}% {mode}" for mode, percent in passes.items() if percent is not None]
             time_taken = f"{trained.epochs:.3g} epochs in {trained.seconds:.0f} s on {trained.device}"
-            self.print(f"{note}{trained.accuracy_percent:.1f}% of the test images ({', '.join(told)}), {time_taken}")
+            text = f"{trained.accuracy_percent:.1f}% of the test images ({', '.join(told)}), {time_taken}"
+            self.print(_wrapped(note + text, self.width, "  "))
         points = f"{trained.tier_points:.10g} points ({trained.tier})"
-        if trained.gives_points:
-            self.print(f"would earn {points}")
-        else:
-            self.print(f"{note}in a graded run such an accuracy earns {points}; {trained.no_points_because}")
+        text = f"a graded run with this result gets {points}; {trained.no_points_because}"
+        self.print(_wrapped(f"would earn {points}" if trained.gives_points else note + text, self.width, "  "))
 
     def where(self, result: "CheckResult") -> str:
         """Where a result points to."""
@@ -342,7 +341,7 @@ class _Report:
     def _explain(self, result: "CheckResult", lead: str) -> None:
         question = f"{result.question} " if result.question else ""
         self.print("")
-        self.print(f"{lead}{question}{result.title} ({self.where(result)})", style="bold")
+        self.print(_wrapped(f"{lead}{question}{result.title} ({self.where(result)})", self.width, "  "), style="bold")
         for name, text in (("Saw", result.saw), ("Expected", result.expected), ("Why", result.why)):
             self._paragraph(name, text)
 
@@ -409,9 +408,8 @@ class _Progress:
         protocol, note = self.setup.protocol, self.setup.no_points_because
         box = f"{protocol.epochs} epochs or {protocol.time_box_s / 60:g} minutes"
         self.report.print("")
-        self.report.print(
-            f"{'no points: ' if note else ''}training on {self.setup.dataset.name}, {protocol.name} protocol, {box}"
-        )
+        text = f"training on {self.setup.dataset.name}, {protocol.name} protocol, {box}"
+        self.report.print(f"no points: {text}" if note else text)
         if self.report.console.is_terminal:
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -63,7 +63,7 @@ def test_the_network_answers_every_batch(observed: Observations, homework: Homew
         fail(
             saw=f"a batch of {size} ends in {said(failure)}",
             expected=f"scores of shape ({size}, {homework.classes})",
-            why="Two shapes on the way through forward don't fit; the line is where it stopped.",
+            why="Forward stopped there, so there is no answer to learn from or to test.",
             line=failure.line,
         )
     for size, shape in sorted(network.outputs.items()):

@@ -186,7 +186,7 @@ def test_the_parameters_add_up(observed: Observations, homework: Homework) -> No
 
 @check(
     "own-weights",
-    after=("output-shape",),
+    after=("builds",),
     hint="how many times is the layer's constructor called, and how many times the layer?",
 )
 def test_every_block_owns_its_weights(observed: Observations, homework: Homework) -> None:
@@ -220,7 +220,7 @@ def test_every_block_owns_its_weights(observed: Observations, homework: Homework
 
 @check(
     "pre-activation",
-    after=("output-shape",),
+    after=("builds",),
     hint="write down the order of BN, ReLU, convolution and addition as forward runs them, beside the figure's",
 )
 def test_activation_comes_before_each_convolution(observed: Observations, homework: Homework) -> None:
@@ -334,12 +334,14 @@ def test_a_block_of_zeros_is_the_identity(observed: Observations, homework: Home
 
 @check(
     "gradients",
-    after=("output-shape",),
+    after=("builds",),
     hint="follow the name through forward: is it called, and is what it gives used afterwards?",
 )
 def test_every_parameter_gets_a_gradient(observed: Observations, homework: Homework) -> None:
     """every parameter gets a gradient"""
     network = _network(observed)
+    if not network.graph:
+        wait("output-shape")
     if network.gradient_failure is not None:
         failure = network.gradient_failure
         fail(

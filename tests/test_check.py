@@ -1,0 +1,254 @@
+"""What the command `check` prints and exits with.
+
+`tests/golden/check_*` holds what people and programs read. After a change that was meant: UPDATE_GOLDEN=1 pytest
+tests/test_check.py, and read the difference.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from observed import CRASH, HW6, USUAL, Sketch, forward, right, right_network, right_rehearsal, step
+
+from autograder import check as command
+from autograder import checks, submission, supervise
+from autograder.dataset import Dataset
+from autograder.errors import KitError
+from autograder.observations import Blank, Observations
+from autograder.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+GOLDEN = Path(__file__).parent / "golden"
+RIGHT = Path(__file__).parent / "scripts" / "hw6_right.py"
+
+
+def shared_block() -> Observations:
+    """One block in both places of stage 1, and gradients that are never zeroed."""
+    graph = [
+        op.model_copy(update={"layer": op.layer.replace("stage1.1", "stage1.0")}) if op.layer else op
+        for op in Sketch().network()
+    ]
+    steps = [step(*USUAL[1:]), step(*USUAL[1:], stale_gradients=True)]
+    tests = [forward(grad_enabled=False, line=95)] * 3
+    return right(
+        network=right_network(graph=graph, parameters=11_101_834), rehearsal=right_rehearsal(steps=steps, tests=tests)
+    )
+
+
+def skeleton() -> Observations:
+    blanks = [Blank(line=30, question=None), *(Blank(line=60 + q.number, question=q.name) for q in HW6.questions)]
+    crashed = right_rehearsal(
+        ended="crashed", failure=CRASH, steps=[], tests=[], optimizer=None, network_class=None, train_loader=None
+    )
+    return right(blanks=blanks, rehearsal=crashed, network=None, variants=[])
+
+
+def crash_in_forward() -> Observations:
+    broken = right_network(outputs={}, graph=[], zeroed=[], forward_failures={1: CRASH, 2: CRASH, 4: CRASH})
+    return right(
+        network=broken, rehearsal=right_rehearsal(ended="crashed", failure=CRASH, steps=[step("zero_grad")], tests=[])
+    )
+
+
+CASES = {
+    "right": right(),
+    "shared": shared_block(),
+    "skeleton": skeleton(),
+    "crash": crash_in_forward(),
+    "endless": right(rehearsal=right_rehearsal(ended="stopped", tests=[])),
+    "killed": Observations(homework="hw6", file="hw6.py", problem="MEMORY: its processes took more than 8,192 MiB"),
+}
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make `check` see these observations in place of a run's, at a time that stands still."""
+
+    def see(observed: Observations) -> None:
+        monkeypatch.setattr(supervise, "observe", lambda *_args, **_options: observed)
+        monkeypatch.setattr("autograder.check.time.monotonic", lambda: 7.0)
+
+    return see
+
+
+def run(file: Path = RIGHT, **changes: Any) -> int:
+    options: dict[str, Any] = {"as_json": False, "train": False, "protocol": None, "data": None}
+    options |= {"sandbox": "none", "verbose": False}
+    return command.check(file, "hw6", **(options | changes))
+
+
+def golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_people_read(name: str, seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    seen(CASES[name])
+    assert run() == (0 if checks.passed(checks.run(CASES[name], HW6)) else 1)
+    text = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "\x1b" not in text
+    golden(f"check_{name}.txt", text)
+
+
+def test_what_people_read_when_they_ask_for_more(seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    seen(CASES["shared"])
+    assert run(verbose=True) == 1
+    golden("check_shared_verbose.txt", capsys.readouterr().out)
+
+
+def test_what_programs_read(seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    seen(CASES["shared"])
+    assert run(as_json=True) == 1
+    text = capsys.readouterr().out
+    golden("check_shared.json", text)
+    said = json.loads(text)
+    assert list(said) == ["homework", "file", "passed", "checks", "training"]
+    assert said["passed"] is False
+    assert said["training"] is None
+    asked = {"id", "title", "outcome", "question", "line", "saw", "expected", "why"}
+    assert all(asked <= set(each) for each in said["checks"])
+
+
+def test_colour_is_for_terminals_that_want_it(
+    seen: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen(CASES["shared"])
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    run()
+    assert "\x1b[1;31m" in capsys.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "1")
+    run()
+    assert "\x1b[1;31m" not in capsys.readouterr().out
+
+
+def test_a_notebooks_lines_are_told_by_cell(tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": "# hw6"},
+        {"cell_type": "code", "metadata": {}, "source": "a = 1", "outputs": [], "execution_count": None},
+        {"cell_type": "code", "metadata": {}, "source": "b = 1\nc = (", "outputs": [], "execution_count": None},
+    ]
+    path = tmp_path / "hw6.ipynb"
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+    with pytest.raises(KitError) as caught:
+        run(path)
+    assert caught.value.message == "hw6.ipynb, cell 3, line 2: not Python that can be run: '(' was never closed"
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"def f(:\n", "hw6.py:1: not Python that can be run: invalid syntax"),
+        (b"x = 1\n  y = 2\n", "hw6.py:2: not Python that can be run: unexpected indent"),
+        (b"if True:\n\tx = 1\n        y = 2\n", "hw6.py:3: not Python that can be run: inconsistent use of tabs"),
+        (b"return 3\n", "hw6.py:1: not Python that can be run: 'return' outside function"),
+        (b"Dear all,\nplease find enclosed", "hw6.py:1: not Python that can be run: invalid syntax"),
+        (b"\n \n", "hw6.py: the file is empty"),
+        (b"\x00\x01\x02", "hw6.py: holds binary data"),
+    ],
+)
+def test_what_is_not_python_is_refused_before_anything_runs(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "hw6.py"
+    path.write_bytes(content)
+    with pytest.raises(KitError) as caught:
+        run(path)
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.exit_code == 2
+
+
+def test_what_only_the_run_finds_to_be_no_python_is_refused_too(seen: Any) -> None:
+    error = CRASH.model_copy(update={"type": "SyntaxError", "message": "source code too deep", "line": 9})
+    seen(Observations(homework="hw6", file="hw6.py", syntax_error=error))
+    with pytest.raises(KitError, match=r"hw6_right\.py:9: not Python that can be run: source code too deep"):
+        run()
+
+
+def test_a_training_is_told_with_its_tier(
+    seen: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, practice: Dataset
+) -> None:
+    import numpy as np
+
+    def trained(*_args: Any, threads: int, **_options: Any) -> supervise.Training:
+        scores = np.zeros((200, 10), dtype=np.float32)
+        scores[np.arange(200), practice.test_labels[:200]] = 1
+        scores[:50] = 0
+        scores[:50, 0] = np.nan
+        return supervise.Training("GRADED", "", None, {"eval": scores}, seconds=61.4, threads=threads)
+
+    seen(CASES["right"])
+    monkeypatch.setattr(supervise, "train", trained)
+    monkeypatch.setattr("autograder.verdict.cores", lambda: 2)
+    assert run(train=True, protocol="preview", data=practice.folder) == 0
+    text = capsys.readouterr().out
+    golden("check_trained.txt", text)
+    lines = text.splitlines()
+    training = [line for line in lines if "training on practice" in line or "of the test images" in line]
+    assert len(training) == 2
+    assert all(line.startswith("no points: ") for line in training)
+    assert lines[-2].startswith("no points: ")
+    assert run(train=True, protocol="preview", data=practice.folder, as_json=True) == 0
+    said = json.loads(capsys.readouterr().out)["training"]
+    assert said["accuracy_percent"] == 75.0
+    assert said["as_left_percent"] is None
+    assert said["tier_points"] == 20
+    assert said["gives_points"] is False
+
+
+def test_a_training_without_an_accuracy_is_told_with_its_row(
+    seen: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, practice: Dataset
+) -> None:
+    def trained(*_args: Any, threads: int, **_options: Any) -> supervise.Training:
+        return supervise.Training("EXIT 3", "the process ended itself with status 3", None, threads=threads)
+
+    seen(CASES["right"])
+    monkeypatch.setattr(supervise, "train", trained)
+    run(train=True, protocol="preview", data=practice.folder)
+    text = capsys.readouterr().out
+    assert "no points: no accuracy (EXIT 3): the process ended itself with status 3" in text
+    assert "gets 2 points (no accuracy could be had)" in " ".join(text.split())
+
+
+def test_the_homework_is_told_by_the_name_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.homework.homework_names", lambda: ["hw6", "resnet20", "resnet50"])
+    assert command._homework_of(Path("resnet50_final.py")) == "resnet50"
+    assert command._homework_of(Path("HW6 (1).ipynb")) == "hw6"
+    with pytest.raises(KitError, match="doesn't say which homework") as caught:
+        command._homework_of(Path("main.py"))
+    assert caught.value.hint == "say --homework hw6|resnet20|resnet50"
+
+
+def test_the_command_never_imports_torch() -> None:
+    program = (
+        "import sys; from autograder import check, checks, supervise, verdict, dataset, rubric, score;"
+        "from autograder.homework import load; check._load_what_is_needed_later(load('hw6'));"
+        "print(sorted(name for name in ('torch', 'torchvision', 'jinja2', 'distributed') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.slow
+def test_a_real_file_end_to_end(sandbox_none: Sandbox, tmp_path: Path) -> None:
+    script = submission.read(RIGHT).script.replace(b"        optimizer.zero_grad()\n", b"")
+    path = tmp_path / "hw6.py"
+    path.write_bytes(script)
+    program = "from autograder.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "check", str(path), "--sandbox", sandbox_none.name, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    assert [each["id"] for each in said["checks"] if each["outcome"] != "passed"] == ["q5-zero-grad"]

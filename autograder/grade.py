@@ -73,8 +73,8 @@ def grade(
     count = workers or _workers(chosen)
     threads = max(1, cores() // count)
     _say_what_full_would_take(console, given, chosen, protocol, class_, workers)
+    setup = Setup(given, ruled, chosen, dataset.choose(given, chosen, data), place, threads)
     with _only_run(out):
-        setup = Setup(given, ruled, chosen, dataset.choose(given, chosen, data), place, threads)
         _refuse_to_overwrite_points(out, setup)
         return _Class(class_, setup, out, moment, count, console).run()
 
@@ -147,13 +147,15 @@ def _refuse_to_overwrite_points(out: Path, setup: Setup) -> None:
     if setup.no_points_because is None:
         return
     for path in sorted(out.glob("*/result.json")):
-        with contextlib.suppress(KitError):
+        try:
             earlier = results.read(path.parent)
-            if earlier is not None and earlier.points is not None:
-                raise KitError(
-                    f"{out}: holds results with points, and this run gives none: {setup.no_points_because}",
-                    "choose another --out",
-                )
+        except KitError:
+            continue
+        if earlier is not None and earlier.points is not None:
+            raise KitError(
+                f"{out}: holds results with points, and this run gives none: {setup.no_points_because}",
+                "choose another --out",
+            )
 
 
 @contextlib.contextmanager

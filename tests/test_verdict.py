@@ -147,7 +147,7 @@ def test_a_check_that_waits_for_a_failed_one_does_not_hold_either() -> None:
     found = [
         CheckResult(id="builds", title="", outcome="failed"),
         CheckResult(id="skip", title="", outcome="skipped", waits_for="builds"),
-        CheckResult(id="later", title="", outcome="skipped", waits_for="skip"),
+        CheckResult(id="later", title="", outcome="skipped", waits_for="eval-mode"),
         CheckResult(id="gpu", title="", outcome="skipped", waits_for="a GPU"),
         CheckResult(id="eval-mode", title="", outcome="advice"),
         CheckResult(id="fine", title="", outcome="passed"),

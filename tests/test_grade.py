@@ -1,0 +1,460 @@
+"""A class end to end: what is refused before anything runs, what is kept, and what a kill leaves."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from test_results import result
+
+from autograder import engine, grade, results, rubric, sandbox, supervise, verdict
+from autograder.dataset import Dataset
+from autograder.errors import KitError
+from autograder.homework import ROOT
+from autograder.observations import Observations
+from autograder.sandbox import Sandbox
+from autograder.supervise import Training
+
+Grade = Callable[..., int]
+
+DEADLINE = "2026-11-30 23:59"
+
+
+@pytest.fixture
+def run(practice: Dataset, tmp_path: Path) -> Grade:
+    """Grades `tmp_path/class` into `tmp_path/out` under a preview, without a sandbox, unless told otherwise."""
+
+    def call(**options: Any) -> int:
+        given: dict[str, Any] = {
+            "data": practice.folder,
+            "protocol": "preview",
+            "hours": None,
+            "deadline": None,
+            "workers": 1,
+            "sandbox": "none",
+        }
+        submissions = options.pop("submissions", tmp_path / "class")
+        out = options.pop("out", tmp_path / "out")
+        return grade.grade(submissions, out, "hw6", **{**given, **options})
+
+    return call
+
+
+def write(path: Path, text: str = "print('homework')\n", moment: str = "2026-11-30 12:00") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    at = datetime.fromisoformat(moment).timestamp()
+    os.utime(path, (at, at))
+
+
+def class_that_needs_no_run(folder: Path) -> None:
+    """Four students: late (by `DEADLINE`), an empty file, two files, no file."""
+    write(folder / "s1" / "hw6.py", moment="2026-12-01 00:00:01")
+    write(folder / "s2" / "hw6.py", "")
+    write(folder / "s3" / "a.py")
+    write(folder / "s3" / "b.py")
+    (folder / "s4").mkdir()
+    write(folder / "README.md")
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with (out / "grades.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+# --- without a single run --------------------------------------------------------------------------------------------
+
+
+def test_a_class_in_which_nothing_can_run_is_graded_all_the_same(
+    run: Grade, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class_that_needs_no_run(tmp_path / "class")
+    assert run(deadline=DEADLINE) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("4 submissions: 1 late, 2 unusable, 1 with no file · hw6 rubric ")
+    assert said[0].endswith(" · preview, no points")
+    assert said[1].startswith("deadline 2026-11-30 23:59:00")
+    assert "notice: no sandbox: submissions run with your own rights" in said
+    assert "not submissions, left out: README.md" in said
+    assert "would be 2 points  1   ·   would be 0 points  2" in said
+    assert said[-4:-2] == ["needs a person (1)", "  s3   no telling which file counts: a.py, b.py"]
+    assert said[-2] == "no points were given: a preview gives no points"
+    assert [(row["student"], row["points"], row["tier"], row["status"]) for row in table(tmp_path / "out")] == [
+        ("s1", "", "would be 0 points", "late"),
+        ("s2", "", "would be 2 points", "no accuracy"),
+        ("s3", "", "", "needs a person"),
+        ("s4", "", "would be 0 points", "no file"),
+    ]
+    for student in ("s1", "s2", "s3", "s4"):
+        assert "Preview: no points" in (tmp_path / "out" / student / "feedback.html").read_text(encoding="utf-8")
+        assert results.read(tmp_path / "out" / student) is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"deadline": "tomorrow"}, "no deadline"),
+        ({"sandbox": "docker"}, "no sandbox called"),
+        ({"data": Path("/nowhere/at-all")}, "no dataset is there"),
+        ({"submissions": Path("/nowhere/at-all")}, "no such folder"),
+        ({"out": Path("/dev/null/out")}, "can't be written"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_runs(
+    run: Grade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], words: str
+) -> None:
+    def never(*_: object, **__: object) -> Any:
+        raise AssertionError("ran")
+
+    write(tmp_path / "class" / "s1" / "hw6.py")
+    monkeypatch.setattr(supervise, "observe", never)
+    monkeypatch.setattr(supervise, "train", never)
+    with pytest.raises(KitError, match=words):
+        run(**options)
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_the_output_may_not_lie_among_the_submissions(run: Grade, tmp_path: Path) -> None:
+    write(tmp_path / "class" / "s1" / "hw6.py")
+    with pytest.raises(KitError, match="would be somebody's hand-in"):
+        run(out=tmp_path / "class" / "grades")
+
+
+def test_a_preview_never_replaces_points(run: Grade, tmp_path: Path) -> None:
+    class_that_needs_no_run(tmp_path / "class")
+    given = result("s9", status="graded", points=20.0, no_points_because=None)
+    results.write(tmp_path / "out" / "s9", given)
+    with pytest.raises(KitError, match="holds results with points, and this run gives none"):
+        run()
+    assert results.read(tmp_path / "out" / "s9") == given
+
+
+def test_two_runs_cannot_write_to_one_place(run: Grade, tmp_path: Path) -> None:
+    class_that_needs_no_run(tmp_path / "class")
+    with grade._only_run(tmp_path / "out"), pytest.raises(KitError, match="another run is writing there"):
+        run(deadline=DEADLINE)
+    assert run(deadline=DEADLINE) == 0
+
+
+def test_a_rubric_that_requires_an_unknown_check_is_refused(
+    run: Grade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class_that_needs_no_run(tmp_path / "class")
+    text = rubric.PATH.read_text(encoding="utf-8").replace("Required checks: none", "Required checks: blanks, blank")
+    text = text.replace("| no file by", "| a required check failed | 1 |\n| no file by")
+    (tmp_path / "rubric.md").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(rubric, "PATH", tmp_path / "rubric.md")
+    with pytest.raises(KitError, match="no check called 'blank' to require"):
+        run()
+
+
+def test_without_a_sandbox_only_the_example_class_runs(
+    run: Grade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class_that_needs_no_run(tmp_path / "class")
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
+    with pytest.raises(KitError, match="bubblewrap is not installed") as refused:
+        run(sandbox=None)
+    assert "--sandbox none" in refused.value.hint
+    assert not (tmp_path / "out").exists()
+
+    monkeypatch.setattr(grade, "EXAMPLES", tmp_path / "class")
+    assert run(sandbox=None, deadline=DEADLINE) == 0
+    said = capsys.readouterr().out
+    assert "*  NO SANDBOX" in said
+    assert "Submissions of other people are refused" in said
+    assert {results.read(tmp_path / "out" / f"s{k}").sandbox for k in (1, 2, 3, 4)} == {"none"}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        (None, "no GPU here: 1 full trainings would take about 2 h on this CPU; this is a preview instead"),
+        ("full", "no GPU here: 1 full trainings take about 2 h on this CPU, 1 at a time"),
+        ("preview", None),
+    ],
+)
+def test_without_a_gpu_the_first_line_says_what_full_takes(
+    run: Grade,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    protocol: str | None,
+    said: str | None,
+) -> None:
+    write(tmp_path / "class" / "s1" / "hw6.py")
+    monkeypatch.setattr(supervise, "gpu_available", lambda: False)
+    monkeypatch.setattr(verdict, "grade_one", None)
+    monkeypatch.setattr(engine, "start", _nobody)
+    monkeypatch.setattr(grade, "cores", lambda: 2)
+    with pytest.raises(KeyError):  # nobody was graded, so there is no class to report
+        run(protocol=protocol)
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith(said or "1 submission: 1 with a file")
+
+
+def _nobody(workers: int) -> Any:
+    from contextlib import nullcontext
+
+    return nullcontext(lambda *_: iter(()))
+
+
+# --- with an engine, and in place of the sandboxed runs what they would give -----------------------------------------
+
+
+class Runs:
+    """Stands where `supervise` runs code; counts, and gives what a run of a tiny script gives."""
+
+    def __init__(self, practice: Dataset) -> None:
+        self.labels = practice.test_labels[:200]
+        self.trained: list[bytes] = []
+
+    def observe(self, *_: object, **__: object) -> Observations:
+        return Observations(homework="hw6", file="hw6.py", problem="NO_RESULT: not run here")
+
+    def train(self, given: object, submission: Any, *_: object, **__: object) -> Training:
+        self.trained.append(submission.content)
+        if b"crash of ours" in submission.content:
+            raise ZeroDivisionError("ours")
+        right = 20 * (1 + len(submission.content) % 9)
+        answers = np.where(np.arange(200) < right, self.labels, (self.labels + 1) % 10)
+        scores = np.eye(10, dtype=np.float32)[answers]
+        return Training("GRADED", "", None, {"eval": scores}, log="printed", seconds=1.0)
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch, practice: Dataset) -> Runs:
+    made = Runs(practice)
+    monkeypatch.setattr(supervise, "observe", made.observe)
+    monkeypatch.setattr(supervise, "train", made.train)
+    return made
+
+
+def test_a_deadline_that_moves_decides_anew(run: Grade, runs: Runs, tmp_path: Path) -> None:
+    write(tmp_path / "class" / "s1" / "hw6.py", moment="2026-12-01 12:00")
+    statuses = []
+    for deadline in ("2026-11-30 23:59", "2026-12-01 23:59", "2026-11-30 23:59"):
+        run(deadline=deadline)
+        statuses.append(table(tmp_path / "out")[0]["status"])
+    assert statuses == ["late", "preview", "late"]
+    assert len(runs.trained) == 1
+
+
+def test_what_was_done_is_kept_and_what_changed_is_done_again(
+    run: Grade, runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(4):
+        write(tmp_path / "class" / f"s{number}" / "hw6.py", f"print({'1' * number})\n")
+    assert run(workers=2) == 0
+    assert len(runs.trained) == 4
+    first = (tmp_path / "out" / "grades.csv").read_bytes(), (tmp_path / "out" / "report.html").read_bytes()
+
+    assert run() == 0
+    assert len(runs.trained) == 4
+    assert "4 done by an earlier run, kept" in capsys.readouterr().out
+    assert first == ((tmp_path / "out" / "grades.csv").read_bytes(), (tmp_path / "out" / "report.html").read_bytes())
+
+    write(tmp_path / "class" / "s1" / "hw6.py", "print('another')\n")
+    (tmp_path / "out" / "s2" / "result.json").write_text("damaged")
+    assert run() == 0
+    assert sorted(runs.trained[4:]) == [b"print('another')\n", b"print(11)\n"]
+    assert "result.json: not a result of schema version 1" in capsys.readouterr().out
+
+
+def test_another_rubric_decides_anew_and_trains_nobody(
+    run: Grade, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "class" / "s1" / "hw6.py", "print(1)\n")
+    run()
+    before = results.read(tmp_path / "out" / "s1")
+    text = rubric.PATH.read_text(encoding="utf-8")
+    (tmp_path / "rubric.md").write_text(text.replace("| 2 |", "| 3 |").replace("| 6 |", "| 7 |"), encoding="utf-8")
+    monkeypatch.setattr(rubric, "PATH", tmp_path / "rubric.md")
+    run()
+    after = results.read(tmp_path / "out" / "s1")
+    assert before is not None
+    assert after is not None
+    assert before.would_earn is not None
+    assert after.would_earn == before.would_earn + 1
+    assert after.accuracy == before.accuracy
+    assert len(runs.trained) == 1
+    assert "1 trained by an earlier run, decided anew" in capsys.readouterr().out
+
+
+def test_a_crash_of_ours_stops_nobody_else_and_is_tried_again(
+    run: Grade, runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "class" / "s1" / "hw6.py", "print('crash of ours')\n")
+    write(tmp_path / "class" / "s2" / "hw6.py")
+    assert run() == 1
+    said = capsys.readouterr().out
+    assert "error: the grader itself failed on s1: ZeroDivisionError: ours" in said
+    assert [(row["status"], row["points"]) for row in table(tmp_path / "out")] == [
+        ("needs a person", ""),
+        ("preview", ""),
+    ]
+    assert "ZeroDivisionError" in (tmp_path / "out" / "s1" / "log.txt").read_text()
+    assert run() == 1
+    assert len(runs.trained) == 3
+
+
+def test_a_page_that_cannot_be_made_loses_no_result(
+    run: Grade, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "class" / "s1" / "hw6.py")
+
+    def crash(*_: object) -> str:
+        raise ZeroDivisionError("page")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(grade.report, "feedback", crash)
+        assert run() == 1
+    kept = results.read(tmp_path / "out" / "s1")
+    assert kept is not None
+    assert kept.accuracy is not None
+    assert run() == 0
+    assert (tmp_path / "out" / "s1" / "feedback.html").exists()
+    assert len(runs.trained) == 1
+
+
+def test_a_full_run_on_the_homeworks_own_data_gives_points(
+    run: Grade, runs: Runs, tmp_path: Path, practice: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = replace(practice, name="cifar10")
+    monkeypatch.setattr(grade.dataset, "choose", lambda *_: own)
+    monkeypatch.setattr(supervise, "train", partial(_half_right, practice))
+    write(tmp_path / "class" / "s1" / "hw6.py")
+    assert run(protocol="full") == 0
+    row = table(tmp_path / "out")[0]
+    assert (row["points"], row["tier"], row["protocol"], row["accuracy_percent"]) == (
+        "6",
+        "from 30% to 70%, both included",
+        "full",
+        "50.00",
+    )
+    assert run(protocol="full", hours=9, out=tmp_path / "other") == 0
+    row = table(tmp_path / "other")[0]
+    assert (row["points"], row["tier"], row["protocol"]) == (
+        "",
+        "would be 6 points",
+        "full (another time box): no points",
+    )
+
+
+def _half_right(data: Dataset, *_: object, **__: object) -> Training:
+    labels = data.test_labels
+    answers = np.where(np.arange(len(labels)) % 2 == 0, labels, (labels + 1) % 10)
+    return Training("GRADED", "", None, {"as_left": np.eye(10, dtype=np.float32)[answers]})
+
+
+# --- the real thing: processes that are killed -----------------------------------------------------------------------
+
+TINY = """
+import torch, torch.nn as nn, torchvision, torchvision.transforms as T
+class IdentityResNet(nn.Module):
+    def __init__(self, a, b, c, d):
+        super().__init__()
+        self.fc = nn.Linear(3072, 10)
+    def forward(self, x):
+        return self.fc(x.flatten(1))
+trainset = torchvision.datasets.CIFAR10(root="./data", train=True, download=True, transform=T.ToTensor())
+testset = torchvision.datasets.CIFAR10(root="./data", train=False, download=True, transform=T.ToTensor())
+loader = torch.utils.data.DataLoader(trainset, batch_size=50, shuffle=True)
+testloader = torch.utils.data.DataLoader(testset, batch_size=4)
+net = IdentityResNet(2, 2, 2, 2)
+optimizer = torch.optim.SGD(net.parameters(), lr=RATE, momentum=0.9)
+for epoch in range(5):
+    for x, y in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(x), y).backward()
+        optimizer.step()
+with torch.no_grad():
+    print(sum((net(x).argmax(1) == y).sum().item() for x, y in testloader))
+"""
+
+
+def start(folder: Path, out: Path, data: Path, box: str) -> "subprocess.Popen[str]":
+    code = "from autograder.cli import main; main()"
+    words = ["grade", str(folder), "--homework", "hw6", "--out", str(out), "--data", str(data)]
+    words += ["--protocol", "preview", "--workers", "1", "--sandbox", box]
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def done(out: Path) -> list[str]:
+    return sorted(path.parent.name for path in out.glob("*/result.json"))
+
+
+def await_(condition: Callable[[], object]) -> None:
+    for _ in range(2400):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen within two minutes")
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    for student, rate in (("s1", "0.01"), ("s2", "0.02"), ("s3", "0.03")):
+        write(tmp_path / "class" / student / "hw6.py", TINY.replace("RATE", rate))
+    return tmp_path / "class"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("box", ["bwrap", "none"])
+def test_a_run_that_is_killed_goes_on_and_ends_the_same(
+    three: Path, tmp_path: Path, practice: Dataset, sandbox_bwrap: Sandbox, box: str
+) -> None:
+    whole, _ = (start(three, tmp_path / "whole", practice.folder, box)).communicate(timeout=300)
+    killed = start(three, tmp_path / "out", practice.folder, box)
+    await_(lambda: done(tmp_path / "out"))
+    family = psutil.Process(killed.pid).children(recursive=True)
+    killed.kill()
+    killed.communicate()
+    await_(lambda: not any(process.is_running() for process in family))
+    before = done(tmp_path / "out")
+    assert 1 <= len(before) < 3
+
+    again = start(three, tmp_path / "out", practice.folder, box)
+    said, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, said
+    assert f"{len(before)} done by an earlier run, kept" in said
+    assert "preview" in whole
+    assert (tmp_path / "out" / "grades.csv").read_text() == (tmp_path / "whole" / "grades.csv").read_text()
+    assert len({row["accuracy_percent"] for row in table(tmp_path / "out")} - {""}) >= 1
+    assert not list((tmp_path / "out").glob("**/.*.json.*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_no_process_and_keeps_what_is_done(
+    three: Path, tmp_path: Path, practice: Dataset, number: signal.Signals
+) -> None:
+    process = start(three, tmp_path / "out", practice.folder, "none")
+    await_(lambda: done(tmp_path / "out"))
+    await_(lambda: psutil.Process(process.pid).children(recursive=True))
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "what is done is kept" in said
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family)
+    assert 1 <= len(done(tmp_path / "out")) < 3
+    assert not (tmp_path / "out" / "grades.csv").exists()

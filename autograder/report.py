@@ -178,7 +178,7 @@ def loss_curve(report: TrainingReport) -> Curve | None:
         rows=rows,
         raw=_path(place(images, loss) for images, loss in points),
         mean=_path(place((begin + end) / 2, mean) for begin, end, mean in rows),
-        x_ticks=[(_x(share), f"{round(last * share):,}") for share in (0, 0.25, 0.5, 0.75, 1)],
+        x_ticks=[(_x(images / last), f"{images:,}") for images in range(0, last + 1, _step(last))],
         y_ticks=[(_y(share), f"{top * share:.3g}") for share in (0, 0.25, 0.5, 0.75, 1)],
         not_finite=len(points) - len(all_finite),
     )
@@ -251,6 +251,14 @@ def _round_up(value: float) -> float:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(factor * power for factor in (1, 2, 4, 5, 8, 10, 20) if factor * power >= value)
+
+
+def _step(last: int) -> int:
+    """A step of 1, 2 or 5 times a power of ten that divides 0 to `last` into at most six parts."""
+    step = 1
+    while last > 6 * step:
+        step = step * 5 // 2 if str(step).startswith("2") else step * 2
+    return step
 
 
 def _classes(result: Result) -> list[dict[str, Any]]:

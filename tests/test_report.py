@@ -175,7 +175,10 @@ def test_a_page_loads_nothing_and_links_only_to_its_neighbours() -> None:
         page = Page(text)
         links = [attributes["href"] for _, attributes in page.tags if "href" in attributes]
         assert not [attributes for _, attributes in page.tags if "src" in attributes]
-        assert all(link and re.fullmatch(r"#content|[A-Za-z0-9_.%/-]+/feedback\.html", link) for link in links)
+        assert all(
+            link and re.fullmatch(r"#content|#check-[a-z0-9-]+|[A-Za-z0-9_.%/-]+/feedback\.html", link)
+            for link in links
+        )
         assert "url(" not in text
         assert "default-src 'none'" in text
 
@@ -209,6 +212,18 @@ def test_every_plot_has_its_table_and_its_title() -> None:
         assert plots[0]["role"] == "img"
         assert plots[0]["aria-labelledby"] in ids
         assert "as a table" in page.text
+
+
+def test_what_scrolls_can_be_reached_by_keyboard_and_has_a_name() -> None:
+    for text in (report.feedback(class_of_five()[0], RUBRIC), report.class_report(class_of_five(), RUBRIC)):
+        page = Page(text)
+        ids = [attributes.get("id") for _, attributes in page.tags if "id" in attributes]
+        scrollers = [one for _, one in page.tags if "scroll" in (one.get("class") or "").split()]
+        assert scrollers
+        for one in scrollers:
+            assert (one.get("tabindex"), one.get("role")) == ("0", "region")
+            assert one.get("aria-label") or one.get("aria-labelledby") in ids
+        assert len(ids) == len(set(ids))
 
 
 def step(one: Result, ruled: Rubric = RUBRIC) -> str:
@@ -248,6 +263,14 @@ def test_a_long_curve_has_twenty_rows_that_cover_it() -> None:
     assert curve.rows[0][0] == 0
     assert curve.rows[-1][1] == 8000
     assert all(first[1] == second[0] for first, second in zip(curve.rows, curve.rows[1:], strict=False))
+
+
+@pytest.mark.parametrize(("last", "step"), [(1, 1), (6, 1), (7, 2), (832, 200), (2000, 500), (250_000, 50_000)])
+def test_the_axis_has_round_numbers(last: int, step: int) -> None:
+    curve = report.loss_curve(training(losses=[(last, 1.0)]))
+    assert curve is not None
+    assert curve.x_ticks[1][1] == f"{step:,}"
+    assert len(curve.x_ticks) <= 7
 
 
 def test_the_histogram_counts_everybody_once() -> None:

@@ -298,6 +298,21 @@ def test_every_field_of_a_result_is_documented() -> None:
     assert set(results.Result.model_fields) <= words
 
 
+def test_every_outcome_is_documented() -> None:
+    outcomes = set()
+    for path in _tracked("autograder/*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                named = [keyword.value for keyword in node.keywords if keyword.arg == "outcome"]
+                raised = ast.unparse(node.func) in ("RunError", "UnreadableError") and node.args
+                given = [*named, *(node.args[:1] if raised else [])]
+                outcomes |= {one.value for one in given if isinstance(one, ast.Constant) and one.value.isupper()}
+    text = (ROOT / "docs" / "output.md").read_text()
+    assert {"GRADED", "TIMEOUT", "NO_FILE", "LATE", "BAD_SHAPE"} <= set(re.findall(r"`([A-Z_]+)`", text))
+    assert {"BAD_SHAPE", "LATE", "EMPTY"} <= outcomes
+    assert outcomes - set(re.findall(r"`([A-Z_]+)`", text)) == set()
+
+
 def test_every_file_that_a_document_names_exists() -> None:
     places = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:md|py|sh|txt|toml|yaml|cfg))`")
     found = {

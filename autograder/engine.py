@@ -10,6 +10,7 @@ import logging
 import signal
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,16 +48,20 @@ def start(workers: int) -> Iterator[Engine]:
             progressed(student, message) if message else observed(student)
 
         client.subscribe_topic("progress", heard)
-        futures = []
         for entry in entries:
             # All are checked before the first is trained: what is wrong with a class shows early.
             seen = client.submit(_observe_task, entry, setup, pure=False, priority=1)
-            futures.append(client.submit(_train_task, entry, setup, seen, pure=False, priority=0))
+            futures[client.submit(_train_task, entry, setup, seen, pure=False, priority=0)] = entry
             del seen
-        for future in as_completed(futures):  # type: ignore[no-untyped-call]
-            yield future.result()
+        for future in as_completed(list(futures)):  # type: ignore[no-untyped-call]
+            try:
+                graded = future.result()
+            except Exception:  # the scheduler lost the task, not the submission its way
+                graded = verdict.failed(futures[future], setup, traceback.format_exc())
             future.release()
+            yield graded
 
+    futures: dict[Any, Entry] = {}
     settings = {
         "distributed.admin.large-graph-warning-threshold": "1GiB",  # notebooks travel with their tasks
         "distributed.worker.profile.enabled": False,
@@ -82,11 +87,9 @@ def start(workers: int) -> Iterator[Engine]:
     ):
         try:
             yield run
-        except BaseException:
-            client.cancel(list(client.futures), force=True)
+        finally:
+            client.cancel(list(futures), force=True)  # nothing that waits is started any more
             _end_children()
-            raise
-    _end_children()
 
 
 def _observe_task(entry: Entry, setup: Setup) -> Observations | str:

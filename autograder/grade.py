@@ -349,7 +349,7 @@ class _Display:
         self.console = console
         self.total = len(runs)
         self.parts = {entry.student: 0.0 for entry in runs}  # how much of each training is done, 0 to 1
-        self.done = 0
+        self.seen = self.done = 0
         self.began: float | None = None
         columns = (
             TextColumn("{task.description:9}"),
@@ -369,7 +369,10 @@ class _Display:
         self.bars.stop()
 
     def observed(self, student: str) -> None:
-        self.bars.advance(self.checks)
+        self.seen += 1
+        self.bars.update(self.checks, completed=self.seen)
+        if self.seen == self.total and not self.console.is_terminal:
+            self.console.print(f"checks {self.seen}/{self.total}")
 
     def progressed(self, student: str, said: dict[str, Any]) -> None:
         self.began = self.began or time.monotonic()

@@ -219,8 +219,8 @@ class Rehearsing:
             ended = "stopped" if self.iterations > TRAINED_EPOCHS else "crashed"
             trouble = failure(error, self.file) if ended == "crashed" else None
         optimizer = self.optimizer_observed
-        if optimizer is None and self.optimizer is not None:
-            optimizer = self._describe(self.optimizer)
+        if optimizer is None and getattr(self.optimizer, "param_groups", None):  # else its constructor raised
+            optimizer = self._describe(self.optimizer)  # type: ignore[arg-type]
         steps, tests = self._sorted_out()
         network = self.network
         device = next(network.parameters()).device if network is not None else None
@@ -265,10 +265,13 @@ class Rehearsing:
         held = {id(parameter) for group in groups for parameter in group["params"]}
         named = dict(self.network.named_parameters()) if self.network is not None else {}
         own = {id(parameter) for parameter in named.values()}
-        first = groups[0]
+        # As it was made: a schedule may have changed the rate since, and one that cycles the momentum has changed that.
+        first: dict[str, Any] = groups[0] | (
+            {"momentum": optimizer.defaults.get("momentum")} if "base_momentum" in groups[0] else {}
+        )
         return Optimizer(
             class_name=type(optimizer).__name__,
-            lr=float(first.get("lr", float("nan"))),
+            lr=float(first.get("initial_lr", first.get("lr", float("nan")))),
             momentum=_number(first.get("momentum")),
             weight_decay=_number(first.get("weight_decay")),
             nesterov=bool(first["nesterov"]) if "nesterov" in first else None,

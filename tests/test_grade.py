@@ -411,43 +411,40 @@ def await_(condition: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-def three(tmp_path: Path) -> Path:
-    for student, rate in (("s1", "0.01"), ("s2", "0.02"), ("s3", "0.03")):
+def two(tmp_path: Path) -> Path:
+    for student, rate in (("s1", "0.01"), ("s2", "0.03")):
         write(tmp_path / "class" / student / "hw6.py", TINY.replace("RATE", rate))
     return tmp_path / "class"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("box", ["bwrap", "none"])
 def test_a_run_that_is_killed_goes_on_and_ends_the_same(
-    three: Path, tmp_path: Path, practice: Dataset, sandbox_bwrap: Sandbox, box: str
+    two: Path, tmp_path: Path, practice: Dataset, sandbox_bwrap: Sandbox
 ) -> None:
-    whole, _ = (start(three, tmp_path / "whole", practice.folder, box)).communicate(timeout=300)
-    killed = start(three, tmp_path / "out", practice.folder, box)
+    start(two, tmp_path / "whole", practice.folder, sandbox_bwrap.name).communicate(timeout=600)
+    killed = start(two, tmp_path / "out", practice.folder, sandbox_bwrap.name)
     await_(lambda: done(tmp_path / "out"))
     family = psutil.Process(killed.pid).children(recursive=True)
     killed.kill()
     killed.communicate()
     await_(lambda: not any(process.is_running() for process in family))
-    before = done(tmp_path / "out")
-    assert 1 <= len(before) < 3
+    assert len(done(tmp_path / "out")) == 1
 
-    again = start(three, tmp_path / "out", practice.folder, box)
-    said, _ = again.communicate(timeout=300)
+    again = start(two, tmp_path / "out", practice.folder, sandbox_bwrap.name)
+    said, _ = again.communicate(timeout=600)
     assert again.returncode == 0, said
-    assert f"{len(before)} done by an earlier run, kept" in said
-    assert "preview" in whole
+    assert "1 done by an earlier run, kept" in said
     assert (tmp_path / "out" / "grades.csv").read_text() == (tmp_path / "whole" / "grades.csv").read_text()
-    assert len({row["accuracy_percent"] for row in table(tmp_path / "out")} - {""}) >= 1
+    assert all(row["accuracy_percent"] for row in table(tmp_path / "out"))
     assert not list((tmp_path / "out").glob("**/.*.json.*"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_no_process_and_keeps_what_is_done(
-    three: Path, tmp_path: Path, practice: Dataset, number: signal.Signals
+    two: Path, tmp_path: Path, practice: Dataset, number: signal.Signals
 ) -> None:
-    process = start(three, tmp_path / "out", practice.folder, "none")
+    process = start(two, tmp_path / "out", practice.folder, "none")
     await_(lambda: done(tmp_path / "out"))
     await_(lambda: psutil.Process(process.pid).children(recursive=True))
     family = psutil.Process(process.pid).children(recursive=True)
@@ -456,5 +453,5 @@ def test_an_interrupt_leaves_no_process_and_keeps_what_is_done(
     assert process.returncode == 130, said
     assert "what is done is kept" in said
     assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family)
-    assert 1 <= len(done(tmp_path / "out")) < 3
+    assert len(done(tmp_path / "out")) == 1
     assert not (tmp_path / "out" / "grades.csv").exists()

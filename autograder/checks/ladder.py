@@ -52,8 +52,8 @@ class Rung:
     def __str__(self) -> str:
         """`conv 3x3, 64 to 128, stride 2, padding 1, map 16x16`."""
         name = {"bn": "BN", "avgpool": "average pool", "maxpool": "max pool"}.get(self.kind, self.kind)
-        same = self.channels_in == self.channels_out and self.kind != "conv"
-        channels = str(self.channels_out) if same else f"{self.channels_in} to {self.channels_out}"
+        changes = self.kind in ("conv", "linear")
+        channels = f"{self.channels_in} to {self.channels_out}" if changes else str(self.channels_out)
         parts = [f"{name} {_by(self.kernel)}".strip(), channels]
         if self.stride:
             parts.append(f"stride {_by(self.stride, short=True)}")

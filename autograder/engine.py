@@ -44,27 +44,30 @@ def start(workers: int) -> Iterator[Engine]:
     ) -> Iterator[Graded]:
         def heard(event: tuple[float, dict[str, Any]]) -> None:
             message = dict(event[1])
-            student = message.pop("student")
-            progressed(student, message) if message else observed(student)
+            progressed(message.pop("student"), message)
 
         client.subscribe_topic("progress", heard)
-        for entry in entries:
-            # All are checked before the first is trained: what is wrong with a class shows early.
-            seen = client.submit(_observe_task, entry, setup, pure=False, priority=1)
-            futures[client.submit(_train_task, entry, setup, seen, pure=False, priority=0)] = entry
-            del seen
+        # All are observed before the first is trained: what is wrong with a class shows early.
+        seen = [client.submit(_observe_task, entry, setup, pure=False, priority=1) for entry in entries]
+        for entry, future in zip(entries, seen, strict=True):
+            futures[future] = (entry, "observed")
+            futures[client.submit(_train_task, entry, setup, future, pure=False, priority=0)] = (entry, "trained")
         for future in as_completed(list(futures)):  # type: ignore[no-untyped-call]
+            entry, part = futures[future]
+            if part == "observed":
+                observed(entry.student)
+                continue
             try:
                 graded = future.result()
             except Exception:  # the scheduler lost the task, not the submission its way
-                graded = verdict.failed(futures[future], setup, traceback.format_exc())
-            future.release()
+                graded = verdict.failed(entry, setup, traceback.format_exc())
             yield graded
 
-    futures: dict[Any, Entry] = {}
+    futures: dict[Any, tuple[Entry, str]] = {}
     settings = {
         "distributed.admin.large-graph-warning-threshold": "1GiB",  # notebooks travel with their tasks
         "distributed.worker.profile.enabled": False,
+        "distributed.scheduler.worker-saturation": "inf",  # else trainings go before observations that still queue
         # Dask always has web servers. These ones have no pages, and are reached from this machine alone.
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
@@ -93,11 +96,7 @@ def start(workers: int) -> Iterator[Engine]:
 
 
 def _observe_task(entry: Entry, setup: Setup) -> Observations | str:
-    from distributed import get_worker
-
-    seen = verdict.observe(entry, setup)
-    get_worker().log_event("progress", {"student": entry.student})
-    return seen
+    return verdict.observe(entry, setup)
 
 
 def _train_task(entry: Entry, setup: Setup, seen: Observations | str) -> Graded:

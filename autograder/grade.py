@@ -323,7 +323,7 @@ class _Class:
         results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric))
 
     def _say_last(self) -> None:
-        everybody = list(self.finished.values())
+        everybody = [self.finished[entry.student] for entry in self.class_.entries]
         would = "" if self.setup.no_points_because is None else "would be "
         counts = Counter(result.would_earn for result in everybody if result.would_earn is not None)
         parts = [f"{would}{points_text(points)} points  {counts[points]}" for points in sorted(counts, reverse=True)]

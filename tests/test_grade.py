@@ -219,11 +219,14 @@ class Runs:
     def __init__(self, practice: Dataset) -> None:
         self.labels = practice.test_labels[:200]
         self.trained: list[bytes] = []
+        self.order: list[str] = []
 
     def observe(self, *_: object, **__: object) -> Observations:
+        self.order.append("observed")
         return Observations(homework="hw6", file="hw6.py", problem="NO_RESULT: not run here")
 
     def train(self, given: object, submission: Any, *_: object, **__: object) -> Training:
+        self.order.append("trained")
         self.trained.append(submission.content)
         if b"crash of ours" in submission.content:
             raise ZeroDivisionError("ours")
@@ -270,6 +273,17 @@ def test_what_was_done_is_kept_and_what_changed_is_done_again(
     assert run() == 0
     assert sorted(runs.trained[4:]) == [b"print('another')\n", b"print(11)\n"]
     assert "result.json: not a result of schema version 1" in capsys.readouterr().out
+
+
+def test_everybody_is_checked_before_the_first_is_trained(
+    run: Grade, runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(6):
+        write(tmp_path / "class" / f"s{number}" / "hw6.py", f"print({number})\n")
+    assert run(workers=1) == 0
+    assert runs.order == ["observed"] * 6 + ["trained"] * 6
+    said = capsys.readouterr().out
+    assert said.index("checks 6/6") < said.index("1/6  s")
 
 
 def test_another_rubric_decides_anew_and_trains_nobody(

@@ -32,6 +32,7 @@ from autograder.verdict import PREVIEW, Evidence, Graded, Setup, cores
 
 EXAMPLES = ROOT / "examples" / "submissions"
 IMAGES_PER_CORE_S = 17.0  # hw6's network trained in float32 on one core of a 2020s server, for estimates only
+QUIET_S = 300.0  # without a terminal, a line about the whole class comes this often
 MOST_THREADS_CPU = 8  # of one full training on the CPU: what more add is little, another submission gains more
 
 
@@ -351,6 +352,7 @@ class _Display:
         self.parts = {entry.student: 0.0 for entry in runs}  # how much of each training is done, 0 to 1
         self.seen = self.done = 0
         self.began: float | None = None
+        self.said = time.monotonic()  # when a line about the whole class was last printed
         columns = (
             TextColumn("{task.description:9}"),
             BarColumn(),
@@ -378,7 +380,10 @@ class _Display:
         self.began = self.began or time.monotonic()
         if said.get("of"):
             self.parts[student] = min(1.0, (said.get("images") or 0) / said["of"])
-        self._estimate()
+        left = self._estimate()
+        if left and not self.console.is_terminal and time.monotonic() - self.said > QUIET_S:
+            self.said = time.monotonic()
+            self.console.print(f"training  {self.done}/{self.total}   {left} left")
 
     def graded(self, result: Result) -> None:
         self.done += 1

@@ -35,7 +35,7 @@ INSTALL_HINT = (
 )
 HOME = "/home/student"
 KEPT_OUTPUT = 64 * 1024  # bytes of output kept from each end
-WATCH_EVERY_S = 0.1
+WATCH_EVERY_S = 0.3  # a look lists all processes, so more often would cost what a training could use
 
 
 @dataclass(frozen=True)

@@ -28,5 +28,5 @@ HOMEWORK = Homework(
     stages=(Stage(64, 32), Stage(128, 16), Stage(256, 8), Stage(512, 4)),
     optimizer=AskedOptimizer("SGD", momentum=0.9),
     full=Protocol("full", epochs=5, time_box_s=2 * 3600),
-    preview=Protocol("preview", epochs=5, time_box_s=600, train_images=400, test_images=200),
+    preview=Protocol("preview", epochs=5, time_box_s=600, train_images=240, test_images=100),
 )

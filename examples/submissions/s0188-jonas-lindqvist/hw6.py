@@ -7,7 +7,7 @@ from torchvision.datasets import CIFAR10
 import matplotlib.pyplot as plt
 
 device = "cuda" if torch.cuda.is_available() else "cpu"  # Q1
-batch_size = 16  # Q2
+batch_size = 32  # Q2
 
 to_tensor = transforms.Compose([
     transforms.ToTensor(),
@@ -74,7 +74,7 @@ class IdentityResNet(nn.Module):
 
 model = IdentityResNet(2, 2, 2, 2).to(device)  # Q3
 loss_function = nn.CrossEntropyLoss()
-optimizer = optim.SGD(model.parameters(), lr=0.001, momentum=0.9)  # Q4
+optimizer = optim.SGD(model.parameters(), lr=0.002, momentum=0.9)  # Q4
 
 losses = []
 for epoch in range(5):

@@ -184,6 +184,13 @@ def test_a_run_that_gives_nothing_to_grade_says_why(run, body: str, outcome: str
     assert (training.report.ended_by if training.report else None) == ended_by
 
 
+def test_a_loop_that_spins_without_asking_for_images_is_ended(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "SETUP_S", 15.0)
+    training = run("while True:\n    pass")
+    assert training.outcome == "TIMEOUT"
+    assert training.scores == {}
+
+
 def test_what_is_read_without_a_loader_counts_too(run) -> None:
     training = run(
         """

@@ -179,10 +179,10 @@ def test_a_training_is_told_with_its_tier(
     import numpy as np
 
     def trained(*_args: Any, threads: int, **_options: Any) -> supervise.Training:
-        scores = np.zeros((200, 10), dtype=np.float32)
-        scores[np.arange(200), practice.test_labels[:200]] = 1
-        scores[:50] = 0
-        scores[:50, 0] = np.nan
+        labels = practice.test_labels[: HW6.preview.test_images]
+        scores = np.eye(10, dtype=np.float32)[labels]
+        scores[: len(labels) // 4] = 0
+        scores[: len(labels) // 4, 0] = np.nan
         return supervise.Training("GRADED", "", None, {"eval": scores}, seconds=61.4, threads=threads)
 
     seen(CASES["right"])

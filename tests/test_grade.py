@@ -21,7 +21,7 @@ from test_results import result
 from autograder import engine, grade, results, rubric, sandbox, supervise, verdict
 from autograder.dataset import Dataset
 from autograder.errors import KitError
-from autograder.homework import ROOT
+from autograder.homework import ROOT, load
 from autograder.observations import Observations
 from autograder.sandbox import Sandbox
 from autograder.supervise import Training
@@ -217,7 +217,7 @@ class Runs:
     """Stands where `supervise` runs code; counts, and gives what a run of a tiny script gives."""
 
     def __init__(self, practice: Dataset) -> None:
-        self.labels = practice.test_labels[:200]
+        self.labels = practice.test_labels[: load("hw6").preview.test_images]
         self.trained: list[bytes] = []
         self.order: list[str] = []
 
@@ -230,8 +230,8 @@ class Runs:
         self.trained.append(submission.content)
         if b"crash of ours" in submission.content:
             raise ZeroDivisionError("ours")
-        right = 20 * (1 + len(submission.content) % 9)
-        answers = np.where(np.arange(200) < right, self.labels, (self.labels + 1) % 10)
+        right = len(self.labels) // 10 * (1 + len(submission.content) % 9)
+        answers = np.where(np.arange(len(self.labels)) < right, self.labels, (self.labels + 1) % 10)
         scores = np.eye(10, dtype=np.float32)[answers]
         return Training("GRADED", "", None, {"eval": scores}, log="printed", seconds=1.0)
 

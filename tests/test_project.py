@@ -31,10 +31,11 @@ def _tracked(*patterns: str) -> list[Path]:
 
 
 def _make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`make` with `words`, as if it were set up."""
+    """`make` with `words`, as if it were set up, and as if no make had started the tests."""
     command = ["make", "--old-file=.venv/.ready", *words]
+    outer = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     return subprocess.run(
-        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
+        command, cwd=ROOT, env=outer | environment, capture_output=True, text=True, check=False, timeout=60
     )
 
 

@@ -167,9 +167,8 @@ for i, (x, y) in enumerate(loader):
             id="rubbish in the pipe",
         ),
         pytest.param(
-            "import gc; from multiprocessing.connection import Connection\n"
-            "for c in gc.get_objects():\n"
-            '  if type(c) is Connection and c.writable: c.send_bytes(b\'{"kind": "trained", "report": {}}\')',
+            "import sys\nframe = sys._getframe()\nwhile frame and 'channel' not in frame.f_locals:\n"
+            "    frame = frame.f_back\nframe.f_locals['channel'].send('trained', report={})",
             "BAD_MESSAGE",
             None,
             id="a forged report",

@@ -188,7 +188,7 @@ class Loader(Observed):
 class Rehearsal(Observed):
     """A run of the script, as it is, on a handful of images: nothing is trained.
 
-    Each training epoch serves one or two batches of at most four images; the test loop gets whole batches.
+    Each training epoch serves one or two batches of at most two images; the test loop gets whole batches.
 
     Attributes:
         ended: "finished"; "crashed" with `failure`; "exited" by sys.exit; "stopped" when its training loop asked for
@@ -200,7 +200,6 @@ class Rehearsal(Observed):
         network_class: class of the network that was trained; None when no network was found.
         steps: one entry a training batch.
         tests: calls of the network on test batches.
-        printed: the end of what the script printed.
     """
 
     ended: Literal["finished", "crashed", "exited", "stopped", "timeout"]

@@ -21,13 +21,9 @@ from autograder.proctor.watch import line_in
 SEED = 20_160_316  # every run starts from the same random numbers; a script that seeds for itself overrides it
 
 
-class Module(types.ModuleType):
-    """The `__main__` of a submission."""
-
-
 def run(path: str) -> BaseException | None:
     """Run the file at `path` as `__main__`. Returns what it raised, or None when it came to its end."""
-    module = Module("__main__")
+    module = types.ModuleType("__main__")
     module.__file__ = path
     sys.modules["__main__"] = module
     sys.argv = [path]

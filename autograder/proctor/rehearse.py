@@ -55,7 +55,6 @@ class Rehearsing:
         self.batches: list[Batch] = []
         self.tests: list[Forward] = []
         self.optimizer: torch.optim.Optimizer | None = None
-        self.stepped: torch.optim.Optimizer | None = None
         self.optimizer_observed: Optimizer | None = None
         self.loader_lines: dict[int, int | None] = {}
         self.optimizer_lines: dict[int, int | None] = {}
@@ -75,7 +74,7 @@ class Rehearsing:
         self.end_forward_watch = watch.forwards(self._forward, file)
         watch.backwards(self._backward)
         watch.zeroings(self._zeroed)
-        watch.moves(self._moved)
+        watch.moves(self.moved.append)
         watch.makings(torch.optim.Optimizer, self._optimizer_made)
         watch.makings(DataLoader, self._loader_made)
         register_optimizer_step_pre_hook(self._before_step)
@@ -177,8 +176,7 @@ class Rehearsing:
             self._note("zero_grad", watch.line_in(self.file))
 
     def _before_step(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
-        if self.stepped is None:
-            self.stepped = optimizer
+        if self.optimizer_observed is None:
             self.optimizer_observed = self._describe(optimizer)
         parameters = self.network.parameters() if self.network is not None else ()
         self._versions = [parameter._version for parameter in parameters]
@@ -194,9 +192,6 @@ class Rehearsing:
         self.optimizer = self.optimizer or optimizer
         self.kept.append(optimizer)
         self.optimizer_lines[id(optimizer)] = watch.line_in(self.file)
-
-    def _moved(self, module: nn.Module) -> None:
-        self.moved.append(module)
 
     def _note(self, event: str, line: int | None) -> None:
         if self.batches and len(self.batches[-1].events) < KEPT:

@@ -89,13 +89,6 @@ class Graded:
     crash: str = ""
 
 
-def grade_one(entry: Entry, setup: Setup, progress: Progressed | None = None) -> Graded:
-    """Everything for one student. Never raises: a crash of ours is a result too."""
-    if entry.submission is None or entry.late:
-        return Graded(without_a_run(entry, setup), "")
-    return train(entry, setup, observe(entry, setup), progress)
-
-
 def observe(entry: Entry, setup: Setup) -> Observations | str:
     """What the checks look at; or, when the grader failed, the traceback."""
     assert entry.submission is not None

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from test_results import result
 
-from autograder import engine, grade, results, rubric, sandbox, supervise, verdict
+from autograder import engine, grade, results, rubric, sandbox, supervise
 from autograder.dataset import Dataset
 from autograder.errors import KitError
 from autograder.homework import ROOT, load
@@ -195,7 +195,6 @@ def test_without_a_gpu_the_first_line_says_what_full_takes(
 ) -> None:
     write(tmp_path / "class" / "s1" / "hw6.py")
     monkeypatch.setattr(supervise, "gpu_available", lambda: False)
-    monkeypatch.setattr(verdict, "grade_one", None)
     monkeypatch.setattr(engine, "start", _nobody)
     monkeypatch.setattr(grade, "cores", lambda: 2)
     with pytest.raises(KeyError):  # nobody was graded, so there is no class to report

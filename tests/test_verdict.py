@@ -204,7 +204,7 @@ def test_a_crash_of_ours_needs_a_person_and_never_gives_points(
 
     monkeypatch.setattr(supervise, "observe", crash if broken == "observe" else fine)
     monkeypatch.setattr(supervise, "train", crash)
-    graded = verdict.grade_one(entry(), full)
+    graded = verdict.train(entry(), full, verdict.observe(entry(), full))
     result = graded.result
     assert (result.status, result.points, result.tier) == ("needs a person", None, None)
     assert result.for_a_person == ["the grader itself failed: ZeroDivisionError: ours"]
@@ -252,7 +252,8 @@ def test_a_right_script_goes_from_end_to_end(practice: Dataset, sandbox_bwrap: S
     setup = Setup(HW6, RUBRIC, small, practice, sandbox_bwrap)
     (tmp_path / "hw6.py").write_bytes(SCRIPT.read_bytes())
     heard: list[dict[str, Any]] = []
-    graded = verdict.grade_one(entry(submission=submission.read(tmp_path / "hw6.py")), setup, heard.append)
+    handed_in = entry(submission=submission.read(tmp_path / "hw6.py"))
+    graded = verdict.train(handed_in, setup, verdict.observe(handed_in, setup), heard.append)
     result = graded.result
     assert graded.crash == ""
     assert (result.outcome, result.status, result.points) == ("GRADED", "preview", None)

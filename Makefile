@@ -42,7 +42,8 @@ grade: $(READY)
 	@if [ -n "$(DATA)$(PROTOCOL)$(DEADLINE)$(HOURS)" ]; then \
 	    echo "error: DATA, PROTOCOL, DEADLINE and HOURS need SUBMISSIONS=folder" >&2; exit 2; \
 	fi; \
-	$(AUTOGRADER) grade examples/submissions --homework "$(HOMEWORK)" --out "$(or $(OUT),grades/example)" \
+	$(AUTOGRADER) grade "examples/submissions/$(HOMEWORK)" --homework "$(HOMEWORK)" \
+	    --out "$(or $(OUT),grades/example/$(HOMEWORK))" \
 	    --data practice --protocol preview \
 	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(SANDBOX),--sandbox "$(SANDBOX)")
 endif

@@ -176,8 +176,8 @@ def _setup(homework: Homework, place: Sandbox, protocol: str | None, data: Path 
     from autograder import dataset, rubric, supervise
     from autograder.verdict import Setup, cores
 
-    chosen = homework.protocol(protocol or ("full" if supervise.gpu_available() else "preview"))
     ruled = rubric.load(rubric.PATH, homework.name)
+    chosen = homework.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget)
     return Setup(homework, ruled, chosen, dataset.choose(homework, chosen, data), place, cores())
 
 
@@ -238,7 +238,7 @@ def _object(file: Path, homework: Homework, results: "list[CheckResult]", traine
 
 
 def _where(file: Path, handed_in: Submission, line: int | None) -> str:
-    """`hw6.py:64`; of a notebook `hw6.ipynb, cell 7, line 3`, counting text cells."""
+    """`homework.py:64`; of a notebook `homework.ipynb, cell 7, line 3`, counting text cells."""
     if line is None:
         return file.name
     if file.suffix.lower() != ".ipynb":

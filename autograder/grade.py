@@ -31,7 +31,6 @@ from autograder.sandbox import Sandbox
 from autograder.verdict import PREVIEW, Evidence, Graded, Setup, cores
 
 EXAMPLES = ROOT / "examples" / "submissions"
-IMAGES_PER_CORE_S = 17.0  # hw6's network trained in float32 on one core of a 2020s server, for estimates only
 QUIET_S = 300.0  # without a terminal, a line about the whole class comes this often
 MOST_THREADS_CPU = 8  # of one full training on the CPU: what more add is little, another submission gains more
 
@@ -70,10 +69,12 @@ def grade(
         raise KitError(f"{out}: lies in the class's folder, and would be somebody's hand-in", "choose another --out")
     class_ = intake.collect(submissions, homework_name, moment)
     place = _sandbox(sandbox, submissions, console)
-    chosen = given.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), hours)
+    chosen = given.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget, hours)
     count = workers or _workers(chosen)
     threads = max(1, cores() // count)
-    _say_what_full_would_take(console, given, chosen, protocol, class_, workers)
+    _say_what_full_would_take(
+        console, given, given.protocol("full", ruled.budget, hours), chosen, class_, protocol, workers
+    )
     setup = Setup(given, ruled, chosen, dataset.choose(given, chosen, data), place, threads)
     with _only_run(out):
         _refuse_to_overwrite_points(out, setup)
@@ -95,7 +96,7 @@ def _sandbox(name: str | None, submissions: Path, console: Console) -> Sandbox:
     try:
         return sandboxes.choose(name)
     except KitError as error:
-        if name is not None or submissions.resolve() != EXAMPLES.resolve():
+        if name is not None or not submissions.resolve().is_relative_to(EXAMPLES.resolve()):
             raise
         lines = [
             "NO SANDBOX",
@@ -120,20 +121,20 @@ def _workers(protocol: Protocol) -> int:
 def _say_what_full_would_take(
     console: Console,
     given: Homework,
+    full: Protocol,
     chosen: Protocol,
-    asked: str | None,
     class_: intake.Intake,
+    asked: str | None,
     workers: int | None,
 ) -> None:
     """Without a GPU, the first line of a real run: how long the class would take, or takes, in full."""
     if supervise.gpu_available() or asked == "preview":
         return
-    box = chosen.time_box_s if chosen.name == "full" else given.full.time_box_s
     runs = sum(entry.submission is not None and not entry.late for entry in class_.entries)
-    at_a_time = workers or _workers(given.full)
+    at_a_time = workers or _workers(full)
     threads = max(1, cores() // at_a_time)
-    images = 50_000 * given.full.epochs
-    each = min(box, images / (IMAGES_PER_CORE_S * threads))
+    images = 50_000 * full.epochs
+    each = min(full.time_box_s, images / (given.images_per_core_s * threads))
     needed = about(each * -(-runs // at_a_time))
     if chosen.name == "full":
         console.print(f"no GPU here: {runs} full trainings take {needed} on this CPU, {at_a_time} at a time")
@@ -263,7 +264,10 @@ class _Class:
         if reused:
             self.console.print(f"{reused} done by an earlier run, kept")
         if decided_anew:
-            self.console.print(f"{decided_anew} trained by an earlier run, decided anew: rubric or checks have changed")
+            self.console.print(
+                f"{decided_anew} trained by an earlier run, decided anew: "
+                "rubric, checks or students' records have changed"
+            )
         return runs
 
     def _earlier(self, folder: Path) -> Result | None:
@@ -282,6 +286,7 @@ class _Class:
             message=earlier.message,
             report=earlier.training,
             accuracy=earlier.accuracy,
+            epochs=earlier.epochs,
             seconds=earlier.seconds,
             device=earlier.device,
             threads=earlier.threads,

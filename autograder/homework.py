@@ -7,14 +7,21 @@ budget of a graded training is. It holds no points: those are in `grading_rubric
 import hashlib
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from autograder.errors import KitError
 
+if TYPE_CHECKING:
+    from autograder.rubric import Budget
+
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout (or the folder that holds the installed package)."""
+
+GIVEN = Path(__file__).resolve().parent / "given"
+"""Files that students get complete, a folder for each homework that has such: links into `solution/` in a checkout."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +42,11 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Question:
-    """A numbered blank of the script."""
+    """A numbered blank of the script, and the id of the check that is about it."""
 
     number: int
     title: str
+    check: str
 
     @property
     def name(self) -> str:
@@ -47,10 +55,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Stage:
-    """A run of blocks that keep their shape: (N, channels, side, side)."""
+    """A run of blocks that give one shape: (N, channels, side, side)."""
 
     channels: int
     side: int
+    blocks: int
 
 
 @dataclass(frozen=True)
@@ -62,49 +71,118 @@ class AskedOptimizer:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What others reached with the same network, to set a student's curve beside.
+
+    Attributes:
+        curve: (epoch, test accuracy in percent), by epoch.
+        curve_name: whose it is, as a legend says it.
+        average_error_percent: the mean of 100 - accuracy over `average_epochs` epochs of that curve.
+        results: (whose, test accuracy in percent), further single numbers.
+    """
+
+    curve: tuple[tuple[int, float], ...]
+    curve_name: str
+    average_error_percent: float | None = None
+    average_epochs: int | None = None
+    results: tuple[tuple[str, float], ...] = ()
+
+
+Block = Literal["pre-activation", "post-activation"]
+"""How a basic block of two 3x3 convolutions is built: BN and ReLU before each convolution and nothing after the sum, or
+BN after each convolution and a ReLU after the sum."""
+
+
+@dataclass(frozen=True)
 class Homework:
     """One assignment.
 
     Attributes:
-        name: the short name, which is also the folder's and the file's: `hw6`.
+        name: the short name, which is also the folder's and the file's.
         title: what pages call it.
         network: the class that students write.
-        arguments: what it is built with, e.g. `(2, 2, 2, 2)`.
-        other_arguments: further ways to build it that are reported and never charged.
+        arguments: what it is built with.
         input_shape: one image as the network gets it, (C, H, W).
         classes: how many classes it tells apart.
         checks: modules under `autograder/checks`, in the order they run and are shown.
-        questions: the numbered blanks.
-        stages: what the network's stages are, from the image to the classifier.
         optimizer: what trains the network.
-        full, preview: the two protocols.
+        full, preview: the two protocols; the rubric may set another budget for `full`.
+        images_per_core_s: training images a second on one core of a 2020s server, in float32, for estimates only.
+        questions: the numbered blanks.
+        other_arguments: further ways to build the network that are reported and never charged.
+        block, stages: of a residual network, what its blocks are, and its stages from the image to the classifier.
+        conv_bias: whether its convolutions have biases; None: that is up to the student.
+        kaiming: whether its convolutions start from Kaiming normal weights by fan_out, and its BNs from 1 and 0.
+        tests_epochs: whether the network is tested as it was after each epoch, for a curve of the epochs.
+        reference: what others reached; None when there is nothing to compare.
         dataset: the name of its own dataset; a run on any other gives no points.
+        hand_in: the name of the file that students hand in, without its ending; "": the homework's own name.
+        given: files that they get complete and don't hand in, which stand beside the handed-in one when it runs. The
+            first is the script that runs, and imports it; without any, the handed-in file is the script.
     """
 
     name: str
     title: str
     network: str
     arguments: tuple[int, ...]
-    other_arguments: tuple[tuple[int, ...], ...]
     input_shape: tuple[int, int, int]
     classes: int
     checks: tuple[str, ...]
-    questions: tuple[Question, ...]
-    stages: tuple[Stage, ...]
     optimizer: AskedOptimizer
     full: Protocol
     preview: Protocol
+    images_per_core_s: float
+    questions: tuple[Question, ...] = ()
+    other_arguments: tuple[tuple[int, ...], ...] = ()
+    block: Block | None = None
+    stages: tuple[Stage, ...] = ()
+    conv_bias: bool | None = None
+    kaiming: bool = False
+    tests_epochs: bool = False
+    reference: Reference | None = None
     dataset: str = "cifar10"
+    hand_in: str = ""
+    given: tuple[str, ...] = ()
 
-    def protocol(self, name: str, hours: float | None = None) -> Protocol:
-        """The protocol called `name`; with `hours`, its time box replaced (and marked as not the homework's own)."""
+    @property
+    def stem(self) -> str:
+        """The name of the handed-in file, without its ending."""
+        return self.hand_in or self.name
+
+    def given_files(self) -> dict[str, bytes]:
+        """Name -> content of the files that students get complete."""
+        return {name: (GIVEN / self.name / name).read_bytes() for name in self.given}
+
+    def protocol(self, name: str, budget: "Budget | None" = None, hours: float | None = None) -> Protocol:
+        """The protocol called `name`, in full within the rubric's `budget` where it has one.
+
+        With `hours`, its time box is replaced, and it is marked as not the homework's own.
+        """
         chosen = {"full": self.full, "preview": self.preview}[name]
+        if budget is not None and name == "full":
+            chosen = replace(chosen, epochs=budget.epochs, time_box_s=budget.time_box_s)
         return chosen if hours is None else replace(chosen, time_box_s=hours * 3600, own_budget=False)
 
     @property
+    def call(self) -> str:
+        """How the network is built, as one writes it: `Network(2, 2)`."""
+        return self.call_with(self.arguments)
+
+    def call_with(self, arguments: Sequence[int]) -> str:
+        """The same with other arguments."""
+        return f"{self.network}({', '.join(map(str, arguments))})"
+
+    def question_of(self, check: str) -> str | None:
+        """The question that a check is about, such as "Q5"."""
+        return next((question.name for question in self.questions if question.check == check), None)
+
+    @property
     def version(self) -> str:
-        """A fingerprint of the declaration: results made under another one are not reused."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+        """A fingerprint of the declaration and the given files: results made under another one are not reused."""
+        digest = hashlib.sha256(repr(self).encode())
+        for content in self.given_files().values():
+            digest.update(hashlib.sha256(content).digest())
+        return digest.hexdigest()[:12]
 
 
 def homework_names() -> list[str]:

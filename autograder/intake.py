@@ -3,9 +3,12 @@
 Called by `grade`. Only reads. A student whose file can't be read gets an entry that says why, so nobody is dropped and
 nobody stops the others; what is wrong with the folder as a whole is a KitError.
 
-The folder holds one folder or one file for each student, `s0117-ines-carvalho/hw6.py` or `s0117.ipynb`; the name of the
-folder, or of the file without its ending, is the student. When a file came is its modification time: copying with
-`cp -p`, `rsync -t` or an archive keeps it, a `git clone` doesn't.
+The folder holds one folder or one file for each student, `s0117-ines-carvalho/homework.py` or `s0117.ipynb`; the name
+of the folder, or of the file without its ending, is the student. When a file came is its modification time: copying
+with `cp -p`, `rsync -t` or an archive keeps it, a `git clone` doesn't.
+
+Where a homework has a reference curve, the student's own record of the epochs is read too: the file `history.csv` in
+their folder, else what a notebook has printed. It is no submission, counts for nothing, and may be missing.
 """
 
 import os
@@ -16,8 +19,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from autograder import submission
+from autograder import epochs, homework, submission
+from autograder.epochs import Epoch
 from autograder.errors import KitError
+from autograder.homework import Homework
 from autograder.submission import SUFFIXES, Submission, UnreadableError
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
@@ -36,6 +41,8 @@ class Entry:
         message: the same in a sentence; "" for "READ".
         submitted_at: modification time of the file, with its offset from UTC; None without a file.
         late: it came after the deadline.
+        own_epochs: the student's own record; () for none. Untrusted numbers, in their ranges.
+        notes: why that record couldn't be read; each begins with its file's name.
     """
 
     student: str
@@ -44,6 +51,8 @@ class Entry:
     submission: Submission | None = None
     submitted_at: datetime | None = None
     late: bool = False
+    own_epochs: tuple[Epoch, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,8 @@ class Intake:
 def collect(folder: Path, homework_name: str, deadline: datetime | None = None) -> Intake:
     """Everybody in `folder`.
 
-    Of a student's folder, the file called `<homework>.py` or `<homework>.ipynb` counts, else the only .py or .ipynb.
+    Of a student's folder, the file called `<homework>.py` or `<homework>.ipynb` counts, else the only .py or .ipynb
+    that isn't one of the files which students get complete.
 
     Raises KitError when it is no folder, is empty, or is one student's folder and not a class's.
     """
@@ -67,6 +77,7 @@ def collect(folder: Path, homework_name: str, deadline: datetime | None = None) 
         if folder.suffix.lower() in ARCHIVES:
             raise KitError(f"{folder}: an archive can't be graded as it is", "unpack it and name the folder")
         raise KitError(f"{folder}: not a folder", "name the folder that holds one folder or file for each student")
+    given = homework.load(homework_name)
     names = sorted(entry.name for entry in _scan(folder))
     found: dict[str, list[Path]] = {}
     left_out = []
@@ -74,7 +85,7 @@ def collect(folder: Path, homework_name: str, deadline: datetime | None = None) 
         path = folder / name
         if path.is_file() and not path.is_symlink() and path.suffix.lower() not in SUFFIXES:
             left_out.append(name)
-        elif not path.is_dir() and path.stem.casefold() == homework_name.casefold():
+        elif not path.is_dir() and path.stem.casefold() == given.stem.casefold():
             raise KitError(
                 f"{path}: lies directly in the class's folder, where its name would be the student's",
                 "name the folder above, or call the file by its student",
@@ -84,7 +95,7 @@ def collect(folder: Path, homework_name: str, deadline: datetime | None = None) 
             found.setdefault(student, []).append(path)
     if not found:
         raise KitError(f"{folder}: holds no submissions", "it should hold one folder or file for each student")
-    entries = [_entry(student, paths, homework_name, deadline) for student, paths in sorted(found.items())]
+    entries = [_entry(student, paths, given, deadline) for student, paths in sorted(found.items())]
     return Intake(entries, left_out)
 
 
@@ -104,12 +115,12 @@ def parse_deadline(text: str) -> datetime:
     )
 
 
-def _entry(student: str, paths: list[Path], homework_name: str, deadline: datetime | None) -> Entry:
+def _entry(student: str, paths: list[Path], given: Homework, deadline: datetime | None) -> Entry:
     printable = student.encode("utf-8", "backslashreplace").decode()  # a name in bytes that aren't UTF-8
     if printable != student:
         return Entry(printable, "BAD_PATH", "the name isn't UTF-8")
     try:
-        path = _chosen(paths, homework_name)
+        path = _chosen(paths, given)
         status = path.lstat()
         submitted_at = datetime.fromtimestamp(int(status.st_mtime)).astimezone()
         # Compared to the fraction of a second: what came at 23:59:00.5 came after 23:59.
@@ -121,12 +132,56 @@ def _entry(student: str, paths: list[Path], homework_name: str, deadline: dateti
     try:
         if stat.S_ISLNK(status.st_mode):
             raise UnreadableError("SYMLINK", f"{path.name} is a link to somewhere else")
-        return Entry(student, READ, "", submission.read(path), submitted_at, late)
+        handed_in = submission.read(path)
     except UnreadableError as error:
         return Entry(student, error.outcome, error.message.removeprefix(f"{path.parent}/"), None, submitted_at, late)
+    record: tuple[Epoch, ...] = ()
+    notes: tuple[str, ...] = ()
+    if given.reference is not None:
+        record, notes = _own_record(paths[0], handed_in)
+    return Entry(student, READ, "", handed_in, submitted_at, late, record, notes)
 
 
-def _chosen(paths: list[Path], homework_name: str) -> Path:
+def _own_record(hand_in: Path, handed_in: Submission) -> tuple[tuple[Epoch, ...], tuple[str, ...]]:
+    """The student's own record of the epochs, and why there is none where one was meant."""
+    files = []
+    if hand_in.is_dir():
+        files = sorted(hand_in / entry.name for entry in _scan(hand_in) if entry.name.lower() == epochs.RECORD)
+    if len(files) > 1:
+        return (), (f"{epochs.RECORD}: no telling which one counts: {_list(files)}",)
+    if files:
+        try:
+            return tuple(epochs.from_csv(_text(files[0]))), ()
+        except ValueError as error:
+            return (), (f"{files[0].name}: {error}",)
+    if handed_in.name.lower().endswith(".ipynb"):
+        return tuple(epochs.from_notebook(handed_in.content)), ()
+    return (), ()
+
+
+def _text(path: Path) -> str:
+    """The text of a record's file. Raises ValueError, with a short reason, when it can't be one."""
+    if path.is_symlink():
+        raise ValueError("a link to somewhere else")
+    try:
+        # Without O_NONBLOCK, opening a pipe would wait for its other end.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ValueError("not a regular file")
+        with os.fdopen(descriptor, "rb") as file:
+            content = file.read(epochs.LARGEST_RECORD + 1)
+    except OSError as error:
+        raise ValueError(f"can't be read ({error.strerror})") from error
+    if len(content) > epochs.LARGEST_RECORD:
+        raise ValueError(f"larger than {epochs.LARGEST_RECORD // 2**10} KiB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError("not UTF-8") from error
+
+
+def _chosen(paths: list[Path], given: Homework) -> Path:
     """The file that counts. Raises UnreadableError when there is none or no telling which."""
     if len(paths) > 1:
         raise UnreadableError("AMBIGUOUS", f"handed in more than once: {_list(paths)}")
@@ -136,8 +191,8 @@ def _chosen(paths: list[Path], homework_name: str) -> Path:
     if not path.is_dir():
         return path
     inside = sorted(path / entry.name for entry in _scan(path))
-    candidates = [one for one in inside if one.suffix.lower() in SUFFIXES]
-    named = [one for one in candidates if one.stem.casefold() == homework_name.casefold()]
+    candidates = [one for one in inside if one.suffix.lower() in SUFFIXES and one.name not in given.given]
+    named = [one for one in candidates if one.stem.casefold() == given.stem.casefold()]
     if len(named or candidates) > 1:
         raise UnreadableError("AMBIGUOUS", f"no telling which file counts: {_list(named or candidates)}")
     if not candidates:

@@ -34,17 +34,30 @@ class Failure(Observed):
     frames: Annotated[list[tuple[Line, Text]], Field(max_length=50)] = []
 
 
+class Values(Observed):
+    """The values of a parameter in a fresh network: their mean, their standard deviation, the largest magnitude.
+
+    None stands for a number that isn't finite.
+    """
+
+    mean: float | None
+    deviation: float | None
+    largest: float | None
+
+
 class Layer(Observed):
     """A module of the network that owns parameters itself (not through children).
 
     `name` is its qualified name, the first one where it has several. `parameters` maps each of its own parameters
-    ("weight", "bias") to its shape. `line` is where the student's code created it.
+    ("weight", "bias") to its shape. `values` does to its values, where the homework says how weights start. `line` is
+    where the student's code created it.
     """
 
     name: Name
     kind: Literal["conv", "bn", "linear", "other"]
     class_name: Name
     parameters: Annotated[dict[str, Shape], Field(max_length=64)]
+    values: Annotated[dict[str, Values], Field(max_length=64)] = {}
     line: Line | None = None
 
     @property
@@ -256,6 +269,7 @@ class TrainingReport(Observed):
     ended_by: Literal["script", "epochs", "time", "crash", "exit", "stopped"]
     failure: Failure | None = None
     epochs: float = 0.0
+    kept_epochs: Annotated[int, Field(ge=0, le=10_000)] = 0
     images: Count = 0
     steps: Count = 0
     seconds: float = 0.0

@@ -20,7 +20,7 @@ from typing import Any
 
 from autograder import rubric
 from autograder.errors import KitError
-from autograder.homework import ROOT, homework_names
+from autograder.homework import ROOT, load
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = "..."
@@ -59,16 +59,17 @@ def release(homework_name: str, root: Path = ROOT) -> list[Path]:
 def build(homework_name: str, into: Path, root: Path = ROOT) -> list[Path]:
     """Write `<name>.py`, `<name>.ipynb`, `README.md` and `figures/*.svg` to the folder `into`; the files, sorted.
 
+    Of a homework of several files: those that students get complete in place of the notebook.
+
     Raises KitError, with file and line, when there is no such homework or no source for it, when a marker is nested,
     unclosed, unopened or misspelt, when nothing is blanked, when the skeleton isn't valid Python, when a line of an
     answer still stands in what students would get, and when the handout shows points that can't be read.
     """
-    names = homework_names()
-    if homework_name not in names:
-        raise KitError(f"there is no homework called {homework_name!r}", f"choose one of: {', '.join(names)}")
-    source = root / "solution" / homework_name / f"{homework_name}.py"
+    declared = load(homework_name)
+    source = root / "solution" / homework_name / f"{declared.stem}.py"
     handout = source.with_name("README.md")
-    for needed in (source, handout):
+    complete = [source.with_name(name) for name in declared.given]
+    for needed in (source, handout, *complete):
         if not needed.is_file():
             raise KitError(f"{needed}: no such file", "a homework is released from a checkout, which has its solution")
 
@@ -82,10 +83,16 @@ def build(homework_name: str, into: Path, root: Path = ROOT) -> list[Path]:
     if POINTS in given:
         given = given.replace(POINTS, _points_table(root / "grading_rubric.md", homework_name))
     _check_leaks(given, answers, handout.name, source)
+    for path in complete:
+        _check_leaks(path.read_text(encoding="utf-8"), answers, path.name, source)
 
     into.mkdir(parents=True, exist_ok=True)
     (into / source.name).write_text(script, encoding="utf-8", newline="\n")
-    (into / f"{homework_name}.ipynb").write_text(_write_notebook(notebook), encoding="utf-8", newline="\n")
+    if complete:  # a notebook couldn't import the others, nor be imported by them
+        for path in complete:
+            shutil.copyfile(path, into / path.name)
+    else:
+        (into / f"{homework_name}.ipynb").write_text(_write_notebook(notebook), encoding="utf-8", newline="\n")
     (into / handout.name).write_text(given, encoding="utf-8", newline="\n")
     for figure in sorted((source.parent / "figures").glob("*.svg")):
         (into / "figures").mkdir(exist_ok=True)

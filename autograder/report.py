@@ -4,13 +4,13 @@ Called by `grade`. Takes results and gives HTML texts that need nothing else: no
 beside them. What students wrote (code, messages, names) is untrusted text: the templates escape all of it, and the
 page's own policy lets nothing be loaded or run. The same results make the same bytes.
 
-Templates are in `templates/`: `base.html` holds the looks, the other two the words.
+Templates are in `templates/`: `base.html` holds the looks, the others the words.
 """
 
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from autograder import checks, homework
+from autograder import checks, drawing, epoch_plots, epochs, homework
 from autograder.observations import TrainingReport
 from autograder.results import Result, duration
 from autograder.rubric import Rubric, Tier, points_text
@@ -68,10 +68,6 @@ class Curve:
     not_finite: int
 
 
-# The drawing area of both plots, in the SVG's own units.
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 692.0, 28.0, 228.0
-
-
 def feedback(result: Result, rubric: Rubric) -> str:
     """The page of one student."""
     given = homework.load(result.homework.name)
@@ -80,13 +76,14 @@ def feedback(result: Result, rubric: Rubric) -> str:
         "feedback.html",
         result=result,
         rubric=rubric,
-        banner=_banner([result]),
+        banner=_banner(result, result.notices),
         status=STATUS_WORDS[result.status],
         step=next_step(result, rubric),
         failed=result.failed_checks,
         advice=[check for check in result.checks if check.outcome == "advice"],
         ended=_ended(result),
         curve=None if result.training is None else loss_curve(result.training),
+        epochs=epoch_plots.of_student(result, given),
         classes=_classes(result),
         ladder=rows,
         rubric_rows=[*rubric.tiers, rubric.no_accuracy, rubric.no_file],
@@ -104,7 +101,8 @@ def class_report(everybody: Sequence[Result], rubric: Rubric) -> str:
         results=ordered,
         first=first,
         rubric=rubric,
-        banner=_banner(ordered),
+        banner=_banner(first, [one for result in ordered for one in result.notices if not epochs.about_record(one)]),
+        epochs=epoch_plots.of_class(ordered, homework.load(first.homework.name)),
         given=first.no_points_because is None or any(result.points is not None for result in ordered),
         tiers=_tier_counts(ordered, rubric),
         median=statistics.median(accuracies) if accuracies else None,
@@ -123,7 +121,7 @@ def next_step(result: Result, rubric: Rubric) -> Step:
     if result.status == "needs a person":
         return Step("Nothing for now", "A person looks at this hand-in before anything is decided.")
     if result.status == "no file":
-        return Step("Hand in a file", f"There is no {result.homework.name}.py or {result.homework.name}.ipynb.")
+        return Step("Hand in a file", f"There is no file called {homework.load(result.homework.name).stem}.py.")
     if result.status == "late":
         return Step("Nothing for this homework", "The file came after the deadline, so it was not run.")
     if result.failed_checks:
@@ -166,20 +164,20 @@ def loss_curve(report: TrainingReport) -> Curve | None:
         begin = group[-1][0]
     all_finite = sorted(loss for _, loss in points if math.isfinite(loss))
     # A few huge losses would press everything else flat: the axis ends at what 98 of 100 stay below.
-    top = _round_up(all_finite[min(len(all_finite) - 1, len(all_finite) * 98 // 100)]) if all_finite else 1.0
+    top = drawing.round_up(all_finite[min(len(all_finite) - 1, len(all_finite) * 98 // 100)]) if all_finite else 1.0
     last = max(images for images, _ in points) or 1
 
     def place(images: float, loss: float | None) -> tuple[float, float] | None:
         if loss is None or not math.isfinite(loss):
             return None
-        return _x(images / last), _y(min(max(loss / top, 0.0), 1.0))
+        return drawing.x(images / last), drawing.y(min(max(loss / top, 0.0), 1.0))
 
     return Curve(
         rows=rows,
-        raw=_path(place(images, loss) for images, loss in points),
-        mean=_path(place((begin + end) / 2, mean) for begin, end, mean in rows),
-        x_ticks=[(_x(images / last), f"{images:,}") for images in range(0, last + 1, _step(last))],
-        y_ticks=[(_y(share), f"{top * share:.3g}") for share in (0, 0.25, 0.5, 0.75, 1)],
+        raw=drawing.path(place(images, loss) for images, loss in points),
+        mean=drawing.path(place((begin + end) / 2, mean) for begin, end, mean in rows),
+        x_ticks=[(drawing.x(images / last), f"{images:,}") for images in range(0, last + 1, drawing.step(last))],
+        y_ticks=[(drawing.y(share), f"{top * share:.3g}") for share in (0, 0.25, 0.5, 0.75, 1)],
         not_finite=len(points) - len(all_finite),
     )
 
@@ -194,17 +192,18 @@ def histogram(accuracies: Sequence[float], rubric: Rubric) -> dict[str, Any]:
     most = max(counts.values())
     step = max(1, math.ceil(most / 4))
     top = step * math.ceil(most / step)
+    full = drawing.BOTTOM - drawing.TOP
     bars = []
     for index in range(bins):
-        height = (BOTTOM - TOP) * counts[index] / top
+        height = full * counts[index] / top
         bars.append(
             {
                 "low": index * BIN_PERCENT,
                 "high": (index + 1) * BIN_PERCENT,
                 "count": counts[index],
-                "x": _x(index / bins) + 1,
-                "width": (RIGHT - LEFT) / bins - 2,
-                "y": BOTTOM - height,
+                "x": drawing.x(index / bins) + 1,
+                "width": (drawing.RIGHT - drawing.LEFT) / bins - 2,
+                "y": drawing.BOTTOM - height,
                 "height": height,
             }
         )
@@ -212,53 +211,18 @@ def histogram(accuracies: Sequence[float], rubric: Rubric) -> dict[str, Any]:
         "bars": bars,
         "tiers": [
             {
-                "x": _x(tier.low / 100),
-                "width": (RIGHT - LEFT) * (tier.high - tier.low) / 100,
-                "middle": _x((tier.low + tier.high) / 200),
+                "x": drawing.x(tier.low / 100),
+                "width": (drawing.RIGHT - drawing.LEFT) * (tier.high - tier.low) / 100,
+                "middle": drawing.x((tier.low + tier.high) / 200),
                 "label": f"{points_text(tier.points)} points",
                 "shaded": index % 2 == 1,
                 "first": tier.low == 0,
             }
             for index, tier in enumerate(rubric.tiers)
         ],
-        "x_ticks": [(_x(percent / 100), f"{percent}%") for percent in range(0, 101, 10)],
-        "y_ticks": [(BOTTOM - (BOTTOM - TOP) * count / top, str(count)) for count in range(0, top + 1, step)],
+        "x_ticks": [(drawing.x(percent / 100), f"{percent}%") for percent in range(0, 101, 10)],
+        "y_ticks": [(drawing.BOTTOM - full * count / top, str(count)) for count in range(0, top + 1, step)],
     }
-
-
-def _x(share: float) -> float:
-    return round(LEFT + (RIGHT - LEFT) * share, 1)
-
-
-def _y(share: float) -> float:
-    return round(BOTTOM - (BOTTOM - TOP) * share, 1)
-
-
-def _path(places: Iterable[tuple[float, float] | None]) -> str:
-    """SVG path data through the places; a missing one leaves a gap."""
-    parts = []
-    pen_down = False
-    for place in places:
-        if place is not None:
-            parts.append(f"{'L' if pen_down else 'M'}{place[0]:g} {place[1]:g}")
-        pen_down = place is not None
-    return "".join(parts)
-
-
-def _round_up(value: float) -> float:
-    """The next number of the kind 1, 2, 4, 5, 8 times a power of ten: an axis with readable quarters."""
-    if value <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(factor * power for factor in (1, 2, 4, 5, 8, 10, 20) if factor * power >= value)
-
-
-def _step(last: int) -> int:
-    """A step of 1, 2 or 5 times a power of ten that divides 0 to `last` into at most six parts."""
-    step = 1
-    while last > 6 * step:
-        step = step * 5 // 2 if str(step).startswith("2") else step * 2
-    return step
 
 
 def _classes(result: Result) -> list[dict[str, Any]]:
@@ -293,9 +257,8 @@ def _ended(result: Result) -> str:
     }[report.ended_by]
 
 
-def _banner(results: Sequence[Result]) -> list[str]:
-    """What must not be missed: why nobody has points, and other notices of the run."""
-    first = results[0]
+def _banner(first: Result, notices: Sequence[str]) -> list[str]:
+    """What must not be missed: why nobody has points, and the notices. `first` is any result of the run."""
     lines = []
     if first.protocol.name == "preview":
         data = first.dataset
@@ -303,8 +266,9 @@ def _banner(results: Sequence[Result]) -> list[str]:
             f"Preview: no points are given. Trained on {data.train_images:,} images of {data.name} and tested on "
             f"{data.test_images:,}; a full run may come out differently."
         )
-    for result in results:
-        lines += [notice[:1].upper() + notice[1:] + "." for notice in result.notices]
+    for notice in notices:
+        begin = notice[:1] if epochs.about_record(notice) else notice[:1].upper()  # a file's name stays as it is
+        lines.append(f"{begin}{notice[1:]}.")
     if first.protocol.name == "preview":
         lines = [line for line in lines if line != "A preview gives no points."]
     return list(dict.fromkeys(lines))

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autograder import __version__
 from autograder.checks import CheckResult
+from autograder.epochs import Epoch
 from autograder.errors import KitError
 from autograder.observations import Observations, TrainingReport
 from autograder.rubric import Kind, points_text
@@ -126,9 +127,12 @@ class Result(Recorded):
         accuracy: both passes; None when no network could be tested.
         observations: what the checks looked at; None when nothing ran.
         training: what the proctor saw of the training.
+        epochs: how the network did after each epoch, where the homework asks for it.
+        own_epochs: the same as the student's own record has it: shown, and never believed.
         flags: short words for the gradebook: ids of failed checks, "time-box", "no-sandbox", ...
         for_a_person: sentences; each a reason why somebody should look at it.
-        notices: sentences about the run as a whole: another dataset, another time box, no sandbox.
+        notices: sentences about the run as a whole (another dataset, another time box, no sandbox), and why a student's
+            own record couldn't be read.
         rubric: fingerprint of the rubric's section.
         seconds: of the training run, start of the process to the last answer.
         device, threads, machine: what it ran on.
@@ -155,6 +159,8 @@ class Result(Recorded):
     checks: list[CheckResult] = []
     observations: Observations | None = None
     training: TrainingReport | None = None
+    epochs: list[Epoch] = []
+    own_epochs: list[Epoch] = []
     flags: list[str] = []
     for_a_person: list[str] = []
     notices: list[str] = []

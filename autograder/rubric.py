@@ -1,9 +1,9 @@
 """`grading_rubric.md`: one document that people read and that decides the points.
 
 Called by `grade` and by `check --train`. Reads one homework's section: a table of accuracy ranges with their points,
-the rows for submissions without an accuracy, and the checks that are required. A section whose ranges overlap or leave
-a gap is refused with its line, so no accuracy ever has two answers or none. How a section is written is explained at
-the top of the document itself. Never sees a submission.
+the rows for submissions without an accuracy, the checks that are required, and the budget of a training. A section
+whose ranges overlap or leave a gap is refused with its line, so no accuracy ever has two answers or none. How a section
+is written is explained at the top of the document itself. Never sees a submission.
 """
 
 import hashlib
@@ -31,6 +31,7 @@ SPECIAL_ROWS: dict[str, Kind] = {
 }
 
 _NUMBER = r"(\d+(?:\.\d+)?) ?%"
+_BUDGET = re.compile(r"(\d{1,5}) epochs? or (\d{1,4}(?:\.\d+)?) hours?(?: of training)?(?:, whichever ends first)?")
 _RANGE = re.compile(rf"(?:(from|over) {_NUMBER})? ?(?:(to|(?:to )?below) {_NUMBER})?(, both (?:ends )?included)?")
 
 
@@ -61,6 +62,15 @@ class Tier(BaseModel):
         return above and (accuracy_percent < self.high or (self.high_included and accuracy_percent == self.high))
 
 
+class Budget(BaseModel):
+    """How long a graded training may go on: so many epochs or so many seconds, whichever ends first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: Annotated[int, Field(ge=1, le=10_000)]
+    time_box_s: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)]
+
+
 class Rubric(BaseModel):
     """One homework's section.
 
@@ -68,6 +78,7 @@ class Rubric(BaseModel):
         tiers: the ranges of accuracy, best first; together they hold every number from 0 to 100 once.
         no_accuracy, no_file, required_failed: the other rows; the last is there when checks are required.
         required_checks: ids of checks, in the order they are written.
+        budget: of a graded training; None: the homework's own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -78,6 +89,7 @@ class Rubric(BaseModel):
     no_file: Tier
     required_failed: Tier | None = None
     required_checks: tuple[str, ...] = ()
+    budget: Budget | None = None
 
     @property
     def max_points(self) -> float:
@@ -158,6 +170,7 @@ class _Section:
             no_file=special["no file"],
             required_failed=special.get("required check failed"),
             required_checks=checks,
+            budget=self._budget(),
         )
 
     def _error(self, line: int, message: str) -> KitError:
@@ -252,14 +265,31 @@ class _Section:
             missing = "100%" if reached == 100 else f"{reached:g}% to 100%"
             raise self._error(last.line if last else self.line, f"no row says what an accuracy of {missing} gives")
 
-    def _required_checks(self) -> tuple[str, ...]:
+    def _named(self, name: str) -> list[tuple[int, str]]:
+        """(line, what is said) of each line `name: …`."""
         found: list[tuple[int, str]] = []
         for token in self.tokens:
             if token.type == "inline":
                 for offset, text in enumerate(token.content.splitlines()):
-                    name, colon, value = text.partition(":")
-                    if colon and name.strip(" *_").lower() == "required checks":
+                    said, colon, value = text.partition(":")
+                    if colon and said.strip(" *_").lower() == name:
                         found.append((_line(token) + offset, value.strip(" *_.")))
+        return found
+
+    def _budget(self) -> Budget | None:
+        found = self._named("budget")
+        if not found:
+            return None
+        line, value = found[-1]
+        if len(found) > 1:
+            raise self._error(line, f"a second budget (line {found[0][0]} is the first)")
+        said = _BUDGET.fullmatch(value.lower())
+        if said is None or not 1 <= int(said[1]) <= 10_000 or not 0 < float(said[2]) <= 1000:
+            raise self._error(line, f"{value!r} is no budget such as '5 epochs or 2 hours'")
+        return Budget(epochs=int(said[1]), time_box_s=float(said[2]) * 3600)
+
+    def _required_checks(self) -> tuple[str, ...]:
+        found = self._named("required checks")
         if len(found) != 1:
             raise self._error(self.line, f"the section has {len(found)} lines 'Required checks: …', not one")
         line, value = found[0]

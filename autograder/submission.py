@@ -25,7 +25,7 @@ from autograder.errors import KitError
 from autograder.observations import Blank
 
 SUFFIXES = (".py", ".ipynb")
-LARGEST_SCRIPT = 2 * 2**20  # bytes; the longest real hw6 seen has 20,000
+LARGEST_SCRIPT = 2 * 2**20  # bytes; the longest real submission seen has 20,000
 LARGEST_NOTEBOOK = 8 * 2**20  # bytes; outputs and pictures count
 TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
@@ -46,7 +46,7 @@ class Submission:
     """A file as handed in.
 
     Attributes:
-        name: the file's name, `hw6.py`.
+        name: the file's name.
         content: its bytes.
         script: what runs: the content itself, or the script that a notebook's cells make. Lines count in this.
         sha256: of the content, as hex.

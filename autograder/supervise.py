@@ -57,6 +57,7 @@ class Training:
         report: what the proctor saw; None when it never said.
         scores: "eval" and "as_left", each (M, classes) float32, for the first M test images in the dataset's order.
             Only passes that were answered to the end.
+        epoch_scores: the same of the network as it was after each epoch, from the first on, where the homework asks.
         log: what the script printed, head and tail.
         seconds: from start to end, by this process's clock.
         device: "cuda" or "cpu".
@@ -67,6 +68,7 @@ class Training:
     message: str
     report: TrainingReport | None
     scores: dict[str, Scores] = field(default_factory=dict)
+    epoch_scores: list[Scores] = field(default_factory=list)
     log: str = ""
     seconds: float = 0.0
     device: str = "cpu"
@@ -85,8 +87,8 @@ def observe(homework: Homework, submission: Submission, sandbox: Sandbox, *, thr
     """
     said: dict[str, Any] = {}
     problem = None
-    with _run(homework, submission, sandbox, {}, OBSERVE_S, threads, gpu_available()) as (run, file):
-        _send(run, {"kind": "observe", "homework": homework.name, "file": file})
+    with _run(homework, submission, sandbox, {}, OBSERVE_S, threads, gpu_available()) as (run, files):
+        _send(run, {"kind": "observe", "homework": homework.name, **files})
         try:
             while (said := _message(run))["kind"] != "observations":
                 pass
@@ -119,12 +121,13 @@ def train(
     test_images: Images = dataset.test_images[: protocol.test_images]
     report: TrainingReport | None = None
     scores: dict[str, Scores] = {}
+    epoch_scores: list[Scores] = []
     device = "cpu"
-    with _run(homework, submission, sandbox, binds, SETUP_S, threads, gpu) as (run, file):
+    with _run(homework, submission, sandbox, binds, SETUP_S, threads, gpu) as (run, files):
         job = {
             "kind": "train",
             "homework": homework.name,
-            "file": file,
+            **files,
             "train_images": sandbox.inside(binds["/data/train_images.npy"], "/data/train_images.npy"),
             "train_labels": sandbox.inside(binds["/data/train_labels.npy"], "/data/train_labels.npy"),
             "train_count": train_count,
@@ -152,7 +155,10 @@ def train(
             if report.problem:
                 raise RunError("NO_RESULT", report.problem)
             run.extend(TESTING_S)
-            scores = _reveal(run, homework, test_images, report)
+            order = np.random.default_rng(secrets.randbits(128)).permutation(len(test_images))
+            scores = _reveal(run, homework, test_images, order, report)
+            if homework.tests_epochs and "eval" in scores:
+                epoch_scores = _reveal_epochs(run, homework, test_images, order, report)
         except RunError as error:
             outcome, message = error.outcome, error.message
     return Training(
@@ -160,6 +166,7 @@ def train(
         message=message,
         report=report,
         scores=scores,
+        epoch_scores=epoch_scores,
         log=run.output(),
         seconds=round(time.monotonic() - started, 3),
         device=device,
@@ -179,22 +186,27 @@ def _run(
     seconds: float,
     threads: int,
     gpu: bool,
-) -> Iterator[tuple[Run, str]]:
-    """A proctor at work, and where it finds the submission. Ended, with all its processes, on the way out."""
+) -> Iterator[tuple[Run, dict[str, str]]]:
+    """A proctor at work, and where it finds the submission ("file") and what it runs ("script").
+
+    Ended, with all its processes, on the way out.
+    """
     package = Path(__file__).resolve().parent
-    name = f"{homework.name}.py"
+    name = f"{homework.stem}.py"
     with tempfile.TemporaryDirectory(prefix="autograder-") as folder:
         place = Path(folder, "submission")
         place.mkdir()
-        script = place / name
-        script.write_bytes(submission.script)
-        for path, mode in ((Path(folder), 0o755), (place, 0o755), (script, 0o644)):
-            path.chmod(mode)
+        for file, content in {name: submission.script, **homework.given_files()}.items():
+            (place / file).write_bytes(content)
+            (place / file).chmod(0o644)
+        for path in (Path(folder), place):
+            path.chmod(0o755)
         visible = {"/submission": place, "/kit/autograder": package, **binds}
         kit = "/kit" if sandbox.name == "bwrap" else str(package.parent)
         run = sandbox.start(["-c", _START, kit], visible, Limits(seconds=seconds), threads=threads, gpu=gpu)
         try:
-            yield run, sandbox.inside(script, f"/submission/{name}")
+            roles = {"file": name, "script": homework.given[0] if homework.given else name}
+            yield run, {role: sandbox.inside(place / file, f"/submission/{file}") for role, file in roles.items()}
         finally:
             run.end()
 
@@ -290,28 +302,23 @@ def _report(said: dict[str, Any]) -> TrainingReport:
         raise RunError("BAD_MESSAGE", "the training's report isn't the proctor's") from error
 
 
-def _reveal(run: Run, homework: Homework, images: Images, report: TrainingReport) -> dict[str, Scores]:
+Order = npt.NDArray[np.int64]
+
+
+def _reveal(run: Run, homework: Homework, images: Images, order: Order, report: TrainingReport) -> dict[str, Scores]:
     """Both passes over the test images, in an order of this run's own; scores in the dataset's order."""
-    order = np.random.default_rng(secrets.randbits(128)).permutation(len(images))
     scores: dict[str, Scores] = {}
     trouble: RunError | None = None
     sizes = {"eval": EVAL_BATCH}
     if report.left_in == "train":
         sizes["as_left"] = min(max(report.test_batch_size or 4, 1), LARGEST_TEST_BATCH)
     for name, size in sizes.items():
-        batches = _batches(order, size)
-        _send(run, {"pass": name, "batches": len(batches)})
-        answered = np.empty((len(images), homework.classes), dtype=np.float32)
         try:
-            for batch in batches:
-                _send_bytes(run, _npy(images[batch]))
-                answered[batch] = _scores(_receive(run, LARGEST_MESSAGE), (len(batch), homework.classes))
+            scores[name] = _pass(run, homework, images, _batches(order, size), {"pass": name})
         except RunError as error:
             trouble = error
             if error.outcome != "CRASHED":
                 break
-        else:
-            scores[name] = answered
     if not scores and trouble is not None:
         raise trouble
     if "eval" in scores and report.left_in == "eval":
@@ -319,7 +326,30 @@ def _reveal(run: Run, homework: Homework, images: Images, report: TrainingReport
     return scores
 
 
-def _batches(order: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
+def _reveal_epochs(run: Run, homework: Homework, images: Images, order: Order, report: TrainingReport) -> list[Scores]:
+    """A pass for each epoch that the proctor kept. They decide nothing, so whatever goes wrong only ends them."""
+    scores: list[Scores] = []
+    try:
+        for epoch in range(1, report.kept_epochs + 1):
+            run.extend(TESTING_S)
+            opening = {"pass": "epoch", "epoch": epoch}
+            scores.append(_pass(run, homework, images, _batches(order, EVAL_BATCH), opening))
+    except RunError:
+        pass
+    return scores
+
+
+def _pass(run: Run, homework: Homework, images: Images, batches: list[Order], opening: dict[str, Any]) -> Scores:
+    """The scores of one pass, (M, classes), in the dataset's order. Raises RunError where an answer is missing."""
+    _send(run, {**opening, "batches": len(batches)})
+    answered = np.empty((len(images), homework.classes), dtype=np.float32)
+    for batch in batches:
+        _send_bytes(run, _npy(images[batch]))
+        answered[batch] = _scores(_receive(run, LARGEST_MESSAGE), (len(batch), homework.classes))
+    return answered
+
+
+def _batches(order: Order, size: int) -> list[Order]:
     """`order` in batches of `size`; a last image alone joins the batch before it (batch norm can't take one)."""
     starts = list(range(0, len(order), size))
     if size > 1 and len(starts) > 1 and len(order) - starts[-1] == 1:

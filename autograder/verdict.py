@@ -17,9 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from autograder import __version__, checks, results, score, supervise
+from autograder import __version__, checks, epochs, results, score, supervise
 from autograder.checks import CheckResult
 from autograder.dataset import Dataset
+from autograder.epochs import Epoch
 from autograder.homework import Homework, Protocol
 from autograder.intake import Entry
 from autograder.observations import Observations, TrainingReport
@@ -54,6 +55,11 @@ class Setup:
         return self.dataset.name == self.homework.dataset
 
     @property
+    def train_images(self) -> int:
+        """How many training images an epoch has."""
+        return min(self.protocol.train_images or self.dataset.train_count, self.dataset.train_count)
+
+    @property
     def no_points_because(self) -> str | None:
         """Why nobody gets points in this run; None when they are given."""
         if self.protocol.name == "preview":
@@ -74,6 +80,7 @@ class Evidence:
     message: str = ""
     report: TrainingReport | None = None
     accuracy: Score | None = None
+    epochs: Sequence[Epoch] = ()
     seconds: float = 0.0
     device: str = ""
     threads: int = 0
@@ -117,15 +124,19 @@ def train(entry: Entry, setup: Setup, seen: Observations | str, progress: Progre
             threads=setup.threads,
             progress=progress,
         )
-        accuracy = None
+        accuracy, by_epoch = None, []
         if training.outcome == "GRADED":
-            accuracy = score.score(training.scores, setup.dataset.test_labels[: setup.protocol.test_images])
+            labels = setup.dataset.test_labels[: setup.protocol.test_images]
+            accuracy = score.score(training.scores, labels)
+            if training.report is not None:
+                by_epoch = epochs.proctored(training.report, setup.train_images, training.epoch_scores, labels)
         evidence = Evidence(
             observations=seen,
             outcome=training.outcome,
             message=training.message,
             report=training.report,
             accuracy=accuracy,
+            epochs=by_epoch,
             seconds=training.seconds,
             device=training.device,
             threads=training.threads,
@@ -156,6 +167,7 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         checks=found,
         observations=evidence.observations,
         training=evidence.report,
+        epochs=list(evidence.epochs),
         flags=_flags(setup, evidence, found),
         for_a_person=_reasons(evidence, setup),
         seconds=evidence.seconds,
@@ -207,6 +219,7 @@ def replace_fields(result: Result, **fields: Any) -> Result:
 def key(entry: Entry, setup: Setup) -> str:
     """Fingerprint of all that a result follows from."""
     more = [setup.rubric.fingerprint, results.kit_fingerprint("checks", "proctor", "homeworks"), entry.late]
+    more += [[epoch.model_dump() for epoch in entry.own_epochs], entry.notes]  # a new record is shown
     return results.fingerprint([evidence_key(entry, setup), more])
 
 
@@ -236,6 +249,7 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
     data, protocol = setup.dataset, setup.protocol
     notices = [setup.no_points_because] if setup.no_points_because else []
     notices += [setup.sandbox.notice] if setup.sandbox.notice else []
+    notices += entry.notes
     file = None
     if entry.submission is not None and entry.submitted_at is not None:
         file = results.SubmittedFile(
@@ -260,7 +274,7 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
             name=data.name,
             fingerprint=data.fingerprint,
             own=setup.own_data,
-            train_images=min(protocol.train_images or data.train_count, data.train_count),
+            train_images=setup.train_images,
             test_images=min(protocol.test_images or data.test_count, data.test_count),
             classes=list(data.classes),
         ),
@@ -271,6 +285,7 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
             time_box_s=protocol.time_box_s,
         ),
         rubric=setup.rubric.fingerprint,
+        own_epochs=list(entry.own_epochs),
         notices=notices,
         sandbox=setup.sandbox.name,
         versions=results.Versions(kit=__version__, python=platform.python_version(), torch=version("torch")),

@@ -1,7 +1,8 @@
 """Many scripts through the real proctor, each in a process of its own, for the price of one import of torch.
 
-A server imports what the proctor imports and forks for each script; the child is the proctor from its first
-message on. Observing one script this way takes about a second.
+A server imports what the proctor imports, and matplotlib for the scripts that do (it looks through all fonts when it
+is new to a home), and forks for each script; the child is the proctor from its first message on. Observing one script
+this way takes about a second.
 """
 
 import json
@@ -22,9 +23,10 @@ _SERVER = """
 import json, os, sys
 from multiprocessing.connection import Connection
 from pathlib import Path
+import matplotlib.pyplot
 from autograder.proctor.__main__ import main
 
-homework, at_a_time, folders = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+homework, names, at_a_time, folders = sys.argv[1], sys.argv[2:4], int(sys.argv[4]), sys.argv[5:]
 working = 0
 for folder in folders:
     if working == at_a_time:
@@ -38,8 +40,9 @@ for folder in folders:
     os.dup2(printed, 1)
     os.dup2(printed, 2)
     read, job = os.pipe()
+    file, main_script = (str(Path(folder, name)) for name in names)
     Connection(job, readable=False).send_bytes(
-        json.dumps({"kind": "observe", "homework": homework, "file": str(Path(folder, homework + ".py"))}).encode()
+        json.dumps({"kind": "observe", "homework": homework, "file": file, "script": main_script}).encode()
     )
     answer = os.open("answer", os.O_WRONLY | os.O_CREAT)
     sys.argv = ["proctor", str(read), str(answer)]
@@ -56,8 +59,10 @@ def observe_all(homework: Homework, scripts: Mapping[str, bytes]) -> dict[str, O
         folders = {name: Path(place, str(number)) for number, name in enumerate(scripts)}
         for name, folder in folders.items():
             folder.mkdir()
-            (folder / f"{homework.name}.py").write_bytes(scripts[name])
-        command = [sys.executable, "-c", _SERVER, homework.name, str(AT_A_TIME), *map(str, folders.values())]
+            for file, content in {f"{homework.stem}.py": scripts[name], **homework.given_files()}.items():
+                (folder / file).write_bytes(content)
+        names = [f"{homework.stem}.py", homework.given[0] if homework.given else f"{homework.stem}.py"]
+        command = [sys.executable, "-c", _SERVER, homework.name, *names, str(AT_A_TIME), *map(str, folders.values())]
         subprocess.run(command, check=True, timeout=1800, env=_environment(place))
         return {name: _observations(homework, scripts[name], folder) for name, folder in folders.items()}
 
@@ -80,5 +85,5 @@ def _observations(homework: Homework, script: bytes, folder: Path) -> Observatio
     said = json.loads(content[LENGTH_BYTES:])
     assert said.pop("kind") == "observations"
     return Observations.model_validate(
-        {**said, "homework": homework.name, "file": f"{homework.name}.py", "blanks": blanks(script)}
+        {**said, "homework": homework.name, "file": f"{homework.stem}.py", "blanks": blanks(script)}
     )

@@ -251,4 +251,4 @@ def test_a_real_file_end_to_end(sandbox_none: Sandbox, tmp_path: Path) -> None:
     )
     assert done.returncode == 1, done.stderr
     said = json.loads(done.stdout)
-    assert [each["id"] for each in said["checks"] if each["outcome"] != "passed"] == ["q5-zero-grad"]
+    assert [each["id"] for each in said["checks"] if each["outcome"] != "passed"] == ["zero-grad"]

@@ -237,7 +237,7 @@ def test_help_imports_next_to_nothing() -> None:
 
 @pytest.mark.slow
 def test_check_leaves_torch_to_the_sandbox(sandbox_bwrap: Sandbox) -> None:
-    example = ROOT / "examples" / "submissions" / "s0204-mei-tanaka" / "hw6.py"
+    example = ROOT / "examples" / "submissions" / "hw6" / "s0204-mei-tanaka" / "hw6.py"
     imported = _modules_after("check", str(example))
     assert "autograder.supervise" in imported
     assert not {"torch", "torchvision", "distributed"} & imported

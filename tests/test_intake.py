@@ -1,14 +1,18 @@
 """Intake: everybody in the folder has an entry, whatever they handed in."""
 
+import json
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from autograder.epochs import LARGEST_RECORD, Epoch
 from autograder.errors import KitError
 from autograder.homework import ROOT
-from autograder.intake import Entry, collect, parse_deadline
+from autograder.intake import READ, Entry, collect, parse_deadline
 
 CODE = b"print('homework')\n"
 
@@ -24,7 +28,7 @@ def entries(folder: Path) -> dict[str, Entry]:
 
 
 def test_the_examples_are_a_class_of_eight() -> None:
-    found = entries(ROOT / "examples" / "submissions")
+    found = entries(ROOT / "examples" / "submissions" / "hw6")
     assert len(found) == 8
     assert {entry.outcome for entry in found.values()} == {"READ"}
     assert found["s0142-tomasz-wilk"].submission is not None
@@ -163,3 +167,77 @@ def test_a_deadline_is_local_unless_it_has_an_offset(monkeypatch: pytest.MonkeyP
 def test_what_is_no_deadline_is_refused(text: str) -> None:
     with pytest.raises(KitError, match="no deadline"):
         parse_deadline(text)
+
+
+RECORD = b"epoch,train_loss,test_loss,accuracy\n1,1.9,1.6,41.25\n"
+READ_RECORD = (Epoch(epoch=1, train_loss=1.9, test_loss=1.6, accuracy_percent=41.25),)
+
+
+def notebook(printed: str) -> bytes:
+    output = {"output_type": "stream", "name": "stdout", "text": printed}
+    cell = {"cell_type": "code", "source": "print('homework')", "metadata": {}, "outputs": [output]}
+    return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}).encode()
+
+
+def test_a_students_own_record_is_read_where_the_homework_has_a_reference(tmp_path: Path) -> None:
+    write(tmp_path / "s1" / "resnet20.py")
+    write(tmp_path / "s1" / "History.CSV", RECORD)
+    write(tmp_path / "s2" / "resnet20.ipynb", notebook(RECORD.decode()))
+    write(tmp_path / "s3.ipynb", notebook(RECORD.decode()))
+    write(tmp_path / "s4" / "resnet20.ipynb", notebook("epoch,accuracy\n1,99\n"))
+    write(tmp_path / "s4" / "history.csv", b"\xef\xbb\xbf" + RECORD)
+    write(tmp_path / "s5.py")
+    write(tmp_path / "s6" / "history.csv", RECORD)
+    intake = collect(tmp_path, "resnet20")
+    assert {entry.student: entry.own_epochs for entry in intake.entries} == {
+        "s1": READ_RECORD,
+        "s2": READ_RECORD,
+        "s3": READ_RECORD,
+        "s4": READ_RECORD,
+        "s5": (),
+        "s6": (),
+    }
+    assert [entry.outcome for entry in intake.entries] == [READ] * 5 + ["NO_FILE"]
+    assert not any(entry.notes for entry in intake.entries)
+    assert intake.left_out == []
+    assert not any(entry.own_epochs or entry.notes for entry in collect(tmp_path, "hw6").entries)
+
+
+def test_a_record_that_cannot_be_read_is_said_and_changes_nothing_else(tmp_path: Path) -> None:
+    contents = {
+        "accuracy": b"epoch,accuracy\n1,101\n",
+        "binary": b"\0\1\2",
+        "empty": b"",
+        "large": RECORD + b" " * LARGEST_RECORD,
+        "latin": b"epoch,accuracy\n1,50,caf\xe9\n",
+    }
+    for student, content in contents.items():
+        write(tmp_path / student / "history.csv", content)
+    write(tmp_path / "two" / "history.csv", RECORD)
+    write(tmp_path / "two" / "HISTORY.csv", RECORD)
+    (tmp_path / "folder" / "history.csv").mkdir(parents=True)
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "history.csv").symlink_to(write(tmp_path.parent / "secret.csv", RECORD))
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "history.csv")
+    for folder in tmp_path.iterdir():
+        write(folder / "resnet20.py")
+    found = collect(tmp_path, "resnet20").entries
+    assert {entry.student: entry.notes for entry in found} == {
+        "accuracy": ("history.csv: line 2: accuracy '101' is not from 0 to 100 percent",),
+        "binary": ("history.csv: line 1: no column is called 'epoch' or 'accuracy'",),
+        "empty": ("history.csv: no epochs in it",),
+        "folder": ("history.csv: not a regular file",),
+        "large": ("history.csv: larger than 256 KiB",),
+        "latin": ("history.csv: not UTF-8",),
+        "link": ("history.csv: a link to somewhere else",),
+        "pipe": ("history.csv: not a regular file",),
+        "two": ("history.csv: no telling which one counts: HISTORY.csv, history.csv",),
+    }
+    assert {(entry.outcome, entry.own_epochs) for entry in found} == {(READ, ())}
+    assert all(entry.submission is not None for entry in found)
+
+
+def test_intake_does_not_load_torch() -> None:
+    command = [sys.executable, "-c", "import sys, autograder.intake; print('torch' in sys.modules)"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout == "False\n"

@@ -17,7 +17,10 @@ from autograder import homework, release, rubric, submission
 from autograder.errors import KitError
 from autograder.homework import ROOT
 
-SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
+BLANKS_OF_THE_NETWORK = {
+    "hw6": 4,  # a block and the network, each built and run
+    "resnet20": 6,  # the same, its stages and its initial weights
+}
 
 SMALL = """# %% [markdown]
 # # A small homework
@@ -31,10 +34,16 @@ print(number)
 """
 
 
+@pytest.fixture(scope="module", params=homework.homework_names())
+def name(request: pytest.FixtureRequest) -> str:
+    given: str = request.param
+    return given
+
+
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
-    release.build("hw6", folder)
+    release.build(name, folder)
     return folder
 
 
@@ -51,80 +60,85 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_what_is_committed_is_what_the_solution_makes(built: Path) -> None:
-    committed = files(ROOT / "assignment" / "hw6")
+def test_what_is_committed_is_what_the_solution_makes(built: Path, name: str) -> None:
+    committed = files(ROOT / "assignment" / name)
     fresh = files(built)
     assert sorted(committed) == sorted(fresh), "run make release"
-    stale = [name for name in fresh if committed[name] != fresh[name]]
-    assert not stale, f"{stale} aren't what solution/hw6 makes: run make release"
+    stale = [path for path in fresh if committed[path] != fresh[path]]
+    assert not stale, f"{stale} aren't what solution/{name} makes: run make release"
 
 
-def test_the_same_source_gives_the_same_bytes_in_another_process(built: Path, tmp_path: Path) -> None:
+def test_the_same_source_gives_the_same_bytes_in_another_process(built: Path, name: str, tmp_path: Path) -> None:
     program = "import sys; from pathlib import Path; from autograder import release; "
-    program += "release.build('hw6', Path(sys.argv[1]))"
+    program += "release.build(sys.argv[2], Path(sys.argv[1]))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "4"}
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, env=environment)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path), name], check=True, env=environment)
     assert files(tmp_path) == files(built)
 
 
-def test_every_question_is_a_blank_that_is_found_and_named(built: Path) -> None:
-    blanks = submission.blanks((built / "hw6.py").read_bytes())
-    asked = [question.name for question in homework.load("hw6").questions]
+def test_every_question_is_a_blank_that_is_found_and_named(built: Path, name: str) -> None:
+    blanks = submission.blanks((built / f"{name}.py").read_bytes())
+    asked = [question.name for question in homework.load(name).questions]
     assert [blank.question for blank in blanks if blank.question] == asked
-    assert sum(blank.question is None for blank in blanks) == 4  # a block and the network, each built and run
+    assert sum(blank.question is None for blank in blanks) == BLANKS_OF_THE_NETWORK[name]
 
 
-def test_the_notebook_has_the_same_blanks_as_the_script(built: Path) -> None:
-    script = submission.read(built / "hw6.py")
-    notebook = submission.read(built / "hw6.ipynb")
+def test_the_notebook_has_the_same_blanks_as_the_script(built: Path, name: str) -> None:
+    script = submission.read(built / f"{name}.py")
+    notebook = submission.read(built / f"{name}.ipynb")
     assert [blank.question for blank in submission.blanks(notebook.script)] == [
         blank.question for blank in submission.blanks(script.script)
     ]
 
 
-def test_the_skeleton_is_python_that_stops_at_the_first_question(built: Path, tmp_path: Path) -> None:
-    ast.parse((built / "hw6.py").read_text())
-    shutil.copyfile(built / "hw6.py", tmp_path / "hw6.py")
-    run = subprocess.run([sys.executable, "hw6.py"], cwd=tmp_path, capture_output=True, text=True)
+def test_the_skeleton_is_python_that_stops_at_the_first_question(built: Path, name: str, tmp_path: Path) -> None:
+    ast.parse((built / f"{name}.py").read_text())
+    shutil.copyfile(built / f"{name}.py", tmp_path / f"{name}.py")
+    run = subprocess.run([sys.executable, f"{name}.py"], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 1
     assert "Q1" in run.stderr
     assert run.stderr.strip().endswith("NameError: name 'device' is not defined")
-    assert list(files(tmp_path)) == ["hw6.py"]  # nothing was downloaded before that
+    assert list(files(tmp_path)) == [f"{name}.py"]  # nothing was downloaded before that
 
 
-def test_the_skeleton_differs_from_the_solution_in_the_regions_and_nowhere_else(built: Path) -> None:
-    whole = re.sub(r"(?ms)^([ ]*)### BEGIN SOLUTION\n.*?### END SOLUTION$", r"\1...", SOLUTION.read_text())
-    assert (built / "hw6.py").read_text() == whole
+def test_the_skeleton_differs_from_the_solution_in_the_regions_and_nowhere_else(built: Path, name: str) -> None:
+    source = ROOT / "solution" / name / f"{name}.py"
+    whole = re.sub(r"(?ms)^([ ]*)### BEGIN SOLUTION\n.*?### END SOLUTION$", r"\1...", source.read_text())
+    assert (built / f"{name}.py").read_text() == whole
 
 
-def test_the_notebook_is_valid_and_bare(built: Path) -> None:
-    notebook = nbformat.read(built / "hw6.ipynb", as_version=4)
+def test_the_notebook_is_valid_and_bare(built: Path, name: str) -> None:
+    notebook = nbformat.read(built / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.accelerator == "GPU"
     assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
 
 
-def test_the_script_is_the_notebooks_own_text(built: Path) -> None:
-    notebook = jupytext.read(built / "hw6.ipynb")
+def test_the_script_is_the_notebooks_own_text(built: Path, name: str) -> None:
+    notebook = jupytext.read(built / f"{name}.ipynb")
     notebook.metadata = release.SCRIPT_METADATA
-    assert jupytext.writes(notebook, fmt="py:percent") == (built / "hw6.py").read_text()
+    assert jupytext.writes(notebook, fmt="py:percent") == (built / f"{name}.py").read_text()
 
 
-def test_the_handout_shows_the_rubrics_points_and_figures_that_are_there(built: Path) -> None:
+def test_the_handout_shows_the_rubrics_points_and_figures_that_are_there(built: Path, name: str) -> None:
     handout = (built / "README.md").read_text()
     assert release.POINTS not in handout
-    for tier in rubric.load(rubric.PATH, "hw6").tiers:
+    for tier in rubric.load(rubric.PATH, name).tiers:
         assert f"| {tier.label} | {rubric.points_text(tier.points)} |" in handout
     shown = set(re.findall(r"\((figures/[^)]+)\)", handout))
-    assert shown == {name for name in files(built) if name.startswith("figures/")}
+    assert shown == {path for path in files(built) if path.startswith("figures/")}
 
 
-def test_figures_are_what_their_program_draws(tmp_path: Path) -> None:
-    folder = ROOT / "solution" / "hw6" / "figures"
-    shutil.copyfile(folder / "draw.py", tmp_path / "draw.py")
-    subprocess.run([sys.executable, tmp_path / "draw.py"], check=True)
-    drawn = {name: content for name, content in files(tmp_path).items() if name.endswith(".svg")}
+@pytest.mark.parametrize("program", sorted((ROOT / "solution").glob("*/figures/draw.py")), ids=lambda at: at.parts[-3])
+def test_figures_are_what_their_program_draws(program: Path, tmp_path: Path) -> None:
+    folder = program.parent
+    copy = tmp_path / "solution" / folder.parent.name / "figures" / "draw.py"
+    copy.parent.mkdir(parents=True)
+    shutil.copyfile(ROOT / "solution" / "drawing.py", tmp_path / "solution" / "drawing.py")
+    shutil.copyfile(program, copy)
+    subprocess.run([sys.executable, copy], check=True)
+    drawn = {name: content for name, content in files(copy.parent).items() if name.endswith(".svg")}
     assert drawn == {name: content for name, content in files(folder).items() if name.endswith(".svg")}
 
 

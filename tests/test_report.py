@@ -18,6 +18,7 @@ from test_results import result
 
 from autograder import report, rubric
 from autograder.checks import CheckResult
+from autograder.epochs import Epoch
 from autograder.homework import ROOT
 from autograder.observations import Failure, TrainingReport
 from autograder.results import Result
@@ -278,6 +279,163 @@ def test_the_histogram_counts_everybody_once() -> None:
     assert {bar["low"]: bar["count"] for bar in bars if bar["count"]} == {0: 2, 5: 1, 65: 1, 70: 1, 95: 2}
 
 
+# --- the epochs ------------------------------------------------------------------------------------------------------
+
+RESNET20_RUBRIC = rubric.load(ROOT / "grading_rubric.md", "resnet20")
+RUN = [45.1, 58.3, 66.0, 70.2, 69.3, 74.9, 77.8, 80.4, 83.0, 84.55]
+OWN = [47.0, 57.3, 64.0, 71.2, 73.3, 73.9, 78.8, 82.4, 86.0, 88.15]
+
+
+def epochs(accuracies: list[float]) -> list[Epoch]:
+    return [
+        Epoch(epoch=at, train_loss=2.3 / at, test_loss=None if at == 2 else 2.4 / at, accuracy_percent=accuracy)
+        for at, accuracy in enumerate(accuracies, 1)
+    ]
+
+
+def resnet20(student: str = "s1", of: Any = full, **fields: Any) -> Result:
+    """A result of resnet20, with epochs of the run and of the student's own record."""
+    given = {
+        "homework": {"name": "resnet20", "title": "ResNet-20", "version": "0" * 12},
+        "epochs": epochs(RUN),
+        "own_epochs": epochs(OWN),
+        "observations": None,
+        "training": None,
+        "checks": [],
+    }
+    made: Result = of(student, **{**given, **fields})
+    return made
+
+
+def feedback(one: Result) -> Page:
+    return Page(report.feedback(one, RESNET20_RUBRIC))
+
+
+def paths(page: Page) -> list[dict[str, str | None]]:
+    """The lines of a page's plot; the key's samples, two points each, are not among them."""
+    found = [attributes for tag, attributes in page.tags if tag == "path" and "stroke-dasharray" in attributes]
+    return [one for one in found if "h40" not in (one["d"] or "")]
+
+
+def test_the_feedback_on_epochs_reads_as_it_did() -> None:
+    golden("feedback-resnet20.html", report.feedback(resnet20(), RESNET20_RUBRIC))
+
+
+def test_the_epochs_are_set_beside_the_reference() -> None:
+    page = feedback(resnet20())
+    assert "the proctored run 10 29.04% 32.27% over the 8 of 10 that it states" in page.text
+    assert "your own record 10 27.79% 32.27% over the 8 of 10 that it states" in page.text
+    assert "the course's report 51 22.08%" in page.text
+    assert "the paper (8.75% error) the last one 8.75%" in page.text
+    assert "After epoch 10 the run has 84.55%: 6.70 percentage points below the paper (8.75% error)." in page.text
+    assert "At epoch 10 the run has 84.55% and your own record 88.15%." in page.text
+    assert "The plot ends at epoch 10; the course's report goes on, in the table, to epoch 51." in page.text
+    # By epoch: the run's and their own losses and accuracy, and the reference's, which has no epoch 7.
+    assert "2 1.15 58.30% 1.15 57.30% 62.34%" in page.text
+    assert "7 0.3286 0.3429 77.80% 0.3286 0.3429 78.80% 8 " in page.text
+    assert "51 78.57%" in page.text
+
+
+def test_lines_are_told_apart_without_colour_and_the_key_names_them() -> None:
+    page = feedback(resnet20())
+    dashes = [one["stroke-dasharray"] for one in paths(page)]
+    assert len(dashes) == len(set(dashes)) == 4
+    names = ["the course's report", "your own record", "the proctored run", "the paper (8.75% error): 91.25%"]
+    assert f"test accuracy epoch {' '.join(names)} The run's network was tested" in page.text
+
+
+@pytest.mark.parametrize(("own", "said"), [(87.55, False), (81.55, False), (87.56, True), (81.54, True)])
+def test_a_record_that_differs_is_said_neutrally(own: float, said: bool) -> None:
+    page = feedback(resnet20(own_epochs=epochs([*OWN[:9], own, 99.0])))
+    assert ("Other data, another seed or a training planned for more epochs" in page.text) == said
+
+
+def test_a_run_or_a_record_may_be_missing() -> None:
+    page = feedback(resnet20(own_epochs=[]))
+    assert "own record" not in page.text
+    assert "the proctored run 10 29.04%" in page.text
+    page = feedback(resnet20(epochs=[]))
+    assert "The proctored run" not in page.text
+    assert "your own record 10 27.79%" in page.text
+    assert "percentage points" not in page.text
+    assert "The epochs" not in feedback(resnet20(epochs=[], own_epochs=[])).text
+    far = [Epoch(epoch=100, accuracy_percent=90)]
+    assert "your own record 1 10.00% states none of them" in feedback(resnet20(own_epochs=far)).text
+    above = feedback(resnet20(epochs=epochs([91.25, 92.5])))
+    assert "1.25 percentage points above the paper" in above.text
+    assert "the run has 91.25%: as much as the paper" in feedback(resnet20(epochs=epochs([91.25]))).text
+
+
+def test_a_previews_curve_is_drawn_and_not_compared() -> None:
+    page = feedback(resnet20(of=result))
+    assert "This run's curve is a preview's: trained on 400 images of practice and tested on 200." in page.text
+    assert "the preview's run (400 training images)" in page.text
+    assert "the proctored run" not in page.text
+    assert "the run has" not in page.text
+    assert "29.04%" not in page.text
+    assert "your own record 10 27.79%" in page.text
+    assert "Average error" not in feedback(resnet20(of=result, own_epochs=[])).text
+    elsewhere = resnet20(dataset={**result().dataset.model_dump(), "name": "cifar10-jpeg"}, status="no points")
+    assert "This run's curve is not from the homework's own data: trained on 400 images" in feedback(elsewhere).text
+
+
+@pytest.mark.parametrize("accuracies", [[0.0], [100.0], [0.0, 100.0], [39.9], [50.0] * 200])
+def test_a_plot_stays_within_its_frame(accuracies: list[float]) -> None:
+    page = feedback(resnet20(epochs=epochs(accuracies), own_epochs=[]))
+    for one in paths(page):
+        numbers = [float(number) for number in re.findall(r"[0-9.]+", one["d"] or "")]
+        assert all(52 <= x <= 692 for x in numbers[::2])
+        assert all(28 <= y <= 228 for y in numbers[1::2])
+
+
+def test_the_class_has_everybodys_curve_and_the_median() -> None:
+    short = resnet20("s2", epochs=epochs([35.1, 90.0, 56.0]), own_epochs=[])
+    bad = resnet20("s3", epochs=[], own_epochs=[], notices=["history.csv: line 3: accuracy '<b>' is no number"])
+    nothing = resnet20("s4", epochs=[], own_epochs=[])
+    page = Page(report.class_report([resnet20(), short, bad, nothing], RESNET20_RUBRIC))
+    assert "s1 10 84.55% 84.55% 29.04% 88.15% after epoch 10" in page.text
+    assert "s2 3 56.00% 90.00% 39.63%" in page.text
+    assert "s3 0 history.csv: line 3: accuracy '<b>' is no number" in page.text
+    assert "1 2 35.10% 40.10% 45.10% 51.46%" in page.text
+    assert "10 1 84.55% 84.55% 84.55% 68.15%" in page.text
+    assert "51 0 78.57%" in page.text
+    assert (paths(page)[0]["class"], (paths(page)[0]["d"] or "").count("M")) == ("raw", 2)
+    assert "each of 2 runs" in page.text
+    # What one student's record lacks is no news about everybody's run.
+    assert "note" not in [attributes.get("role") for _, attributes in page.tags]
+    assert "history.csv: line 3: accuracy '<b>' is no number." in feedback(bad).text
+    alone = Page(report.class_report([nothing], RESNET20_RUBRIC))
+    assert "The epochs" not in alone.text
+    records = Page(report.class_report([resnet20(epochs=[])], RESNET20_RUBRIC))
+    assert "s1 0 88.15% after epoch 10" in records.text
+
+
+def test_a_preview_of_a_class_is_not_compared_either() -> None:
+    page = Page(report.class_report([resnet20(of=result), resnet20("s2", of=result)], RESNET20_RUBRIC))
+    assert "These runs' curves are a preview's: trained on 400 images of practice and tested on 200." in page.text
+
+
+def test_the_pages_with_epochs_keep_the_rules_of_the_others() -> None:
+    hostile_note = f"history.csv: {HOSTILE}"
+    one = resnet20("../" + HOSTILE, notices=[hostile_note])
+    for text in (report.feedback(one, RESNET20_RUBRIC), report.class_report([one], RESNET20_RUBRIC)):
+        page = Page(text)
+        ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+        assert len(ids) == len(set(ids))
+        assert {tag for tag, _ in page.tags} & {"script", "img"} == set()
+        assert not set(text) & {"\x00", "\x1b", "\u202e"}
+        assert "url(" not in text
+        assert "alert(1)" in page.text
+        plots = [attributes for tag, attributes in page.tags if tag == "svg"]
+        assert all(plot["role"] == "img" and plot["aria-labelledby"] in ids for plot in plots)
+        assert "The epochs as a table" in page.text
+        for scroller in (one for _, one in page.tags if "scroll" in (one.get("class") or "").split()):
+            assert (scroller.get("tabindex"), scroller.get("role")) == ("0", "region")
+            assert scroller.get("aria-label") or scroller.get("aria-labelledby") in ids
+
+
+# --- how pages look --------------------------------------------------------------------------------------------------
+
 COLOURS = re.compile(r"--([a-z-]+): (#[0-9a-f]{6})")
 
 
@@ -311,7 +469,8 @@ def test_a_browser_shows_the_pages_without_a_complaint(tmp_path: Path) -> None:
     (tmp_path / "s1").mkdir()
     (tmp_path / "s1" / "feedback.html").write_text(report.feedback(class_of_five()[0], RUBRIC), encoding="utf-8")
     (tmp_path / "report.html").write_text(report.class_report(class_of_five(), RUBRIC), encoding="utf-8")
-    for name in ("report.html", "s1/feedback.html"):
+    (tmp_path / "resnet20.html").write_text(report.feedback(resnet20(), RESNET20_RUBRIC), encoding="utf-8")
+    for name in ("report.html", "s1/feedback.html", "resnet20.html"):
         command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
         command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / name).as_uri()]
         shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

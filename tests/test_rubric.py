@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder import rubric
+from autograder import homework, rubric
 from autograder.errors import KitError
 
 ROWS = (
@@ -44,6 +44,33 @@ def test_the_rubric_in_the_repository_says_what_the_homework_says() -> None:
     assert own.no_file.points == 0
     assert own.max_points == 20
     assert own.required_checks == ()
+
+
+def test_every_homework_has_its_section_with_the_budget_it_declares() -> None:
+    for name in homework.homework_names():
+        given, own = homework.load(name), rubric.load(rubric.PATH, name)
+        assert own.budget is not None
+        assert (own.budget.epochs, own.budget.time_box_s) == (given.full.epochs, given.full.time_box_s)
+
+
+@pytest.mark.parametrize(
+    ("line", "epochs", "seconds"),
+    [
+        ("Budget: 10 epochs or 2 hours, whichever ends first", 10, 7200),
+        ("**Budget:** 1 epoch or 0.5 hours.", 1, 1800),
+        ("Budget: 300 epochs or 24 hours of training, whichever ends first.", 300, 86_400),
+    ],
+)
+def test_a_budget_holds_for_full_runs_alone(tmp_path: Path, line: str, epochs: int, seconds: float) -> None:
+    budget = load(tmp_path, more=line).budget
+    assert budget is not None
+    assert (budget.epochs, budget.time_box_s) == (epochs, seconds)
+    given = homework.load("hw6")
+    full = given.protocol("full", budget)
+    assert (full.epochs, full.time_box_s, full.own_budget) == (epochs, seconds, True)
+    assert given.protocol("preview", budget) == given.preview
+    assert not given.protocol("full", budget, hours=1).own_budget
+    assert given.protocol("full", load(tmp_path).budget) == given.full
 
 
 def test_a_tier_quotes_its_row_and_knows_its_line(tmp_path: Path) -> None:
@@ -118,6 +145,15 @@ def test_ranges_that_do_not_tile_are_refused_with_their_line(
         (ROWS, "Note\nRequired checks: blanks, Blanks", "", ":14: 'Blanks' is no name of a check"),
         (ROWS, "Required checks: blanks, blanks", "", ":13: a check is named twice"),
         (ROWS, "Required checks: none", "## hw6", ":15: a second section '## hw6'"),
+        (ROWS, "Required checks: none", "Budget: long", ":15: 'long' is no budget such as '5 epochs or 2 hours'"),
+        (ROWS, "Required checks: none", "Budget: 0 epochs or 2 hours", ":15: '0 epochs or 2 hours' is no budget"),
+        (ROWS, "Required checks: none", "Budget: 5 epochs or 0 hours", ":15: '5 epochs or 0 hours' is no budget"),
+        (
+            ROWS,
+            "Required checks: none",
+            "Budget: 5 epochs or 2 hours\nBudget: 6 epochs or 2 hours",
+            ":16: a second budget (line 15 is the first)",
+        ),
         (ROWS, "Required checks: none", "| a | b |\n| --- | --- |\n", ":3: the section has 2 tables, not one"),
     ],
 )

@@ -23,8 +23,7 @@ def test_no_answer_is_left_open(observed: Observations, homework: Homework) -> N
 
 @check("builds", hint="build the network in a Python shell and read the last line of the traceback")
 def test_the_network_builds(observed: Observations, homework: Homework) -> None:
-    """{homework.network} builds with {homework.arguments}"""
-    call = f"{homework.network}{homework.arguments}"
+    """{homework.call} builds"""
     if observed.syntax_error is not None:
         fail(
             saw=said(observed.syntax_error),
@@ -47,7 +46,7 @@ def test_the_network_builds(observed: Observations, homework: Homework) -> None:
         saw = f"the run ended before the network could be built: {observed.problem}"
     fail(
         saw=saw,
-        expected=f"{call} makes a network",
+        expected=f"{homework.call} makes a network",
         why="Everything else is done with this network: its name and its arguments are the homework's.",
         line=None if failure is None else failure.line,
     )

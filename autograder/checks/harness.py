@@ -7,7 +7,6 @@ raised: it never becomes anybody's failure. 24 checks take about 60 ms on one co
 
 import contextlib
 import graphlib
-import importlib
 import os
 import threading
 from collections.abc import Generator, Iterator
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from autograder.checks.ladder import Row
 from autograder.checks.result import CheckResult
 from autograder.checks.wording import ExpectationError
 from autograder.homework import Homework
@@ -45,16 +43,6 @@ def run(observations: Observations, homework: Homework) -> list[CheckResult]:
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise RuntimeError(f"pytest ended with {status!r}")
     return course.ordered_results()
-
-
-def layer_table(observations: Observations, homework: Homework) -> list[Row]:
-    """The network's layers beside the homework's, in the order of a forward pass; [] when none was seen."""
-    for name in homework.checks:
-        module = importlib.import_module(f"autograder.checks.{name}")
-        if hasattr(module, "layer_table"):
-            rows: list[Row] = module.layer_table(observations, homework)
-            return rows
-    return []
 
 
 @contextlib.contextmanager
@@ -100,16 +88,18 @@ class _Course:
         """Prerequisites first; otherwise as declared."""
         by_id = {_mark(item)["identifier"]: item for item in items}
         self.declared = list(by_id)
-        order = graphlib.TopologicalSorter({name: _mark(item)["after"] for name, item in by_id.items()})
+        order = graphlib.TopologicalSorter({name: self._prerequisites(item) for name, item in by_id.items()})
         items[:] = [by_id[name] for name in order.static_order()]
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        mark = _mark(item)
-        if mark["question"] in self.blank_questions:
+        if self.given.question_of(_mark(item)["identifier"]) in self.blank_questions:
             pytest.skip("blanks")
-        for name in mark["after"]:
+        for name in self._prerequisites(item):
             if self.results[name].outcome in ("failed", "skipped"):
                 pytest.skip(name)
+
+    def _prerequisites(self, item: pytest.Item) -> list[str]:
+        return [name for name in _mark(item)["after"] if name in self.declared]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -126,7 +116,7 @@ class _Course:
             id=mark["identifier"],
             title=(item.function.__doc__ or "").format(homework=self.given),  # type: ignore[attr-defined]
             outcome="passed",
-            question=mark["question"],
+            question=self.given.question_of(mark["identifier"]),
             required=not mark["advice"],
             hint=mark["hint"],
         )

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from autograder.checks.structure import Structure
-from autograder.homework import Homework
-from autograder.observations import Op
+from autograder.checks.wording import joined
+from autograder.homework import Homework, Stage
+from autograder.observations import Observations, Op
 
 SHOWN = ("conv", "bn", "linear", "maxpool", "avgpool")
 
@@ -27,7 +28,7 @@ class Rung:
         kernel, stride, padding: (height, width); empty where the kind has none.
         side: of the map that comes out, in pixels; 0 where there is no map.
         on_skip: whether it lies on a block's skip.
-        bias: whether it adds one; in the homework's ladder of no meaning.
+        bias: whether it adds one; None in the homework's ladder where that is the student's choice.
         name, line: the layer's own, and where it was called; None in the homework's ladder.
     """
 
@@ -39,7 +40,7 @@ class Rung:
     padding: tuple[int, ...] = ()
     side: int = 0
     on_skip: bool = False
-    bias: bool = True
+    bias: bool | None = None
     name: str | None = None
     line: int | None = None
 
@@ -77,36 +78,84 @@ class Row:
         return self.ours is not None and self.theirs is not None and self.ours.does == self.theirs.does
 
 
-def expected_ladder(homework: Homework, options: Sequence[str]) -> list[Rung]:
-    """The homework's own network: a stem, stages of basic pre-activation blocks, an average pool, a linear layer.
+def layer_table(observed: Observations, homework: Homework) -> list[Row]:
+    """Every conv, BN, pool and linear layer of one forward pass beside the homework's; [] when there is none."""
+    network = observed.network
+    if network is None or not network.graph or not homework.stages:
+        return []
+    structure = Structure(network.graph, network.outputs.get(2, []))
+    return beside(expected_ladder(homework, skip_options(structure, homework)), observed_ladder(structure))
+
+
+def skip_options(structure: Structure, homework: Homework) -> list[str]:
+    """The option of each stage after the first, "A" or "B"; "B" where there is no skip to look at."""
+    chosen = []
+    for stage in homework.stages[1:]:
+        at = [block for block in structure.blocks if block.reshapes and block.addition.shape[1:2] == [stage.channels]]
+        chosen.append("A" if at and not any(op.kind == "conv" for op in at[0].skip) else "B")
+    return chosen
+
+
+def choices(structure: Structure, homework: Homework) -> str:
+    """` (option B, convolutions with biases)`, or nothing where the homework leaves no choice."""
+    if homework.block != "pre-activation":
+        return ""
+    convs = [op for op in structure.ops.values() if op.kind == "conv"]
+    biased = sum(op.bias for op in convs)
+    biases = "with" if biased == len(convs) else "some with" if biased else "without"
+    return f" (option {joined(sorted(set(skip_options(structure, homework))))}, convolutions {biases} biases)"
+
+
+def expected_ladder(homework: Homework, skip_options: Sequence[str] = ()) -> list[Rung]:
+    """The homework's own network: a stem, stages of basic blocks, an average pool, a linear layer.
 
     Args:
-        homework: its arguments are the blocks of each stage.
-        options: for each stage after the first, "A" (2x2 max pool and zero channels) or "B" (1x1 convolution).
+        skip_options: of a pre-activation network, for each stage after the first, "A" (2x2 max pool and zero channels)
+            or "B" (1x1 convolution).
     """
+    post = homework.block == "post-activation"
     first = homework.stages[0]
-    rungs = [Rung("conv", homework.input_shape[0], first.channels, (3, 3), (1, 1), (1, 1), first.side)]
+    rungs = [_conv(homework, homework.input_shape[0], first.channels, 1, first.side)]
+    rungs += [_norm(first.channels, first.side)] * post
     before = first
-    for number, (stage, blocks) in enumerate(zip(homework.stages, homework.arguments, strict=True)):
-        for block in range(blocks):
+    for number, stage in enumerate(homework.stages):
+        for block in range(stage.blocks):
             stride = before.side // stage.side
-            rungs += [
-                Rung("bn", before.channels, before.channels, side=before.side),
-                Rung("conv", before.channels, stage.channels, (3, 3), (stride, stride), (1, 1), stage.side),
-                Rung("bn", stage.channels, stage.channels, side=stage.side),
-                Rung("conv", stage.channels, stage.channels, (3, 3), (1, 1), (1, 1), stage.side),
+            channels = before.channels
+            convs = [
+                _conv(homework, channels, stage.channels, stride, stage.side),
+                _conv(homework, stage.channels, stage.channels, 1, stage.side),
             ]
+            inner = _norm(stage.channels, stage.side)
+            rungs += (
+                [convs[0], inner, convs[1], inner]
+                if post
+                else [_norm(channels, before.side), convs[0], inner, convs[1]]
+            )
             if number and not block:
-                rungs.append(_expected_skip(before.channels, stage.channels, stride, stage.side, options[number - 1]))
+                option = "" if post else skip_options[number - 1]
+                rungs += _expected_skip(homework, channels, stage, stride, option)
             before = stage
     rungs.append(Rung("avgpool", before.channels, before.channels, (before.side,) * 2, side=1))
-    return [*rungs, Rung("linear", before.channels, homework.classes)]
+    return [*rungs, Rung("linear", before.channels, homework.classes, bias=True)]
 
 
-def _expected_skip(channels_in: int, channels_out: int, stride: int, side: int, option: str) -> Rung:
+def _conv(homework: Homework, channels_in: int, channels_out: int, stride: int, side: int) -> Rung:
+    geometry = ((3, 3), (stride, stride), (1, 1))
+    return Rung("conv", channels_in, channels_out, *geometry, side, bias=homework.conv_bias)
+
+
+def _norm(channels: int, side: int, on_skip: bool = False) -> Rung:
+    return Rung("bn", channels, channels, side=side, on_skip=on_skip)
+
+
+def _expected_skip(homework: Homework, channels_in: int, stage: Stage, stride: int, option: str) -> list[Rung]:
+    strides = (stride, stride)
     if option == "A":
-        return Rung("maxpool", channels_in, channels_in, (2, 2), (stride, stride), (0, 0), side, on_skip=True)
-    return Rung("conv", channels_in, channels_out, (1, 1), (stride, stride), (0, 0), side, on_skip=True)
+        return [Rung("maxpool", channels_in, channels_in, (2, 2), strides, (0, 0), stage.side, on_skip=True)]
+    geometry = ((1, 1), strides, (0, 0))
+    conv = Rung("conv", channels_in, stage.channels, *geometry, stage.side, on_skip=True, bias=homework.conv_bias)
+    return [conv] if option == "B" else [conv, _norm(stage.channels, stage.side, on_skip=True)]
 
 
 def observed_ladder(structure: Structure) -> list[Rung]:
@@ -159,22 +208,25 @@ def beside(ours: Sequence[Rung], theirs: Sequence[Rung]) -> list[Row]:
     return rows
 
 
-def expected_parameters(rows: Sequence[Row]) -> int:
+def expected_parameters(rows: Sequence[Row], homework: Homework) -> int:
     """How many numbers the homework's network trains, with the choices of a table's other side.
 
-    Choices are: option A or B at each change of shape, a bias for each convolution or none, BN on a skip, and one last
-    BN before the pool.
+    Choices are a bias for each convolution or none, where the homework leaves that open; and in a pre-activation
+    network option A or B at each change of shape, BN on a skip, and one last BN before the pool.
     """
     theirs = [row.theirs for row in rows if row.theirs is not None]
     convs = [rung for rung in theirs if rung.kind == "conv"]
-    usual = 2 * sum(rung.bias for rung in convs) >= len(convs)  # for a convolution that isn't there
+    usual = 2 * sum(bool(rung.bias) for rung in convs) >= len(convs)  # for a convolution that isn't there
     total = 0
     for row in rows:
         if row.ours is not None:
-            total += _size(row.ours, row.theirs.bias if row.theirs is not None else usual)
+            chosen = usual if row.theirs is None else row.theirs.bias
+            total += _size(row.ours, bool(chosen if row.ours.bias is None else row.ours.bias))
+    if homework.block != "pre-activation":
+        return total
     last = [rung for rung, after in pairwise(theirs) if after.kind == "avgpool"]
-    chosen = [rung for rung in [*theirs, *last] if rung.kind == "bn" and (rung.on_skip or rung in last)]
-    return total + sum(_size(rung, True) for rung in dict.fromkeys(chosen))
+    further = [rung for rung in [*theirs, *last] if rung.kind == "bn" and (rung.on_skip or rung in last)]
+    return total + sum(_size(rung, True) for rung in dict.fromkeys(further))
 
 
 def _size(rung: Rung, bias: bool) -> int:

@@ -33,13 +33,12 @@ def _steps(observed: Observations) -> list[Step]:
         steps = steps[:-1]
     if not steps:
         _wait_if_cut_short(rehearsal)
-        wait("q6-forward")
+        wait("forward")
     return steps
 
 
 @check(
-    "q1-device",
-    question="Q1",
+    "device",
     hint="torch.cuda.is_available() says whether there is a GPU",
 )
 def test_the_device_is_one_that_is_there(observed: Observations, homework: Homework) -> None:
@@ -56,10 +55,10 @@ def test_the_device_is_one_that_is_there(observed: Observations, homework: Homew
         )
     if rehearsal.network_device is None:
         _wait_if_cut_short(rehearsal)
-        wait("q6-forward")
+        wait("forward")
     if rehearsal.accelerator and rehearsal.network_device == "cpu":
         if not rehearsal.network_moved:
-            wait("q3-model-on-device")
+            wait("model-on-device")
         fail(
             saw="the network ran on the CPU beside a GPU that nothing used",
             expected="the GPU where there is one",
@@ -67,14 +66,14 @@ def test_the_device_is_one_that_is_there(observed: Observations, homework: Homew
         )
 
 
-@check("q2-batch-size", question="Q2", hint="how many images does the training loader hand out at a time?")
+@check("batch-size", hint="how many images does the training loader hand out at a time?")
 def test_training_goes_by_batches(observed: Observations, homework: Homework) -> None:
     """training goes by batches of a chosen size"""
     rehearsal = _rehearsal(observed)
     loader = rehearsal.train_loader
     if loader is None:
         _wait_if_cut_short(rehearsal)
-        wait("q6-forward")
+        wait("forward")
     if loader.batch_size is None and max((step.images for step in rehearsal.steps), default=1) < 2:
         fail(
             saw="a loader that hands out single images",
@@ -91,23 +90,23 @@ def test_training_goes_by_batches(observed: Observations, homework: Homework) ->
         )
 
 
-@check("q3-model-on-device", question="Q3", hint="what does the network have a method for, that a batch has too?")
+@check("model-on-device", hint="what does the network have a method for, that a batch has too?")
 def test_the_network_is_on_the_device(observed: Observations, homework: Homework) -> None:
     """the network is put on the device"""
     rehearsal = _rehearsal(observed)
     if rehearsal.network_class is None:
         _wait_if_cut_short(rehearsal)
-        wait("q6-forward")
+        wait("forward")
     on_accelerator = rehearsal.accelerator and rehearsal.network_device != "cpu"
     if not rehearsal.network_moved and not on_accelerator:
         fail(
             saw="the network that is trained was put on no device, so it stays on the CPU",
-            expected=f"{rehearsal.network_class} on the device of Q1",
+            expected=f"{rehearsal.network_class} on the chosen device",
             why="On a machine with a GPU the batches would be there and the network here, and the first layer stops.",
         )
 
 
-@check("q4-optimizer", question="Q4", hint="which class, which parameters, which rate, which momentum?")
+@check("optimizer", hint="which class, which parameters, which rate, which momentum?")
 def test_the_optimizer_is_the_one_asked_for(observed: Observations, homework: Homework) -> None:
     """the optimizer is {homework.optimizer.class_name} over the network's parameters"""
     rehearsal = _rehearsal(observed)
@@ -151,9 +150,8 @@ def test_the_optimizer_is_the_one_asked_for(observed: Observations, homework: Ho
 
 
 @check(
-    "q5-zero-grad",
-    question="Q5",
-    after=("q7-backward",),
+    "zero-grad",
+    after=("backward",),
     hint="backward() adds to the gradients that are there: when do those of the last batch go?",
 )
 def test_gradients_are_zeroed_every_step(observed: Observations, homework: Homework) -> None:
@@ -171,7 +169,7 @@ def test_gradients_are_zeroed_every_step(observed: Observations, homework: Homew
     for number, (before, step) in enumerate(pairwise(steps), 2):
         if step.stale_gradients and ("step" in before.events or not stepping):
             if optimizer is not None and optimizer.missing:
-                wait("q4-optimizer")  # which may zero the gradients of what it holds
+                wait("optimizer")  # which may zero the gradients of what it holds
             fail(
                 saw=f"when the backward pass of batch {number} began, the gradients of batch {number - 1} were "
                 "still there",
@@ -181,7 +179,7 @@ def test_gradients_are_zeroed_every_step(observed: Observations, homework: Homew
             )
 
 
-@check("q6-forward", question="Q6", hint="the batch goes in, scores come out: which object does that?")
+@check("forward", hint="the batch goes in, scores come out: which object does that?")
 def test_every_batch_goes_through_the_network(observed: Observations, homework: Homework) -> None:
     """every training batch goes through the network"""
     rehearsal = _rehearsal(observed)
@@ -217,7 +215,7 @@ def test_every_batch_goes_through_the_network(observed: Observations, homework: 
             )
 
 
-@check("q7-backward", question="Q7", after=("q6-forward",), hint="what computes the gradients of the loss?")
+@check("backward", after=("forward",), hint="what computes the gradients of the loss?")
 def test_the_loss_goes_backward(observed: Observations, homework: Homework) -> None:
     """the gradients of the loss are computed for every batch"""
     for number, step in enumerate(_steps(observed), 1):
@@ -231,9 +229,8 @@ def test_the_loss_goes_backward(observed: Observations, homework: Homework) -> N
 
 
 @check(
-    "q8-step",
-    question="Q8",
-    after=("q7-backward",),
+    "step",
+    after=("backward",),
     hint="once the gradients are there, what uses them?",
 )
 def test_the_optimizer_steps_once_a_batch(observed: Observations, homework: Homework) -> None:
@@ -257,7 +254,7 @@ def test_the_optimizer_steps_once_a_batch(observed: Observations, homework: Home
             )
 
 
-@check("q9-no-grad", question="Q9", hint="which context tells PyTorch that no gradient will be asked for?")
+@check("no-grad", hint="which context tells PyTorch that no gradient will be asked for?")
 def test_no_graph_is_built_in_testing(observed: Observations, homework: Homework) -> None:
     """the test builds no graphs"""
     for call in _tests(observed):
@@ -274,7 +271,7 @@ def test_no_graph_is_built_in_testing(observed: Observations, homework: Homework
 @check(
     "eval-mode",
     advice=True,
-    after=("q6-forward",),
+    after=("forward",),
     hint="a module has two modes: which layers of this network care which one it is?",
 )
 def test_testing_is_in_eval_mode(observed: Observations, homework: Homework) -> None:
@@ -289,7 +286,7 @@ def test_testing_is_in_eval_mode(observed: Observations, homework: Homework) -> 
                     line=forward.line,
                 )
     if not any(call.on_batch for call in _rehearsal(observed).tests):
-        wait("q9-no-grad")
+        wait("no-grad")
     for call in _tests(observed):
         if call.training:
             fail(

@@ -41,12 +41,12 @@ def main() -> None:
     homework = load(job["homework"])
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     if job["kind"] == "observe":
-        _observe(channel, homework, job["file"])
+        _observe(channel, homework, job["file"], job["script"])
     else:
         _train(channel, homework, job)
 
 
-def _observe(channel: Channel, homework: Homework, file: str) -> None:
+def _observe(channel: Channel, homework: Homework, file: str, main_script: str) -> None:
     images, labels = draw(REHEARSAL_IMAGES)
     train_length, test_length = OFFICIAL_LENGTHS
     standin.install(
@@ -58,9 +58,9 @@ def _observe(channel: Channel, homework: Homework, file: str) -> None:
     def finish(rehearsing: rehearse.Rehearsing, ended: str, error: BaseException | None) -> NoReturn:
         rehearsal = rehearsing.observed(ended, error)
         network, trouble, variants = None, None, []
-        kind = script.find_class(homework.network)
+        kind = script.find_class(homework.network, homework.stem)
         if kind is not None:
-            network, trouble = examine(kind, homework.arguments, homework.input_shape, file)
+            network, trouble = examine(kind, homework.arguments, homework.input_shape, file, values=homework.kaiming)
             if network is not None:
                 variants = [variant(kind, given, homework.input_shape, file) for given in homework.other_arguments]
         channel.send(
@@ -73,7 +73,7 @@ def _observe(channel: Channel, homework: Homework, file: str) -> None:
         _leave()
 
     rehearsing = rehearse.Rehearsing(file, REHEARSAL_S, finish)
-    error = script.run(file)
+    error = script.run(main_script)
     finish(rehearsing, "finished", error)
 
 
@@ -105,7 +105,7 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         channel.send("trained", report=report)
         if network is not None:
             try:
-                reveal.answer(channel, network, file)
+                reveal.answer(channel, network, file, training.kept)
             except EOFError:  # the grader has gone
                 pass
             except Exception as trouble:
@@ -120,9 +120,11 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         ration=ration,
         report=lambda progress: channel.send("progress", **progress),
         finish=finish,
+        network_name=homework.network,
+        keep_epochs=homework.tests_epochs,
     )
     channel.send("started", device="cuda" if torch.cuda.is_available() else "cpu", threads=torch.get_num_threads())
-    error = script.run(file)
+    error = script.run(job["script"])
     finish(training, "script", error)
 
 

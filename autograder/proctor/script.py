@@ -42,17 +42,18 @@ def run(path: str) -> BaseException | None:
     return None
 
 
-def find_class(name: str) -> type[nn.Module] | None:
-    """The network class called `name` that the script defined last, wherever it is."""
-    found = vars(sys.modules["__main__"]).get(name)
-    if isinstance(found, type) and issubclass(found, nn.Module):
-        return found
+def find_class(name: str, module: str) -> type[nn.Module] | None:
+    """The network class called `name` that the script, or the `module` that it imported, defined last."""
+    for place in (sys.modules.get(module), sys.modules["__main__"]):
+        found = vars(place).get(name) if place is not None else None
+        if isinstance(found, type) and issubclass(found, nn.Module):
+            return found
     kinds = [nn.Module]
     matches = []
     while kinds:
         kind = kinds.pop()
         kinds += kind.__subclasses__()
-        if kind.__name__ == name and kind.__module__ == "__main__":
+        if kind.__name__ == name and kind.__module__ in (module, "__main__"):
             matches.append(kind)
     return matches[-1] if matches else None
 

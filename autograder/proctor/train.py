@@ -29,8 +29,12 @@ from autograder.proctor.failure import failure
 WATCHED_STEPS = 3  # of each optimizer; then the network is known and the forward watch goes away
 REPORT_EVERY_S = 2.0
 KEPT_LOSSES = 500
+KEPT_EPOCHS = 1000
 GRACE_S = 30.0  # after the time box, for a script that computes without asking for a batch
 MOST_EMPTY = 10_000  # iterations without a batch: a loop that never ends by itself
+
+
+State = dict[str, torch.Tensor]
 
 
 class Training:
@@ -45,6 +49,8 @@ class Training:
         ration: loaders.Ration,
         report: Callable[[dict[str, Any]], None],
         finish: Callable[["Training", str, BaseException | None], None],
+        network_name: str = "",
+        keep_epochs: bool = False,
     ) -> None:
         self.file = file
         self.images_budget = images_budget
@@ -52,6 +58,9 @@ class Training:
         self.time_box_s = time_box_s
         self.report = report
         self.finish = finish
+        self.network_name = network_name
+        self.keep_epochs = keep_epochs
+        self.kept: list[State] = []  # the network's state after each epoch
         self.images = 0
         self.unseen = 0  # images handed out last without gradients: free (a validation), unless a step is made on them
         self.steps = 0
@@ -79,6 +88,7 @@ class Training:
     def asked(self, loader: "DataLoader[Any]", role: loaders.Role, at: int) -> bool:
         """See `loaders.Listener`."""
         if role == "train" and torch.is_grad_enabled():
+            self._keep_epoch()
             self._check_budget()
         return True
 
@@ -124,6 +134,14 @@ class Training:
             self.empty += 1
             if self.empty > MOST_EMPTY:
                 self.finish(self, "stopped", None)
+
+    def _keep_epoch(self) -> None:
+        """Where another epoch's images have been served, keep the network's state, once it is seen to be trained."""
+        if not self.keep_epochs or self.images < (len(self.kept) + 1) * self.epoch_images:
+            return
+        network = self.network(self.network_name)
+        if network is not None and len(self.kept) < KEPT_EPOCHS:
+            self.kept.append({name: value.detach().cpu().clone() for name, value in _state(network).items()})
 
     # --- what the network is, and how it does ---
 
@@ -193,6 +211,7 @@ class Training:
     def summary(self, ended_by: str, error: BaseException | None, network: nn.Module | None) -> TrainingReport:
         """What happened, for the grader."""
         signal.setitimer(signal.ITIMER_REAL, 0)
+        self._keep_epoch()
         if self.end_forward_watch is not None:
             self.end_forward_watch()
             self.end_forward_watch = None
@@ -207,6 +226,7 @@ class Training:
             ended_by=ended_by,  # type: ignore[arg-type]
             failure=trouble,
             epochs=round(self.images / self.epoch_images, 4),
+            kept_epochs=len(self.kept),
             images=self.images,
             steps=self.steps,
             seconds=round(seconds, 3),
@@ -219,6 +239,11 @@ class Training:
             cuda_requests=self.cuda_requests,
             problem=None if network is not None else "no network was found: nothing was trained, and none was called",
         )
+
+
+def _state(network: nn.Module) -> State:
+    """Parameters and buffers by name, whatever the student's class makes of `state_dict`."""
+    return {name: value for name, value in nn.Module.state_dict(network).items() if isinstance(value, torch.Tensor)}
 
 
 def _ids(module: nn.Module) -> set[int]:

@@ -1,0 +1,66 @@
+"""How checks read a network that was seen: what they wait for, and what they call its operations in messages.
+
+Called by the check modules of networks.
+"""
+
+from autograder.checks.structure import Structure, is_large
+from autograder.checks.wording import joined, wait
+from autograder.homework import Homework
+from autograder.observations import Network, Observations, Op
+
+
+def network_of(observed: Observations) -> Network:
+    """The network, when one could be built."""
+    if observed.network is None:
+        wait("builds")
+    return observed.network
+
+
+def structure_of(observed: Observations, homework: Homework) -> Structure:
+    """The network's forward pass, when it answers as it should."""
+    network = network_of(observed)
+    if not network.graph or network.outputs.get(2) != [2, homework.classes]:
+        wait("output-shape")
+    return Structure(network.graph, network.outputs[2])
+
+
+def main_convs(structure: Structure) -> list[Op]:
+    """Convolutions larger than 1x1 that lie on no skip, in the order of execution: the first one is the stem."""
+    on_skips = {op.index for block in structure.blocks for op in block.skip}
+    return [op for op in structure.ops.values() if is_large(op) and op.index not in on_skips]
+
+
+def label(op: Op) -> str:
+    """`stage1.0.conv1`, or what it does and where."""
+    if op.layer is not None:
+        return f"`{op.layer}`"
+    name = {"relu": "a ReLU", "add": "an addition", "input": "the image", "bn": "a BN"}.get(op.kind, op.kind.strip("_"))
+    return f"{name} (line {op.line})" if op.line else name
+
+
+def labels(ops: list[Op]) -> str:
+    """The same of several."""
+    return joined([label(op) for op in ops])
+
+
+def lines_of(first: Op, second: Op) -> str:
+    """` (lines 12 and 14)`, or nothing where one of them isn't known."""
+    if first.line is None or second.line is None:
+        return ""
+    same = first.line == second.line
+    return f" (line {first.line})" if same else f" (lines {first.line} and {second.line})"
+
+
+def shape_of(op: Op) -> str:
+    """What comes out, without N: `64x32x32`."""
+    return "x".join(map(str, op.shape[1:]))
+
+
+def created(network: Network, name: str) -> int | None:
+    """The line on which the layer called `name` was made."""
+    return next((layer.line for layer in network.layers if layer.name == name), None)
+
+
+def called_at(network: Network, name: str) -> int | None:
+    """The line on which it was called."""
+    return next((op.line for op in network.graph if op.layer == name), None)

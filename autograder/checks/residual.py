@@ -1,0 +1,255 @@
+"""Checks of any residual network in stages: its shapes, its layers, its weights.
+
+What a block is made of is checked by a module of its own for each kind of block. The numbers come from the homework's
+declaration.
+"""
+
+from collections import defaultdict
+
+from autograder.checks.ladder import (
+    Row,
+    Rung,
+    beside,
+    choices,
+    expected_ladder,
+    expected_parameters,
+    layer_table,
+    observed_ladder,
+    skip_options,
+)
+from autograder.checks.reading import called_at, created, label, lines_of, main_convs, network_of, structure_of
+from autograder.checks.structure import Structure
+from autograder.checks.wording import check, fail, joined, said, wait
+from autograder.homework import Homework
+from autograder.observations import Observations, Op
+
+AFTER_THE_ANSWER = ("flatten", "slice", "_log_softmax")  # what may follow the linear layer
+
+
+@check(
+    "stage-shapes",
+    after=("builds",),
+    hint="print x.shape after every stage: channels double where the side of the map halves",
+)
+def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -> None:
+    """every stage has its channels and its map size"""
+    structure = structure_of(observed, homework)
+    expected = [(stage.channels, stage.side) for stage in homework.stages]
+    seen: list[tuple[int, int]] = []
+    lines: list[int | None] = []
+    for op in structure.trunk:
+        if op.kind in ("conv", "add") and len(op.shape) == 4:
+            shape = (op.shape[1], op.shape[3])
+            if not seen or seen[-1] != shape:
+                seen.append(shape)
+                lines.append(op.line)
+    if seen != expected:
+        different = next((n for n, pair in enumerate(zip(seen, expected, strict=False)) if pair[0] != pair[1]), -1)
+        fail(
+            saw=_shapes(seen) or "no convolution on the way from the image to the answer",
+            expected=_shapes(expected),
+            why="Each stage after the first doubles the channels and halves the map, once.",
+            line=lines[different] if lines else network_of(observed).line,
+        )
+
+
+@check(
+    "layers",
+    after=("stage-shapes",),
+    hint="`autograder check FILE --verbose` prints the table of layers, yours beside the homework's",
+)
+def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Homework) -> None:
+    """every convolution, the pool and the linear layer are the ones asked for"""
+    structure = structure_of(observed, homework)
+    for first, again in structure.repeats:
+        fail(
+            saw=f"{label(first)} runs twice on the same input{lines_of(first, again)}",
+            expected="one run of it, whose result is used",
+            why="The second run computes the same numbers again and costs as much as the first.",
+            line=again.line,
+        )
+    # BN and what lies on skips are in the table too; other checks judge them.
+    judged = [
+        [rung for rung in ladder if rung.kind != "bn" and not rung.on_skip]
+        for ladder in (expected_ladder(homework, skip_options(structure, homework)), observed_ladder(structure))
+    ]
+    rows = _aligned(*judged)
+    wrong = [row for row in rows if not row.same]
+    if wrong:
+        row = _first_wrong(rows)
+        further = f" (the first of {len(wrong)} differences)" if len(wrong) > 1 else ""
+        fail(
+            saw=f"{_named(row.theirs)}{further}" if row.theirs else f"no such layer{further}",
+            expected=str(row.ours) if row.ours else "no further layer at this place",
+            why=_why_of(row.ours or row.theirs),
+            line=row.theirs.line if row.theirs else network_of(observed).line,
+        )
+    linear = next((op.index for op in structure.trunk if op.kind == "linear"), structure.output.index)
+    for op in structure.trunk:
+        if op.index > linear and op.kind not in AFTER_THE_ANSWER:
+            fail(
+                saw=f"{op.kind.strip('_')} after the linear layer",
+                expected="the linear layer's scores as the answer",
+                why="The loss applies softmax itself, and needs scores of either sign.",
+                line=op.line,
+            )
+
+
+@check(
+    "parameters",
+    after=("own-weights", "gradients", "layers", "pre-activation", "post-activation", "skip", "identity"),
+    hint="print name and numel() of every parameter: which one has no place in the homework's figure?",
+)
+def test_the_parameters_add_up(observed: Observations, homework: Homework) -> None:
+    """the parameters add up to what the layers need"""
+    network, structure = network_of(observed), structure_of(observed, homework)
+    rows = layer_table(observed, homework)
+    expected = expected_parameters(rows, homework)
+    if network.parameters != expected:
+        extra = [row.theirs for row in rows if row.ours is None and row.theirs is not None and row.theirs.kind == "bn"]
+        extra = [rung for rung in extra if not rung.on_skip and not _is_last_norm(rung, structure)]
+        others = [
+            f"`{layer.name}` ({layer.class_name}, {layer.count:,})" for layer in network.layers if layer.kind == "other"
+        ]
+        names = [f"`{rung.name}` (BN, {2 * rung.channels_out:,})" for rung in extra if rung.name] + others
+        biased = [row.theirs for row in rows if row.ours and row.theirs and row.theirs.bias and row.ours.bias is False]
+        names += [f"the bias of `{rung.name}` ({rung.channels_out:,})" for rung in biased]
+        beyond = f"; not among the homework's layers: {joined(names)}" if names else ""
+        bare = [row.theirs for row in rows if row.ours and row.theirs and row.ours.bias and row.theirs.bias is False]
+        beyond += f"; no bias in {joined([f'`{rung.name}`' for rung in bare])}" if bare else ""
+        made = [created(network, rung.name) for rung in [*biased, *bare] if rung.name]
+        line = next((line for line in [*(rung.line for rung in extra), *made] if line), None)
+        fail(
+            saw=f"{network.parameters:,} parameters, {_more(network.parameters - expected)}{beyond}",
+            expected=f"{expected:,} parameters{choices(structure, homework)}",
+            why="The count of parameters is the quickest sign that a network is the one in the figure.",
+            line=line or network.line,
+        )
+
+
+@check(
+    "own-weights",
+    after=("builds",),
+    hint="how many times is the layer's constructor called, and how many times the layer?",
+)
+def test_every_block_owns_its_weights(observed: Observations, homework: Homework) -> None:
+    """every block owns its weights"""
+    network = network_of(observed)
+    if not network.graph:
+        wait("output-shape")
+    structure = Structure(network.graph, network.outputs.get(2, []))
+    uses: dict[str, list[Op]] = defaultdict(list)
+    for op in structure.ops.values():
+        if op.kind in ("conv", "bn", "linear") and op.layer is not None:
+            uses[op.layer].append(op)
+    shared = {name: ops for name, ops in uses.items() if len(ops) > 1}
+    if shared:
+        first = next(iter(shared.values()))
+        names = [f"`{name}`" for name in shared]
+        places = {op.index for op in first}
+        inside = any(places <= {op.index for op in block.branch} for block in structure.blocks)
+        expected = expected_parameters(layer_table(observed, homework), homework)
+        fail(
+            saw=f"{joined(names)}: one set of weights used at {len(first)} places{lines_of(*first[:2])}, "
+            f"{network.parameters:,} parameters in all",
+            expected=f"a layer of its own at each place: {expected:,} parameters{choices(structure, homework)}",
+            why="A layer that a block calls twice has to serve both places with the same weights."
+            if inside
+            else "A layer is made when its constructor runs; a list that repeats it, or a second call, makes no other "
+            "one, so both places train the same weights.",
+            line=created(network, next(iter(shared))) or first[1].line,
+        )
+
+
+@check(
+    "gradients",
+    after=("builds",),
+    hint="follow the name through forward: is it called, and is what it gives used afterwards?",
+)
+def test_every_parameter_gets_a_gradient(observed: Observations, homework: Homework) -> None:
+    """every parameter gets a gradient"""
+    network = network_of(observed)
+    if not network.graph:
+        wait("output-shape")
+    if network.gradient_failure is not None:
+        failure = network.gradient_failure
+        fail(
+            saw=f"the backward pass ends in {said(failure)}",
+            expected="one backward pass that reaches every parameter",
+            why="Training changes only what a gradient reaches.",
+            line=failure.line,
+        )
+    without = dict.fromkeys(name.rpartition(".")[0] or name for name in network.without_gradient)
+    if not without:
+        return
+    structure = Structure(network.graph, network.outputs.get(2, []))
+    called = {op.layer for op in network.graph}
+    used = {op.layer for op in structure.ops.values() if op.index in structure.live}
+    kinds = {
+        "never called": [f"`{name}`" for name in without if name not in called],
+        "called, but nothing uses the result": [f"`{name}`" for name in without if name in called - used],
+        "used, but cut off from the gradient": [f"`{name}`" for name in without if name in used],
+    }
+    parts = [f"{joined(names)} {kind}" for kind, names in kinds.items() if names]
+    fail(
+        saw=f"no gradient for {len(network.without_gradient)} parameter tensors: {'; '.join(parts)}; "
+        f"{network.parameters:,} parameters in all",
+        expected="every parameter takes part in the answer",
+        why="What gets no gradient stays as it was drawn at the start: the network trains without it.",
+        line=called_at(network, next(iter(without))) or created(network, next(iter(without))) or network.line,
+    )
+
+
+# --- what the checks above are made of ---
+
+
+def _aligned(ours: list[Rung], theirs: list[Rung]) -> list[Row]:
+    """Both ladders side by side; place by place where that agrees better, as when every second layer is another."""
+    rows = beside(ours, theirs)
+    if len(ours) != len(theirs):
+        return rows
+    by_place = [Row(our, their) for our, their in zip(ours, theirs, strict=True)]
+    return min(rows, by_place, key=lambda table: sum(not row.same for row in table))
+
+
+def _first_wrong(rows: list[Row]) -> Row:
+    """The first row that differs; of equal layers in a row, of which there are too many, the last is the one."""
+    first = next(place for place, row in enumerate(rows) if not row.same)
+    row = rows[first]
+    if row.ours is None and row.theirs is not None:
+        for later in rows[first + 1 :]:
+            if later.theirs is None or later.theirs.does != row.theirs.does:
+                break
+            row = Row(None, later.theirs)
+    return row
+
+
+def _is_last_norm(rung: Rung, structure: Structure) -> bool:
+    return any(
+        op.layer == rung.name
+        and op.index in structure.on_trunk
+        and all(conv.index < op.index for conv in main_convs(structure))
+        for op in structure.ops.values()
+    )
+
+
+def _shapes(shapes: list[tuple[int, int]]) -> str:
+    return ", ".join(f"{channels}x{side}x{side}" for channels, side in shapes)
+
+
+def _named(rung: Rung) -> str:
+    return f"`{rung.name}`: {rung}" if rung.name else str(rung)
+
+
+def _why_of(rung: Rung | None) -> str:
+    if rung is not None and rung.kind == "linear":
+        return "The classifier reads one number a channel, after the pool, and gives one score a class."
+    if rung is not None and rung.kind in ("avgpool", "maxpool"):
+        return "The pool turns each channel's last map into one number, its mean."
+    return (
+        "Kernel, stride, padding and channels are the homework's; the first convolution of a stage changes the shape."
+    )
+
+
+def _more(difference: int) -> str:
+    return f"{abs(difference):,} {'more' if difference > 0 else 'fewer'}"

@@ -1,0 +1,49 @@
+"""resnet20: ResNet-20 on CIFAR-10.
+
+Source: "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), section 4.2, and the course's report, which
+the reference curve comes from.
+"""
+
+from autograder.homework import AskedOptimizer, Homework, Protocol, Question, Reference, Stage
+
+HOMEWORK = Homework(
+    name="resnet20",
+    title="ResNet-20",
+    network="ResNet20",
+    arguments=(10,),
+    other_arguments=((100,),),
+    input_shape=(3, 32, 32),
+    classes=10,
+    checks=("file", "residual", "basic_resnet", "training_step"),
+    questions=(
+        Question(1, "the device", "device"),
+        Question(2, "the batch size", "batch-size"),
+        Question(3, "the network on the device", "model-on-device"),
+        Question(4, "the optimizer", "optimizer"),
+        Question(5, "zeroing the gradients", "zero-grad"),
+        Question(6, "the forward pass", "forward"),
+        Question(7, "the backward pass", "backward"),
+        Question(8, "the optimizer's step", "step"),
+        Question(9, "testing without graphs", "no-grad"),
+    ),
+    block="post-activation",
+    stages=(Stage(16, 32, 3), Stage(32, 16, 3), Stage(64, 8, 3)),
+    conv_bias=False,
+    kaiming=True,
+    optimizer=AskedOptimizer("SGD", momentum=0.9),
+    full=Protocol("full", epochs=10, time_box_s=2 * 3600),
+    preview=Protocol("preview", epochs=10, time_box_s=600, train_images=400, test_images=100),
+    images_per_core_s=200.0,
+    tests_epochs=True,
+    reference=Reference(
+        curve=(
+            *((1, 51.46), (2, 62.34), (3, 68.53), (4, 71.87), (5, 68.84), (6, 74.38), (8, 76.23), (10, 68.15)),
+            *((15, 74.69), (20, 77.49), (21, 81.24), (27, 81.19), (30, 79.28), (36, 80.14), (40, 79.73)),
+            *((45, 80.22), (47, 82.02), (51, 78.57)),
+        ),
+        curve_name="the course's report",
+        average_error_percent=22.08,
+        average_epochs=51,
+        results=(("the paper (8.75% error)", 91.25),),
+    ),
+)

@@ -75,6 +75,7 @@ def feedback(result: Result, rubric: Rubric) -> str:
     return _render(
         "feedback.html",
         result=result,
+        stem=given.stem,
         rubric=rubric,
         banner=_banner(result, result.notices),
         status=STATUS_WORDS[result.status],
@@ -118,10 +119,11 @@ def class_report(everybody: Sequence[Result], rubric: Rubric) -> str:
 
 def next_step(result: Result, rubric: Rubric) -> Step:
     """The one thing to do next."""
+    stem = homework.load(result.homework.name).stem
     if result.status == "needs a person":
         return Step("Nothing for now", "A person looks at this hand-in before anything is decided.")
     if result.status == "no file":
-        return Step("Hand in a file", f"There is no file called {homework.load(result.homework.name).stem}.py.")
+        return Step("Hand in a file", f"There is no {stem}.py or {stem}.ipynb.")
     if result.status == "late":
         return Step("Nothing for this homework", "The file came after the deadline, so it was not run.")
     if result.failed_checks:

@@ -55,11 +55,33 @@ class Question:
 
 @dataclass(frozen=True)
 class Stage:
-    """A run of blocks that give one shape: (N, channels, side, side)."""
+    """A run of blocks that give one shape: (N, channels, side, side).
+
+    Attributes:
+        middle: channels within a bottleneck block; None in others.
+        halves_last: its last block halves the map, not its first.
+    """
 
     channels: int
     side: int
     blocks: int
+    middle: int | None = None
+    halves_last: bool = False
+
+
+@dataclass(frozen=True)
+class Stem:
+    """What comes before the first stage: a convolution with padding `kernel // 2`, to the first stage's channels.
+
+    Attributes:
+        channels: what it gives; None: as many as the first stage has.
+        pool: a 3x3 max pool with stride 2 and padding 1 follows.
+    """
+
+    kernel: int = 3
+    stride: int = 1
+    channels: int | None = None
+    pool: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,9 +110,10 @@ class Reference:
     results: tuple[tuple[str, float], ...] = ()
 
 
-Block = Literal["pre-activation", "post-activation"]
-"""How a basic block of two 3x3 convolutions is built: BN and ReLU before each convolution and nothing after the sum, or
-BN after each convolution and a ReLU after the sum."""
+Block = Literal["pre-activation", "post-activation", "bottleneck"]
+"""How a block is built. Two 3x3 convolutions, with BN and ReLU before each and nothing after the sum; or with BN after
+each and a ReLU after the sum. Or a bottleneck: 1x1, 3x3 and 1x1 convolutions, with BN and ReLU after each and nothing
+after the sum."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +133,8 @@ class Homework:
         images_per_core_s: training images a second on one core of a 2020s server, in float32, for estimates only.
         questions: the numbered blanks.
         other_arguments: further ways to build the network that are reported and never charged.
-        block, stages: of a residual network, what its blocks are, and its stages from the image to the classifier.
+        block, stem_layer, stages: of a residual network, what its blocks are, what comes before them, and its stages
+            from the image to the classifier.
         conv_bias: whether its convolutions have biases; None: that is up to the student.
         kaiming: whether its convolutions start from Kaiming normal weights by fan_out, and its BNs from 1 and 0.
         tests_epochs: whether the network is tested as it was after each epoch, for a curve of the epochs.
@@ -135,6 +159,7 @@ class Homework:
     questions: tuple[Question, ...] = ()
     other_arguments: tuple[tuple[int, ...], ...] = ()
     block: Block | None = None
+    stem_layer: Stem = Stem()
     stages: tuple[Stage, ...] = ()
     conv_bias: bool | None = None
     kaiming: bool = False
@@ -148,6 +173,11 @@ class Homework:
     def stem(self) -> str:
         """The name of the handed-in file, without its ending."""
         return self.hand_in or self.name
+
+    @property
+    def stem_side(self) -> int:
+        """Side of the map that the first stage gets, in pixels."""
+        return self.input_shape[1] // self.stem_layer.stride // (2 if self.stem_layer.pool else 1)
 
     def given_files(self) -> dict[str, bytes]:
         """Name -> content of the files that students get complete."""

@@ -12,7 +12,8 @@ from observed import CRASH, HW6, USUAL, Sketch, convs_at, forward, right, right_
 
 from autograder import checks
 from autograder.checks import CheckResult
-from autograder.checks.ladder import beside, expected_ladder, expected_parameters
+from autograder.checks.expected import expected_ladder, expected_parameters
+from autograder.checks.ladder import beside
 from autograder.checks.structure import Structure
 from autograder.observations import Blank, Failure, Layer, Loader, Observations, Optimizer, Variant
 

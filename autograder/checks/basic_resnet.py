@@ -7,7 +7,7 @@ Rectifiers" (arXiv 1502.01852).
 
 import math
 
-from autograder.checks.ladder import expected_ladder
+from autograder.checks.expected import expected_ladder
 from autograder.checks.reading import label, labels, main_convs, network_of, shape_of, structure_of
 from autograder.checks.structure import Block, Structure, is_large
 from autograder.checks.wording import check, fail, joined, said, wait
@@ -193,7 +193,7 @@ def _expect(structure: Structure, op: Op, kind: str, words: str, why: str) -> No
     """Fail unless nothing but an operation of `kind` reads what `op` gives."""
     readers = structure.readers(op)
     if [reader.kind for reader in readers] != [kind]:
-        others = [reader for reader in readers if reader.kind != kind]
+        others = [reader for reader in readers if reader.kind != kind] or readers
         fail(
             saw=f"{label(op)} is followed by {labels(others) or 'nothing'}",
             expected=f"{words} after it",

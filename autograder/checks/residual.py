@@ -6,17 +6,15 @@ declaration.
 
 from collections import defaultdict
 
-from autograder.checks.ladder import (
-    Row,
-    Rung,
-    beside,
+from autograder.checks.expected import (
     choices,
     expected_ladder,
     expected_parameters,
+    expected_shapes,
     layer_table,
-    observed_ladder,
-    skip_options,
+    skips,
 )
+from autograder.checks.ladder import Row, Rung, beside, observed_ladder
 from autograder.checks.reading import called_at, created, label, lines_of, main_convs, network_of, structure_of
 from autograder.checks.structure import Structure
 from autograder.checks.wording import check, fail, joined, said, wait
@@ -34,7 +32,7 @@ AFTER_THE_ANSWER = ("flatten", "slice", "_log_softmax")  # what may follow the l
 def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -> None:
     """every stage has its channels and its map size"""
     structure = structure_of(observed, homework)
-    expected = [(stage.channels, stage.side) for stage in homework.stages]
+    expected = expected_shapes(homework)
     seen: list[tuple[int, int]] = []
     lines: list[int | None] = []
     for op in structure.trunk:
@@ -71,7 +69,7 @@ def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Hom
     # BN and what lies on skips are in the table too; other checks judge them.
     judged = [
         [rung for rung in ladder if rung.kind != "bn" and not rung.on_skip]
-        for ladder in (expected_ladder(homework, skip_options(structure, homework)), observed_ladder(structure))
+        for ladder in (expected_ladder(homework, skips(structure, homework)), observed_ladder(structure))
     ]
     rows = _aligned(*judged)
     wrong = [row for row in rows if not row.same]

@@ -1,13 +1,9 @@
-"""Every mistake that hw6 is known for, planted alone in a right script: its own check finds it, and no other fails.
-
-A row is a name, the check that must catch it, what its message must say, and the lines to exchange, right for wrong.
-Checks that can't be told any more wait, and say for which: that is no failure.
-"""
+"""Every mistake that hw6 is known for, planted alone in a right script: its own check finds it, and no other fails."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from mutants import Mutant, assert_caught_alone, mutant, results_of
 from rehearsals import observe_all
 
 from autograder import checks
@@ -18,29 +14,6 @@ pytestmark = pytest.mark.slow
 
 HW6 = load("hw6")
 RIGHT = (Path(__file__).parent / "scripts" / "hw6_right.py").read_text()
-
-
-class Mutant(NamedTuple):
-    """A planted mistake."""
-
-    name: str
-    check: str
-    says: str
-    lines: tuple[tuple[str, str], ...]
-
-    def script(self) -> str:
-        """The right script with the mistake in it; each right line must occur exactly once."""
-        script = RIGHT
-        for right, wrong in self.lines:
-            assert script.count(right) == 1, f"{self.name}: {right!r} occurs {script.count(right)} times"
-            script = script.replace(right, wrong)
-        compile(script, self.name, "exec")
-        return script
-
-
-def mutant(name: str, check: str, says: str, *lines: tuple[str, str]) -> Mutant:
-    return Mutant(name, check, says, lines)
-
 
 NET = "IdentityResNet(2, 2, 2, 2).to(device)"
 STAGE = """        blocks = [Block(cin, cout, stride)]
@@ -522,80 +495,78 @@ MUTANTS = [
     # questions
     mutant(
         "a device by name",
-        "q1-device",
+        "device",
         "CUDA device",
         ('torch.device("cuda:0" if torch.cuda.is_available() else "cpu")', 'torch.device("cuda:0")'),
     ),
-    mutant("all images in a batch", "q2-batch-size", "50,000", ("batch_size = 16", "batch_size = 50000")),
-    mutant("the network stays where it is", "q3-model-on-device", "no device", (NET, "IdentityResNet(2, 2, 2, 2)")),
-    mutant("no momentum", "q4-optimizer", "momentum 0", (", momentum=0.9", "")),
-    mutant("a momentum of 0.09", "q4-optimizer", "momentum 0.09", ("momentum=0.9", "momentum=0.09")),
+    mutant("all images in a batch", "batch-size", "50,000", ("batch_size = 16", "batch_size = 50000")),
+    mutant("the network stays where it is", "model-on-device", "no device", (NET, "IdentityResNet(2, 2, 2, 2)")),
+    mutant("no momentum", "optimizer", "momentum 0", (", momentum=0.9", "")),
+    mutant("a momentum of 0.09", "optimizer", "momentum 0.09", ("momentum=0.9", "momentum=0.09")),
     mutant(
         "Adam",
-        "q4-optimizer",
+        "optimizer",
         "Adam",
         ("optim.SGD(net.parameters(), lr=0.001, momentum=0.9)", "optim.Adam(net.parameters(), lr=0.001)"),
     ),
-    mutant("a rate of 0", "q4-optimizer", "rate of 0", ("lr=0.001", "lr=0.0")),
-    mutant("a rate that is no number", "q4-optimizer", "rate of nan", ("lr=0.001", 'lr=float("nan")')),
+    mutant("a rate of 0", "optimizer", "rate of 0", ("lr=0.001", "lr=0.0")),
+    mutant("a rate that is no number", "optimizer", "rate of nan", ("lr=0.001", 'lr=float("nan")')),
     mutant(
         "the linear layer's parameters only",
-        "q4-optimizer",
+        "optimizer",
         "parameter tensors",
         ("optim.SGD(net.parameters()", "optim.SGD(net.fc.parameters()"),
     ),
     mutant(
         "another network's parameters",
-        "q4-optimizer",
+        "optimizer",
         "parameter tensors",
         ("optim.SGD(net.parameters()", "optim.SGD(IdentityResNet(2, 2, 2, 2).parameters()"),
     ),
-    mutant("gradients are never zeroed", "q5-zero-grad", "still there", (ZERO, "")),
+    mutant("gradients are never zeroed", "zero-grad", "still there", (ZERO, "")),
     mutant(
         "zeroed once an epoch",
-        "q5-zero-grad",
+        "zero-grad",
         "still there",
         (ZERO, ""),
         ("    net.train()\n", "    net.train()\n    optimizer.zero_grad()\n"),
     ),
-    mutant("zeroed before the step", "q5-zero-grad", "between", (ZERO, ""), (STEP, ZERO + STEP)),
+    mutant("zeroed before the step", "zero-grad", "between", (ZERO, ""), (STEP, ZERO + STEP)),
     mutant(
         "no forward pass",
-        "q6-forward",
+        "forward",
         "not put through",
         (FORWARD, "        outputs = torch.randn(len(images), 10, requires_grad=True)\n"),
     ),
     mutant(
         "one image of the batch",
-        "q6-forward",
+        "forward",
         "1 of the",
         (FORWARD, "        outputs = net(images[:1]).expand(len(images), 10)\n"),
     ),
     mutant(
         "a loss of something else",
-        "q6-forward",
+        "forward",
         "doesn't depend",
         (LOSS, "        loss = criterion(torch.randn(len(images), 10, requires_grad=True), labels)\n"),
     ),
     mutant(
         "no training loop",
-        "q6-forward",
+        "forward",
         "without training",
         (RIGHT[RIGHT.index("for epoch in range(5)") : RIGHT.index("net.eval()")], ""),
     ),
-    mutant("no backward pass", "q7-backward", "no backward pass", (BACKWARD, "")),
-    mutant("no step", "q8-step", "no steps", (STEP, "")),
-    mutant(
-        "the step before the backward pass", "q8-step", "before its backward", (BACKWARD, ""), (STEP, STEP + BACKWARD)
-    ),
-    mutant("two steps", "q8-step", "2 steps", (STEP, STEP + STEP)),
+    mutant("no backward pass", "backward", "no backward pass", (BACKWARD, "")),
+    mutant("no step", "step", "no steps", (STEP, "")),
+    mutant("the step before the backward pass", "step", "before its backward", (BACKWARD, ""), (STEP, STEP + BACKWARD)),
+    mutant("two steps", "step", "2 steps", (STEP, STEP + STEP)),
     mutant(
         "a test with graphs",
-        "q9-no-grad",
+        "no-grad",
         "gradients enabled",
         (TEST, TEST.replace("with torch.no_grad():", "if True:")),
     ),
-    mutant("no test", "q9-no-grad", "without putting a test image", (RIGHT[RIGHT.index("# Q9") :], "")),
+    mutant("no test", "no-grad", "without putting a test image", (RIGHT[RIGHT.index("# Q9") :], "")),
     mutant("a test in train mode", "eval-mode", "train mode", ("net.eval()\n", "")),
     mutant("training in eval mode", "eval-mode", "in eval mode", ("    net.train()\n", "    net.eval()\n")),
 ]
@@ -603,30 +574,14 @@ MUTANTS = [
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, list[CheckResult]]:
-    seen = observe_all(HW6, {each.name: each.script().encode() for each in MUTANTS})
-    return {name: checks.run(observed, HW6) for name, observed in seen.items()}
+    return results_of(HW6, MUTANTS, RIGHT)
 
 
 @pytest.mark.parametrize("planted", MUTANTS, ids=lambda planted: planted.name)
 def test_a_mistake_is_caught_by_its_own_check_alone(planted: Mutant, results: dict[str, list[CheckResult]]) -> None:
-    found = results[planted.name]
-    amiss = {result.id: result.saw for result in found if result.outcome in ("failed", "advice")}
-    assert list(amiss) == [planted.check], amiss
-    assert planted.says in amiss[planted.check]
-    waiting = {result.id: result.waits_for for result in found if result.outcome == "skipped"}
-    assert set(waiting.values()) <= {planted.check}, waiting
-    result = next(result for result in found if result.id == planted.check)
-    assert result.expected
-    assert result.why
-    assert result.hint
-    assert checks.passed(found) is (result.outcome == "advice")
-    assert result.line is None or 1 <= result.line <= planted.script().count("\n")
+    assert_caught_alone(planted, results[planted.name], RIGHT)
 
 
 def test_the_right_script_itself_passes_everything() -> None:
     found = checks.run(observe_all(HW6, {"right": RIGHT.encode()})["right"], HW6)
     assert [result.id for result in found if result.outcome != "passed"] == []
-
-
-def test_names_of_mutants_differ() -> None:
-    assert len({each.name for each in MUTANTS}) == len(MUTANTS)

@@ -67,7 +67,7 @@ class ResNet20(nn.Module):
 model = ResNet20().to(DEVICE)
 loss_fn = nn.CrossEntropyLoss()
 # ---- Q4 ----
-opt = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+opt = torch.optim.SGD(model.parameters(), lr=0.004, momentum=0.9)
 
 log = open('history.csv', 'w', newline='')
 out = csv.DictWriter(log, ['epoch', 'train_loss', 'test_loss', 'accuracy'])

@@ -1,5 +1,6 @@
 """Checks over observations made by hand: each outcome, what waits for what, and what people read."""
 
+import importlib
 import os
 import threading
 from dataclasses import replace
@@ -15,6 +16,7 @@ from autograder.checks import CheckResult
 from autograder.checks.expected import expected_ladder, expected_parameters
 from autograder.checks.ladder import beside
 from autograder.checks.structure import Structure
+from autograder.homework import homework_names, load
 from autograder.observations import Blank, Failure, Layer, Loader, Observations, Optimizer, Variant
 
 IDS = [
@@ -54,6 +56,20 @@ def test_every_check_has_a_title_a_hint_and_its_question() -> None:
     assert [result.question for result in results if result.question] == [q.name for q in HW6.questions]
     assert [result.id for result in results if not result.required] == ["block-counts", "eval-mode"]
     assert not any("{" in result.title for result in results)
+
+
+def test_prerequisites_are_checks_that_there_are() -> None:
+    names = {name for given in map(load, homework_names()) for name in given.checks}
+    marks = [
+        mark.kwargs
+        for name in names
+        for check in vars(importlib.import_module(f"autograder.checks.{name}")).values()
+        for mark in getattr(check, "pytestmark", [])
+    ]
+    assert len(marks) > 25
+    assert {after for mark in marks for after in mark["after"]} <= {mark["identifier"] for mark in marks}
+    asked = {question.check for given in map(load, homework_names()) for question in given.questions}
+    assert asked <= {mark["identifier"] for mark in marks}
 
 
 def test_nothing_of_the_users_pytest_takes_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def test_the_device_is_one_that_is_there(observed: Observations, homework: Homew
         fail(
             saw="the network ran on the CPU beside a GPU that nothing used",
             expected="the GPU where there is one",
-            why="Five epochs take minutes on a GPU and hours on a CPU.",
+            why="The training takes minutes on a GPU and may take hours on a CPU.",
         )
 
 

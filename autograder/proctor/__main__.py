@@ -72,7 +72,8 @@ def _observe(channel: Channel, homework: Homework, file: str, main_script: str) 
         )
         _leave()
 
-    rehearsing = rehearse.Rehearsing(file, REHEARSAL_S, finish)
+    # One more than the homework's own: a script that trains for as long as it should is seen to its end.
+    rehearsing = rehearse.Rehearsing(file, REHEARSAL_S, homework.full.epochs + 1, finish)
     error = script.run(main_script)
     finish(rehearsing, "finished", error)
 

@@ -20,7 +20,6 @@ from autograder.observations import Failure, Forward, Loader, Optimizer, Rehears
 from autograder.proctor import loaders, script, watch
 from autograder.proctor.failure import failure
 
-TRAINED_EPOCHS = 6  # those after it are empty, so that long trainings come to their test loops
 MOST_EPOCHS = 500  # a loop that asks for more never ends by itself
 BATCH_IMAGES = 2
 TEST_IMAGES = 12
@@ -46,10 +45,20 @@ class Batch:
 
 
 class Rehearsing:
-    """Writes down what the script does. `finish` ends the process, from wherever the script is."""
+    """Writes down what the script does. `finish` ends the process, from wherever the script is.
 
-    def __init__(self, file: str, seconds: float, finish: Callable[["Rehearsing", str, BaseException | None], None]):
+    Epochs after `trained_epochs` are empty, so that long trainings come to their test loops.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        seconds: float,
+        trained_epochs: int,
+        finish: Callable[["Rehearsing", str, BaseException | None], None],
+    ) -> None:
         self.file = file
+        self.trained_epochs = trained_epochs
         self.finish = finish
         self.network: nn.Module | None = None
         self.batches: list[Batch] = []
@@ -98,7 +107,7 @@ class Rehearsing:
                 self.ration.train_batches = 1
             if self.iterations > MOST_EPOCHS:
                 self.finish(self, "stopped", None)
-        return self.iterations <= TRAINED_EPOCHS
+        return self.iterations <= self.trained_epochs
 
     def served(self, loader: "DataLoader[Any]", role: loaders.Role, images: int, at: int) -> None:
         """See `loaders.Listener`."""
@@ -211,7 +220,7 @@ class Rehearsing:
             ended = "exited"
         elif error is not None:
             # Empty epochs are ours: what fails for want of batches would not have failed in a training.
-            ended = "stopped" if self.iterations > TRAINED_EPOCHS else "crashed"
+            ended = "stopped" if self.iterations > self.trained_epochs else "crashed"
             trouble = failure(error, self.file) if ended == "crashed" else None
         optimizer = self.optimizer_observed
         if optimizer is None and getattr(self.optimizer, "param_groups", None):  # else its constructor raised

@@ -164,12 +164,10 @@ def _text(path: Path) -> str:
     if path.is_symlink():
         raise ValueError("a link to somewhere else")
     try:
-        # Without O_NONBLOCK, opening a pipe would wait for its other end.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
+        opened = submission.open_regular(path, follow_links=False)
+        if opened is None:
             raise ValueError("not a regular file")
-        with os.fdopen(descriptor, "rb") as file:
+        with opened as file:
             content = file.read(epochs.LARGEST_RECORD + 1)
     except OSError as error:
         raise ValueError(f"can't be read ({error.strerror})") from error

@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from autograder.errors import KitError
 from autograder.observations import Blank
@@ -89,24 +89,33 @@ def blanks(script: bytes) -> list[Blank]:
     return [Blank(line=line, question=_question(line, scope_line, comments)) for line, scope_line in found]
 
 
+def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO | None:
+    """`path`, open for reading; None when it is something other than a regular file. Raises OSError."""
+    # Without O_NONBLOCK, opening a pipe would wait for its other end.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags if follow_links else flags | getattr(os, "O_NOFOLLOW", 0))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    return None
+
+
 def _content(path: Path, largest: int) -> bytes:
     try:
-        # Without O_NONBLOCK, opening a pipe would wait for its other end.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        opened = open_regular(path)
     except FileNotFoundError as error:
         raise UnreadableError("NO_FILE", f"{path}: no such file") from error
     except OSError as error:
         raise UnreadableError("NOT_REGULAR", f"{path}: can't be read ({error.strerror})") from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
+    if opened is None:
         raise UnreadableError("NOT_REGULAR", f"{path}: not a regular file")
-    with os.fdopen(descriptor, "rb") as file:
+    with opened as file:
+        size = os.fstat(file.fileno()).st_size
         content = file.read(largest + 1)
     if len(content) > largest:
         raise UnreadableError(
             "SOURCE_TOO_BIG",
-            f"{path}: {status.st_size:,} bytes, and {largest:,} are the most that is read",
+            f"{path}: {size:,} bytes, and {largest:,} are the most that is read",
             "clear a notebook's outputs; data and weights don't belong into the file",
         )
     return content

@@ -39,6 +39,14 @@ class Protocol:
     test_images: int | None = None
     own_budget: bool = True  # False when somebody changed the time box (`--hours`): such a run gives no points
 
+    def train_count(self, available: int) -> int:
+        """How many training images an epoch has, of a dataset with so many."""
+        return min(self.train_images or available, available)
+
+    def test_count(self, available: int) -> int:
+        """How many images the network is tested on, of a dataset with so many."""
+        return min(self.test_images or available, available)
+
 
 @dataclass(frozen=True)
 class Question:

@@ -117,7 +117,6 @@ def train(
         "/data/train_images.npy": dataset.folder / "train_images.npy",
         "/data/train_labels.npy": dataset.folder / "train_labels.npy",
     }
-    train_count = min(protocol.train_images or dataset.train_count, dataset.train_count)
     test_images: Images = dataset.test_images[: protocol.test_images]
     report: TrainingReport | None = None
     scores: dict[str, Scores] = {}
@@ -130,7 +129,7 @@ def train(
             **files,
             "train_images": sandbox.inside(binds["/data/train_images.npy"], "/data/train_images.npy"),
             "train_labels": sandbox.inside(binds["/data/train_labels.npy"], "/data/train_labels.npy"),
-            "train_count": train_count,
+            "train_count": protocol.train_count(dataset.train_count),
             "test_count": len(test_images),
             "classes": list(dataset.classes),
             "epochs": protocol.epochs,

@@ -55,11 +55,6 @@ class Setup:
         return self.dataset.name == self.homework.dataset
 
     @property
-    def train_images(self) -> int:
-        """How many training images an epoch has."""
-        return min(self.protocol.train_images or self.dataset.train_count, self.dataset.train_count)
-
-    @property
     def no_points_because(self) -> str | None:
         """Why nobody gets points in this run; None when they are given."""
         if self.protocol.name == "preview":
@@ -129,7 +124,8 @@ def train(entry: Entry, setup: Setup, seen: Observations | str, progress: Progre
             labels = setup.dataset.test_labels[: setup.protocol.test_images]
             accuracy = score.score(training.scores, labels)
             if training.report is not None:
-                by_epoch = epochs.proctored(training.report, setup.train_images, training.epoch_scores, labels)
+                epoch_images = setup.protocol.train_count(setup.dataset.train_count)
+                by_epoch = epochs.proctored(training.report, epoch_images, training.epoch_scores, labels)
         evidence = Evidence(
             observations=seen,
             outcome=training.outcome,
@@ -274,8 +270,8 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
             name=data.name,
             fingerprint=data.fingerprint,
             own=setup.own_data,
-            train_images=setup.train_images,
-            test_images=min(protocol.test_images or data.test_count, data.test_count),
+            train_images=protocol.train_count(data.train_count),
+            test_images=protocol.test_count(data.test_count),
             classes=list(data.classes),
         ),
         protocol=results.ProtocolUsed(

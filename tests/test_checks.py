@@ -13,10 +13,10 @@ from observed import CRASH, HW6, USUAL, Sketch, convs_at, forward, right, right_
 
 from autograder import checks
 from autograder.checks import CheckResult
-from autograder.checks.expected import expected_ladder, expected_parameters
+from autograder.checks.expected import expected_ladder, expected_parameters, expected_shapes
 from autograder.checks.ladder import beside
 from autograder.checks.structure import Structure
-from autograder.homework import homework_names, load
+from autograder.homework import Stage, Stem, homework_names, load
 from autograder.observations import Blank, Failure, Layer, Loader, Observations, Optimizer, Variant
 
 IDS = [
@@ -241,6 +241,26 @@ def test_counts_of_other_depths_are_derived() -> None:
         ladder = expected_ladder(replace(HW6, stages=stages), ["B"] * 3)
         theirs = [replace(rung, bias=True) for rung in ladder]
         assert expected_parameters(beside(ladder, theirs), HW6) == parameters
+
+
+@pytest.mark.parametrize(("skip", "convs", "count"), [("conv", 53, 14_750_730), ("bare", 45, 8_898_826)])
+def test_a_network_of_bottlenecks_is_derived_too(skip: str, convs: int, count: int) -> None:
+    """A simplified ResNet-50: three layers, the first two of which halve the map in their last block."""
+    stages = (Stage(256, 4, 3, 64, True), Stage(512, 2, 4, 128, True), Stage(1024, 2, 6, 256))
+    stem = Stem(kernel=7, stride=2, channels=64, pool=True)
+    given = replace(HW6, block="bottleneck", stem_layer=stem, stages=stages, conv_bias=True)
+    ladder = expected_ladder(given, [skip] * 13)
+    assert sum(rung.kind == "conv" for rung in ladder) == sum(rung.kind == "bn" for rung in ladder) == convs
+    assert expected_parameters(beside(ladder, ladder), given) == count
+    assert expected_shapes(given) == [(64, 16), (256, 8), (256, 4), (512, 4), (512, 2), (1024, 2)]
+
+
+def test_ladders_that_differ_at_every_second_layer_are_set_side_by_side() -> None:
+    ours = expected_ladder(HW6, ["B"] * 3)
+    theirs = [replace(rung, kernel=(5, 5), padding=(2, 2)) if rung.kernel == (3, 3) else rung for rung in ours]
+    rows = beside(ours, theirs)
+    assert all(row.ours and row.theirs and row.ours.kind == row.theirs.kind for row in rows)
+    assert sum(not row.same for row in rows) == 17
 
 
 def test_the_table_of_layers_is_the_homeworks_own_for_a_right_network() -> None:

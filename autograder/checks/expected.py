@@ -57,10 +57,11 @@ def expected_ladder(homework: Homework, skips: Sequence[str] = ()) -> list[Rung]
     """The homework's own network: a stem, stages of blocks, an average pool, a linear layer. `skips`: see there."""
     builder = _Builder(homework)
     builder.stem()
+    of_blocks = iter(skips)
     for number, stage in enumerate(homework.stages):
         for block in range(stage.blocks):
             if homework.block == "bottleneck":
-                builder.bottleneck(stage, block == stage.blocks - 1, skips[builder.blocks])
+                builder.bottleneck(stage, block == stage.blocks - 1, next(of_blocks))
             else:
                 builder.basic(stage, skips[number - 1] if number and skips else "")
     return [*builder.rungs, *builder.head()]
@@ -86,7 +87,6 @@ class _Builder:
         self.rungs: list[Rung] = []
         self.channels = homework.input_shape[0]
         self.side = homework.input_shape[1]
-        self.blocks = 0
 
     def stem(self) -> None:
         stem = self.homework.stem_layer
@@ -111,22 +111,15 @@ class _Builder:
             self.rungs.append(Rung("maxpool", channels, channels, *geometry, self.side, on_skip=True))
         elif reshapes:
             self.projection(channels, stride, norm=self.homework.block == "post-activation")
-        self.blocks += 1
 
     def bottleneck(self, stage: Stage, last: bool, skip: str) -> None:
-        channels = self.channels
+        channels, middle = self.channels, stage.middle or stage.channels
         stride = self.side // stage.side if last and stage.halves_last else 1
-        for width, kernel, step in (
-            (stage.middle or stage.channels, 1, stride),
-            (stage.middle or stage.channels, 3, 1),
-        ):
+        for width, kernel, step in ((middle, 1, stride), (middle, 3, 1), (stage.channels, 1, 1)):
             self.conv(width, kernel, step)
             self.norm()
-        self.conv(stage.channels, 1, 1)
-        self.norm()
         if stride > 1 or channels != stage.channels or skip == "conv":
             self.projection(channels, stride, norm=True)
-        self.blocks += 1
 
     def conv(self, channels: int, kernel: int, stride: int) -> None:
         self.side //= stride

@@ -109,7 +109,10 @@ def _rung(structure: Structure, op: Op, on_skip: bool = False) -> Rung:
 
 
 def beside(ours: Sequence[Rung], theirs: Sequence[Rung]) -> list[Row]:
-    """Both ladders, aligned so that a layer too many or too few shifts nothing else."""
+    """Both ladders, aligned so that a layer too many or too few shifts nothing else.
+
+    Place by place where that agrees better, as when every second layer is another.
+    """
     rows: list[Row] = []
     matcher = difflib.SequenceMatcher(
         None, [rung.does for rung in ours], [rung.does for rung in theirs], autojunk=False
@@ -121,7 +124,10 @@ def beside(ours: Sequence[Rung], theirs: Sequence[Rung]) -> list[Row]:
         ours_here += [None] * (length - len(ours_here))
         theirs_here += [None] * (length - len(theirs_here))
         rows += [Row(our, their) for our, their in zip(ours_here, theirs_here, strict=True)]
-    return rows
+    if len(ours) != len(theirs):
+        return rows
+    by_place = [Row(our, their) for our, their in zip(ours, theirs, strict=True)]
+    return min(rows, by_place, key=lambda table: sum(not row.same for row in table))
 
 
 def _by(sides: Sequence[int], short: bool = False) -> str:

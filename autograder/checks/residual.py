@@ -71,7 +71,7 @@ def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Hom
         [rung for rung in ladder if rung.kind != "bn" and not rung.on_skip]
         for ladder in (expected_ladder(homework, skips(structure, homework)), observed_ladder(structure))
     ]
-    rows = _aligned(*judged)
+    rows = beside(*judged)
     wrong = [row for row in rows if not row.same]
     if wrong:
         row = _first_wrong(rows)
@@ -199,15 +199,6 @@ def test_every_parameter_gets_a_gradient(observed: Observations, homework: Homew
 
 
 # --- what the checks above are made of ---
-
-
-def _aligned(ours: list[Rung], theirs: list[Rung]) -> list[Row]:
-    """Both ladders side by side; place by place where that agrees better, as when every second layer is another."""
-    rows = beside(ours, theirs)
-    if len(ours) != len(theirs):
-        return rows
-    by_place = [Row(our, their) for our, their in zip(ours, theirs, strict=True)]
-    return min(rows, by_place, key=lambda table: sum(not row.same for row in table))
 
 
 def _first_wrong(rows: list[Row]) -> Row:

@@ -61,6 +61,20 @@ class Question:
         return f"Q{self.number}"
 
 
+TRAINING_QUESTIONS = (
+    Question(1, "the device", "device"),
+    Question(2, "the batch size", "batch-size"),
+    Question(3, "the network on the device", "model-on-device"),
+    Question(4, "the optimizer", "optimizer"),
+    Question(5, "zeroing the gradients", "zero-grad"),
+    Question(6, "the forward pass", "forward"),
+    Question(7, "the backward pass", "backward"),
+    Question(8, "the optimizer's step", "step"),
+    Question(9, "testing without graphs", "no-grad"),
+)
+"""Those of a script that trains batch by batch and then tests, of which `checks/training_step.py` knows the answers."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """A run of blocks that give one shape: (N, channels, side, side).

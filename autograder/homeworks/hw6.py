@@ -3,7 +3,7 @@
 Source: "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027), and the homework's own text.
 """
 
-from autograder.homework import AskedOptimizer, Homework, Protocol, Question, Stage
+from autograder.homework import TRAINING_QUESTIONS, AskedOptimizer, Homework, Protocol, Stage
 
 HOMEWORK = Homework(
     name="hw6",
@@ -14,17 +14,7 @@ HOMEWORK = Homework(
     input_shape=(3, 32, 32),
     classes=10,
     checks=("file", "residual", "identity_resnet", "training_step"),
-    questions=(
-        Question(1, "the device", "device"),
-        Question(2, "the batch size", "batch-size"),
-        Question(3, "the network on the device", "model-on-device"),
-        Question(4, "the optimizer", "optimizer"),
-        Question(5, "zeroing the gradients", "zero-grad"),
-        Question(6, "the forward pass", "forward"),
-        Question(7, "the backward pass", "backward"),
-        Question(8, "the optimizer's step", "step"),
-        Question(9, "testing without graphs", "no-grad"),
-    ),
+    questions=TRAINING_QUESTIONS,
     block="pre-activation",
     stages=(Stage(64, 32, 2), Stage(128, 16, 2), Stage(256, 8, 2), Stage(512, 4, 2)),
     optimizer=AskedOptimizer("SGD", momentum=0.9),

@@ -4,7 +4,7 @@ Source: "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), secti
 the reference curve comes from.
 """
 
-from autograder.homework import AskedOptimizer, Homework, Protocol, Question, Reference, Stage
+from autograder.homework import TRAINING_QUESTIONS, AskedOptimizer, Homework, Protocol, Reference, Stage
 
 HOMEWORK = Homework(
     name="resnet20",
@@ -15,17 +15,7 @@ HOMEWORK = Homework(
     input_shape=(3, 32, 32),
     classes=10,
     checks=("file", "residual", "basic_resnet", "training_step"),
-    questions=(
-        Question(1, "the device", "device"),
-        Question(2, "the batch size", "batch-size"),
-        Question(3, "the network on the device", "model-on-device"),
-        Question(4, "the optimizer", "optimizer"),
-        Question(5, "zeroing the gradients", "zero-grad"),
-        Question(6, "the forward pass", "forward"),
-        Question(7, "the backward pass", "backward"),
-        Question(8, "the optimizer's step", "step"),
-        Question(9, "testing without graphs", "no-grad"),
-    ),
+    questions=TRAINING_QUESTIONS,
     block="post-activation",
     stages=(Stage(16, 32, 3), Stage(32, 16, 3), Stage(64, 8, 3)),
     conv_bias=False,

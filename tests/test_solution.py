@@ -1,4 +1,4 @@
-"""The reference answer of hw6 and what is beside it: right in every check, and trainable from end to end."""
+"""The reference answers, right in every check, and what is beside hw6's: trainable from end to end."""
 
 import importlib.util
 import re
@@ -15,11 +15,17 @@ import torch
 from autograder import checks, homework, submission, supervise
 from autograder.checks import CheckResult
 from autograder.dataset import Dataset
-from autograder.homework import ROOT
+from autograder.homework import ROOT, Homework
 from autograder.sandbox import Sandbox
 
 FOLDER = ROOT / "solution" / "hw6"
 HW6 = homework.load("hw6")
+HOMEWORKS = [homework.load(name) for name in homework.homework_names()]
+BLANKS = {"hw6": 13, "resnet20": 15}
+CHECKS_OF_ITS_BLOCKS = {
+    "hw6": {"pre-activation", "identity", "arguments", "block-counts"},
+    "resnet20": {"post-activation", "initial-weights", "initial-norms", "class-count"},
+}
 REGION = re.compile(r"(?ms)^([ ]*)### BEGIN SOLUTION\n.*?### END SOLUTION$")
 
 
@@ -38,21 +44,25 @@ def network_class(record: ModuleType) -> Any:
     return record.network_class()
 
 
-def results(path: Path, sandbox: Sandbox) -> dict[str, CheckResult]:
-    observations = supervise.observe(HW6, submission.read(path), sandbox)
-    return {result.id: result for result in checks.run(observations, HW6)}
+def results(given: Homework, path: Path, sandbox: Sandbox) -> dict[str, CheckResult]:
+    observations = supervise.observe(given, submission.read(path), sandbox)
+    return {result.id: result for result in checks.run(observations, given)}
 
 
-def test_the_solution_passes_every_check(sandbox_none: Sandbox) -> None:
-    outcomes = {name: result.outcome for name, result in results(FOLDER / "hw6.py", sandbox_none).items()}
+@pytest.mark.parametrize("given", HOMEWORKS, ids=lambda given: given.name)
+def test_the_solution_passes_every_check(given: Homework, sandbox_none: Sandbox) -> None:
+    found = results(given, ROOT / "solution" / given.name / f"{given.stem}.py", sandbox_none)
+    outcomes = {name: result.outcome for name, result in found.items()}
     assert outcomes == dict.fromkeys(outcomes, "passed")
+    assert set(outcomes) >= CHECKS_OF_ITS_BLOCKS[given.name]
 
 
-@pytest.mark.parametrize("name", ["hw6.py", "hw6.ipynb"])
-def test_the_skeleton_fails_for_its_blanks_alone(name: str, sandbox_none: Sandbox) -> None:
-    of_skeleton = results(ROOT / "assignment" / "hw6" / name, sandbox_none)
+@pytest.mark.parametrize("suffix", [".py", ".ipynb"])
+@pytest.mark.parametrize("given", HOMEWORKS, ids=lambda given: given.name)
+def test_the_skeleton_fails_for_its_blanks_alone(given: Homework, suffix: str, sandbox_none: Sandbox) -> None:
+    of_skeleton = results(given, ROOT / "assignment" / given.name / f"{given.stem}{suffix}", sandbox_none)
     assert [check for check, result in of_skeleton.items() if result.outcome == "failed"] == ["blanks"]
-    assert "13 blanks" in of_skeleton["blanks"].saw
+    assert f"{BLANKS[given.name]} blanks" in of_skeleton["blanks"].saw
     assert all(result.waits_for for result in of_skeleton.values() if result.outcome == "skipped")
 
 

@@ -1,7 +1,7 @@
 """Datasets as four `.npy` arrays and a `dataset.json`, memory-mapped by everything that reads them.
 
-Called by the commands (`autograder data ...`, `check --train`, `grade`) and by whoever needs images. Never runs in the
-process of a student's code, and never unpickles a file whose MD5 isn't the official one.
+Called by the commands (`autograder data ...`, `check --train`, `grade`) and by whoever needs images; what they
+are prepared from is read by `sources.py`. Never runs in the process of a student's code, and never unpickles.
 
 On disk, for a dataset called NAME, in `ROOT/NAME/`:
 
@@ -23,19 +23,17 @@ import json
 import os
 import re
 import shutil
-import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from autograder.errors import KitError
+from autograder.errors import KitError, first_line
 from autograder.homework import ROOT, Homework, Protocol
 
 OFFICIAL = "cifar10"
@@ -44,8 +42,6 @@ PRACTICE = "practice"
 FORMAT = 1
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 IMAGE_SHAPE = (32, 32, 3)
-IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"}
-LARGEST_IMAGE_FILE = 2**20  # bytes; a 32x32 picture has at most a few thousand
 STALE_AFTER_S = 24 * 3600  # a temporary folder this old belongs to nobody
 
 Images = npt.NDArray[np.uint8]
@@ -123,7 +119,7 @@ def load(folder: Path) -> Dataset:
         except FileNotFoundError as error:
             raise KitError(f"{path}: missing", hint) from error
         except (OSError, ValueError, EOFError) as error:
-            raise KitError(f"{path}: damaged or truncated ({_first_line(error)})", hint) from error
+            raise KitError(f"{path}: damaged or truncated ({first_line(error)})", hint) from error
         dtype = np.dtype("<u1" if images else "<i8")
         if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
             raise KitError(f"{path}: has {array.dtype} {array.shape}, not {dtype} {shape}", hint)
@@ -189,27 +185,24 @@ def fetch(name: str, root: Path, source: Path | None = None) -> Dataset:
 
     Raises KitError when the source isn't one of these, is damaged, or its checksums aren't the official ones.
     """
+    from autograder import sources
+
     if source is None:
-        return _download(name, root)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name) or name == PRACTICE:
-        raise KitError(f"a dataset can't be called {name!r}", "use lower case letters, digits, '-', '_' and '.'")
-    if not source.exists():
-        raise KitError(f"{source}: no such file or folder")
-    if (batches := _batches_folder(source)) is not None:
-        return write(root, OFFICIAL, f"official batches in {source.name}", *_official(_folder_batches(batches), source))
-    if source.is_dir():
-        files: Iterator[tuple[PurePosixPath, bytes]] = _folder_images(source)
+        if name != OFFICIAL:
+            hint = f"fetch {OFFICIAL}, or import a folder: --from"
+            raise KitError(f"there is no dataset called {name!r} to fetch", hint)
+        with suppress(KitError):
+            return load(root / OFFICIAL)
+        found = sources.download(root)
     else:
-        files = _archive_files(source)
-        first = next(files, None)
-        if first is None:
-            raise KitError(f"{source}: holds neither the official batches nor train/<class>/* and test/<class>/*")
-        files = _chain(first, files)
-        if first[0].name in _official_sums():
-            named = ((path.name, content) for path, content in files)
-            return write(root, OFFICIAL, f"official archive {source.name}", *_official(named, source))
-    name = IMPORTED if name == OFFICIAL else name
-    return write(root, name, f"image folder {source.name}", *_image_folder(files, source))
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name) or name == PRACTICE:
+            raise KitError(f"a dataset can't be called {name!r}", "use lower case letters, digits, '-', '_' and '.'")
+        found = sources.read(source)
+    if found.official:
+        name = OFFICIAL
+    elif name == OFFICIAL:
+        name = IMPORTED
+    return write(root, name, found.words, found.arrays, found.classes)
 
 
 def practice(root: Path) -> Dataset:
@@ -263,7 +256,7 @@ def write(root: Path, name: str, source: str, arrays: Arrays, classes: tuple[str
         load(temporary)
         _into_place(temporary, folder)
     except OSError as error:
-        raise KitError(f"{folder}: couldn't be written ({_first_line(error)})", "what was there is kept") from error
+        raise KitError(f"{folder}: couldn't be written ({first_line(error)})", "what was there is kept") from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -287,7 +280,7 @@ def _read_description(folder: Path, hint: str) -> Dataset:
     except FileNotFoundError as error:
         raise KitError(f"{path}: missing", hint) from error
     except (OSError, ValueError) as error:
-        raise KitError(f"{path}: can't be read ({_first_line(error)})", hint) from error
+        raise KitError(f"{path}: can't be read ({first_line(error)})", hint) from error
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise KitError(f"{path}: not a dataset of format {FORMAT}", hint)
     types = {"name": str, "source": str, "fingerprint": str, "train_count": int, "test_count": int, "classes": list}
@@ -349,187 +342,3 @@ def _remove_stale(root: Path) -> None:
     for left in root.glob(".*.*/"):
         if not left.name.endswith(".old") and time.time() - left.stat().st_mtime > STALE_AFTER_S:
             shutil.rmtree(left, ignore_errors=True)
-
-
-# --- the official archive --------------------------------------------------------------------------------------------
-
-
-def _official_sums() -> dict[str, str]:
-    """File name -> MD5, from torchvision: five training batches, the test batch, the class names."""
-    from torchvision.datasets import CIFAR10
-
-    return {**dict(CIFAR10.train_list), **dict(CIFAR10.test_list), CIFAR10.meta["filename"]: CIFAR10.meta["md5"]}
-
-
-def _download(name: str, root: Path) -> Dataset:
-    if name != OFFICIAL:
-        raise KitError(f"there is no dataset called {name!r} to fetch", f"fetch {OFFICIAL}, or import a folder: --from")
-    with suppress(KitError):
-        return load(root / OFFICIAL)
-    from torchvision.datasets import CIFAR10
-    from torchvision.datasets.utils import download_url
-
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".download.", dir=root) as folder:
-        try:
-            download_url(CIFAR10.url, folder, filename=CIFAR10.filename, md5=CIFAR10.tgz_md5)  # shows its own progress
-        except (OSError, RuntimeError) as error:
-            raise KitError(
-                f"{CIFAR10.url} could not be downloaded ({_first_line(error)})",
-                f"on a machine without internet: --from {CIFAR10.filename}, or make practice data instead",
-            ) from error
-        archive = Path(folder) / CIFAR10.filename
-        named = ((path.name, content) for path, content in _archive_files(archive))
-        return write(root, OFFICIAL, f"official archive {CIFAR10.url}", *_official(named, archive))
-
-
-def _batches_folder(source: Path) -> Path | None:
-    from torchvision.datasets import CIFAR10
-
-    for folder in (source, source / CIFAR10.base_folder):
-        if any((folder / name).is_file() for name in _official_sums()):
-            return folder
-    return None
-
-
-def _folder_batches(folder: Path) -> Iterator[tuple[str, bytes]]:
-    for name in _official_sums():
-        if (folder / name).is_file():
-            yield name, (folder / name).read_bytes()
-
-
-def _official(files: Iterator[tuple[str, bytes]], source: Path) -> tuple[Arrays, tuple[str, ...]]:
-    """The arrays in the official order, from (file name, content) pairs: each is hashed, and only then unpickled."""
-    import pickle
-
-    from torchvision.datasets import CIFAR10
-
-    sums = _official_sums()
-    hint = f"the official one is {CIFAR10.url} (MD5 {CIFAR10.tgz_md5})"
-    found: dict[str, dict[str, Any]] = {}
-    with _progress("reading the official batches", len(sums)) as advance:
-        for name, content in files:
-            if name in sums:
-                if hashlib.md5(content, usedforsecurity=False).hexdigest() != sums[name]:
-                    raise KitError(f"{source}: {name} doesn't have the official checksum", hint)
-                found[name] = pickle.loads(content, encoding="latin1")
-                advance()
-    if missing := [name for name in sums if name not in found]:
-        raise KitError(f"{source}: {missing[0]} is missing", hint)
-    arrays: Arrays = {}
-    for split, names in (("train", CIFAR10.train_list), ("test", CIFAR10.test_list)):
-        batches = [found[name] for name, _ in names]
-        planes = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
-        arrays[f"{split}_images"] = np.ascontiguousarray(planes.transpose(0, 2, 3, 1), dtype=np.uint8)
-        arrays[f"{split}_labels"] = np.concatenate([batch["labels"] for batch in batches]).astype("<i8")
-    return arrays, tuple(found[CIFAR10.meta["filename"]][CIFAR10.meta["key"]])
-
-
-# --- image folders ---------------------------------------------------------------------------------------------------
-
-
-def _folder_images(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    for path in source.glob("*/*/*"):
-        inside = PurePosixPath(path.relative_to(source).as_posix())
-        if _is_image(inside) and path.is_file():
-            if path.stat().st_size > LARGEST_IMAGE_FILE:
-                raise KitError(f"{path}: {path.stat().st_size:,} bytes are too many for a 32x32 picture")
-            yield inside, path.read_bytes()
-
-
-def _archive_files(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """The official batches and the pictures of a tar archive, read as a stream: nothing is unpacked to the disk."""
-    sums = _official_sums()
-    try:
-        with tarfile.open(source, "r|*") as archive:
-            for member in archive:
-                path = PurePosixPath(member.name)
-                if not member.isfile() or not (path.name in sums or _is_image(path)):
-                    continue
-                if member.size > (LARGEST_IMAGE_FILE if path.name not in sums else 64 * LARGEST_IMAGE_FILE):
-                    raise KitError(f"{source}: {path} is too large ({member.size:,} bytes)")
-                content = archive.extractfile(member)
-                if content is not None:
-                    yield path, content.read()
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-        raise KitError(f"{source}: not a whole tar archive ({_first_line(error)})") from error
-    except Exception as error:
-        # zlib.error and lzma.LZMAError have no common base but Exception.
-        if type(error).__module__ in ("zlib", "lzma", "_lzma"):
-            raise KitError(f"{source}: not a whole tar archive ({_first_line(error)})") from error
-        raise
-
-
-def _is_image(path: PurePosixPath) -> bool:
-    return (
-        len(path.parts) >= 3
-        and path.parts[-3] in ("train", "test")
-        and path.suffix.lower() in IMAGE_ENDINGS
-        and not path.name.startswith(".")
-    )
-
-
-def _image_folder(files: Iterator[tuple[PurePosixPath, bytes]], source: Path) -> tuple[Arrays, tuple[str, ...]]:
-    """The arrays of an image folder: every stretch of the order has all classes, and no listing order matters."""
-    pictures: dict[str, dict[str, dict[str, Images]]] = {"train": {}, "test": {}}
-    with _progress("reading pictures", None) as advance:
-        for path, content in files:
-            split, label, name = path.parts[-3:]
-            pictures[split].setdefault(label, {})[name] = _decode(content, source, path)
-            advance()
-    classes = tuple(sorted(pictures["train"]))
-    if len(classes) < 2 or classes != tuple(sorted(pictures["test"])):
-        raise KitError(
-            f"{source}: {len(classes)} classes under train/ and {len(pictures['test'])} under test/, not the same ones",
-            "an image folder holds train/<class>/* and test/<class>/*",
-        )
-    arrays: Arrays = {}
-    for split, of_class in pictures.items():
-        order = sorted(
-            (rank, hashlib.sha256(f"{label}/{name}".encode()).digest(), label, name)
-            for label in classes
-            for rank, name in enumerate(sorted(of_class[label]))
-        )
-        arrays[f"{split}_images"] = np.stack([of_class[label][name] for _, _, label, name in order])
-        arrays[f"{split}_labels"] = np.array([classes.index(label) for _, _, label, _ in order], dtype="<i8")
-    return arrays, classes
-
-
-def _decode(content: bytes, source: Path, path: PurePosixPath) -> Images:
-    import io
-
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            size = image.size  # known before anything is decompressed
-            if size == IMAGE_SHAPE[:2]:
-                return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise KitError(f"{source}: {path} isn't a whole picture ({_first_line(error)})") from error
-    raise KitError(f"{source}: {path} is {size[0]}x{size[1]}, not 32x32")
-
-
-# --- small things ----------------------------------------------------------------------------------------------------
-
-
-def _chain(first: tuple[PurePosixPath, bytes], rest: Iterator[Any]) -> Iterator[tuple[PurePosixPath, bytes]]:
-    yield first
-    yield from rest
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__
-
-
-@contextmanager
-def _progress(text: str, total: int | None) -> Iterator[Any]:
-    """A bar on standard error (nothing where that is no terminal); yields a function that advances it by one."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
-    with progress:
-        task = progress.add_task(text, total=total)
-        yield lambda: progress.advance(task)

@@ -1,7 +1,7 @@
-"""The one exception that people see.
+"""The one exception that people see, and how others are quoted in it.
 
-Raised wherever bad input is met, by any module; `cli.main` prints it as one line with a hint and exits with its code.
-A crash of ours is anything else: it keeps its traceback.
+It is raised wherever bad input is met, by any module; `cli.main` prints it as one line with a hint and exits with its
+code. A crash of ours is anything else: it keeps its traceback.
 """
 
 
@@ -19,3 +19,8 @@ class KitError(Exception):
         self.message = message
         self.hint = hint
         self.exit_code = exit_code
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an exception says, or its type where it says nothing."""
+    return (str(error).splitlines() or [""])[0] or type(error).__name__

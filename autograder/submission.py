@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from autograder.errors import KitError
+from autograder.errors import KitError, first_line
 from autograder.observations import Blank
 
 SUFFIXES = (".py", ".ipynb")
@@ -135,7 +135,7 @@ def _check_text(path: Path, script: bytes) -> None:
         message = f"{path}:{line}: byte 0x{script[error.start]:02x} isn't {error.encoding}"
         raise UnreadableError("ENCODING", message, hint) from error
     except (SyntaxError, LookupError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise UnreadableError(
             "ENCODING", f"{path}: its first lines declare no usable encoding ({reason})", hint
         ) from error
@@ -145,7 +145,7 @@ def _notebook_script(path: Path, content: bytes) -> bytes:
     try:
         cells = list(_cells(json.loads(content.decode("utf-8-sig"))))
     except (ValueError, KeyError, RecursionError) as error:
-        reason = (str(error).splitlines() or [""])[0][:200]
+        reason = first_line(error)[:200]
         message = f"{path}: not a notebook ({reason})"
         raise UnreadableError("BAD_NOTEBOOK", message, "save it again as .ipynb") from error
     if not any(kind == "code" and source.strip() for kind, source in cells):

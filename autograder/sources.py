@@ -1,0 +1,233 @@
+"""Where images come from: the official archive or its unpacked folder, and image folders or tar archives of them.
+
+Called by `dataset.fetch`, which writes what is read here. Never unpickles a file whose MD5 isn't the official one, and
+unpacks nothing to the disk.
+"""
+
+import hashlib
+import itertools
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from autograder.dataset import IMAGE_SHAPE, Arrays, Images
+from autograder.errors import KitError, first_line
+
+IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"}
+LARGEST_IMAGE_FILE = 2**20  # bytes; a 32x32 picture has at most a few thousand
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a source holds.
+
+    Attributes:
+        official: whether it is CIFAR-10 itself, by its checksums.
+        words: where it came from.
+        classes: their names; label i means `classes[i]`.
+    """
+
+    official: bool
+    words: str
+    arrays: Arrays
+    classes: tuple[str, ...]
+
+
+def read(source: Path) -> Found:
+    """What `source` holds: the official archive or folder, an image folder, or a tar archive of one.
+
+    Raises KitError when it isn't one of these, is damaged, or its checksums aren't the official ones.
+    """
+    if not source.exists():
+        raise KitError(f"{source}: no such file or folder")
+    if (batches := _batches_folder(source)) is not None:
+        return Found(True, f"official batches in {source.name}", *_official(_folder_batches(batches), source))
+    if source.is_dir():
+        files: Iterator[tuple[PurePosixPath, bytes]] = _folder_images(source)
+    else:
+        files = _archive_files(source)
+        first = next(files, None)
+        if first is None:
+            raise KitError(f"{source}: holds neither the official batches nor train/<class>/* and test/<class>/*")
+        files = itertools.chain([first], files)
+        if first[0].name in _official_sums():
+            return Found(True, f"official archive {source.name}", *_official(_named(files), source))
+    return Found(False, f"image folder {source.name}", *_image_folder(files, source))
+
+
+def download(root: Path) -> Found:
+    """The official archive, by way of a temporary folder under `root`. Raises KitError when it can't be had."""
+    from torchvision.datasets import CIFAR10
+    from torchvision.datasets.utils import download_url
+
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".download.", dir=root) as folder:
+        try:
+            download_url(CIFAR10.url, folder, filename=CIFAR10.filename, md5=CIFAR10.tgz_md5)  # shows its own progress
+        except (OSError, RuntimeError) as error:
+            raise KitError(
+                f"{CIFAR10.url} could not be downloaded ({first_line(error)})",
+                f"on a machine without internet: --from {CIFAR10.filename}, or make practice data instead",
+            ) from error
+        archive = Path(folder) / CIFAR10.filename
+        return Found(True, f"official archive {CIFAR10.url}", *_official(_named(_archive_files(archive)), archive))
+
+
+# --- the official archive --------------------------------------------------------------------------------------------
+
+
+def _official_sums() -> dict[str, str]:
+    """File name -> MD5, from torchvision: five training batches, the test batch, the class names."""
+    from torchvision.datasets import CIFAR10
+
+    return {**dict(CIFAR10.train_list), **dict(CIFAR10.test_list), CIFAR10.meta["filename"]: CIFAR10.meta["md5"]}
+
+
+def _named(files: Iterator[tuple[PurePosixPath, bytes]]) -> Iterator[tuple[str, bytes]]:
+    return ((path.name, content) for path, content in files)
+
+
+def _batches_folder(source: Path) -> Path | None:
+    from torchvision.datasets import CIFAR10
+
+    for folder in (source, source / CIFAR10.base_folder):
+        if any((folder / name).is_file() for name in _official_sums()):
+            return folder
+    return None
+
+
+def _folder_batches(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for name in _official_sums():
+        if (folder / name).is_file():
+            yield name, (folder / name).read_bytes()
+
+
+def _official(files: Iterator[tuple[str, bytes]], source: Path) -> tuple[Arrays, tuple[str, ...]]:
+    """The arrays in the official order, from (file name, content) pairs: each is hashed, and only then unpickled."""
+    import pickle
+
+    from torchvision.datasets import CIFAR10
+
+    sums = _official_sums()
+    hint = f"the official one is {CIFAR10.url} (MD5 {CIFAR10.tgz_md5})"
+    found: dict[str, dict[str, Any]] = {}
+    with _progress("reading the official batches", len(sums)) as advance:
+        for name, content in files:
+            if name in sums:
+                if hashlib.md5(content, usedforsecurity=False).hexdigest() != sums[name]:
+                    raise KitError(f"{source}: {name} doesn't have the official checksum", hint)
+                found[name] = pickle.loads(content, encoding="latin1")
+                advance()
+    if missing := [name for name in sums if name not in found]:
+        raise KitError(f"{source}: {missing[0]} is missing", hint)
+    arrays: Arrays = {}
+    for split, names in (("train", CIFAR10.train_list), ("test", CIFAR10.test_list)):
+        batches = [found[name] for name, _ in names]
+        planes = np.concatenate([batch["data"] for batch in batches]).reshape(-1, 3, 32, 32)
+        arrays[f"{split}_images"] = np.ascontiguousarray(planes.transpose(0, 2, 3, 1), dtype=np.uint8)
+        arrays[f"{split}_labels"] = np.concatenate([batch["labels"] for batch in batches]).astype("<i8")
+    return arrays, tuple(found[CIFAR10.meta["filename"]][CIFAR10.meta["key"]])
+
+
+# --- image folders ---------------------------------------------------------------------------------------------------
+
+
+def _folder_images(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    for path in source.glob("*/*/*"):
+        inside = PurePosixPath(path.relative_to(source).as_posix())
+        if _is_image(inside) and path.is_file():
+            if path.stat().st_size > LARGEST_IMAGE_FILE:
+                raise KitError(f"{path}: {path.stat().st_size:,} bytes are too many for a 32x32 picture")
+            yield inside, path.read_bytes()
+
+
+def _archive_files(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """The official batches and the pictures of a tar archive, read as a stream: nothing is unpacked to the disk."""
+    sums = _official_sums()
+    try:
+        with tarfile.open(source, "r|*") as archive:
+            for member in archive:
+                path = PurePosixPath(member.name)
+                if not member.isfile() or not (path.name in sums or _is_image(path)):
+                    continue
+                if member.size > (LARGEST_IMAGE_FILE if path.name not in sums else 64 * LARGEST_IMAGE_FILE):
+                    raise KitError(f"{source}: {path} is too large ({member.size:,} bytes)")
+                content = archive.extractfile(member)
+                if content is not None:
+                    yield path, content.read()
+    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+        raise KitError(f"{source}: not a whole tar archive ({first_line(error)})") from error
+    except Exception as error:
+        # zlib.error and lzma.LZMAError have no common base but Exception.
+        if type(error).__module__ in ("zlib", "lzma", "_lzma"):
+            raise KitError(f"{source}: not a whole tar archive ({first_line(error)})") from error
+        raise
+
+
+def _is_image(path: PurePosixPath) -> bool:
+    return (
+        len(path.parts) >= 3
+        and path.parts[-3] in ("train", "test")
+        and path.suffix.lower() in IMAGE_ENDINGS
+        and not path.name.startswith(".")
+    )
+
+
+def _image_folder(files: Iterator[tuple[PurePosixPath, bytes]], source: Path) -> tuple[Arrays, tuple[str, ...]]:
+    """The arrays of an image folder: every stretch of the order has all classes, and no listing order matters."""
+    pictures: dict[str, dict[str, dict[str, Images]]] = {"train": {}, "test": {}}
+    with _progress("reading pictures", None) as advance:
+        for path, content in files:
+            split, label, name = path.parts[-3:]
+            pictures[split].setdefault(label, {})[name] = _decode(content, source, path)
+            advance()
+    classes = tuple(sorted(pictures["train"]))
+    if len(classes) < 2 or classes != tuple(sorted(pictures["test"])):
+        raise KitError(
+            f"{source}: {len(classes)} classes under train/ and {len(pictures['test'])} under test/, not the same ones",
+            "an image folder holds train/<class>/* and test/<class>/*",
+        )
+    arrays: Arrays = {}
+    for split, of_class in pictures.items():
+        order = sorted(
+            (rank, hashlib.sha256(f"{label}/{name}".encode()).digest(), label, name)
+            for label in classes
+            for rank, name in enumerate(sorted(of_class[label]))
+        )
+        arrays[f"{split}_images"] = np.stack([of_class[label][name] for _, _, label, name in order])
+        arrays[f"{split}_labels"] = np.array([classes.index(label) for _, _, label, _ in order], dtype="<i8")
+    return arrays, classes
+
+
+def _decode(content: bytes, source: Path, path: PurePosixPath) -> Images:
+    import io
+
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            size = image.size  # known before anything is decompressed
+            if size == IMAGE_SHAPE[:2]:
+                return np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise KitError(f"{source}: {path} isn't a whole picture ({first_line(error)})") from error
+    raise KitError(f"{source}: {path} is {size[0]}x{size[1]}, not 32x32")
+
+
+@contextmanager
+def _progress(text: str, total: int | None) -> Iterator[Any]:
+    """A bar on standard error (nothing where that is no terminal); yields a function that advances it by one."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    with progress:
+        task = progress.add_task(text, total=total)
+        yield lambda: progress.advance(task)

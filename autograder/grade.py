@@ -8,19 +8,17 @@ person", with no points and exit code 1; it stops nobody else.
 import contextlib
 import fcntl
 import statistics
-import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from autograder import checks, dataset, engine, homework, intake, report, results, rubric, supervise, verdict
 from autograder import sandbox as sandboxes
+from autograder.display import Display, about
 from autograder.errors import KitError
 from autograder.homework import ROOT, Homework, Protocol
 from autograder.intake import Entry
@@ -31,7 +29,6 @@ from autograder.sandbox import Sandbox
 from autograder.verdict import PREVIEW, Evidence, Graded, Setup, cores
 
 EXAMPLES = ROOT / "examples" / "submissions"
-QUIET_S = 300.0  # without a terminal, a line about the whole class comes this often
 MOST_THREADS_CPU = 8  # of one full training on the CPU: what more add is little, another submission gains more
 
 
@@ -302,7 +299,7 @@ class _Class:
         return earlier.model_copy(update={"submission": file})
 
     def _run(self, runs: list[Entry]) -> None:
-        with _Display(self.console, runs, self.workers) as display, engine.start(self.workers) as run:
+        with Display(self.console, runs, self.workers) as display, engine.start(self.workers) as run:
             for graded in run(runs, self.setup, display.observed, display.progressed):
                 self._keep(graded)
                 display.graded(graded.result)
@@ -346,77 +343,3 @@ class _Class:
         if would:
             self.console.print(f"no points were given: {self.setup.no_points_because}")
         self.console.print(f"wrote {self.out}: grades.csv  report.html  and of each student feedback.html  result.json")
-
-
-class _Display:
-    """Progress: bars with an estimate on a terminal, and on any output a line for each student."""
-
-    def __init__(self, console: Console, runs: list[Entry], workers: int) -> None:
-        self.console = console
-        self.total = len(runs)
-        self.parts = {entry.student: 0.0 for entry in runs}  # how much of each training is done, 0 to 1
-        self.seen = self.done = 0
-        self.began: float | None = None
-        self.said = time.monotonic()  # when a line about the whole class was last printed
-        columns = (
-            TextColumn("{task.description:9}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[more]}"),
-        )
-        self.bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self.checks = self.bars.add_task("checks", total=self.total, more="")
-        self.training = self.bars.add_task("training", total=self.total, more=f"{min(workers, self.total)} at a time")
-
-    def __enter__(self) -> "_Display":
-        self.bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bars.stop()
-
-    def observed(self, student: str) -> None:
-        self.seen += 1
-        self.bars.update(self.checks, completed=self.seen)
-        if self.seen == self.total and not self.console.is_terminal:
-            self.console.print(f"checks {self.seen}/{self.total}")
-
-    def progressed(self, student: str, said: dict[str, Any]) -> None:
-        self.began = self.began or time.monotonic()
-        if said.get("of"):
-            self.parts[student] = min(1.0, (said.get("images") or 0) / said["of"])
-        left = self._estimate()
-        if left and not self.console.is_terminal and time.monotonic() - self.said > QUIET_S:
-            self.said = time.monotonic()
-            self.console.print(f"training  {self.done}/{self.total}   {left} left")
-
-    def graded(self, result: Result) -> None:
-        self.done += 1
-        self.parts[result.student] = 1.0
-        left = self._estimate()
-        reached = "no accuracy" if result.accuracy is None else f"{result.accuracy.counted_percent:.1f}%"
-        protocol = "" if result.protocol_label == "full" else f"{result.protocol_label}  "
-        earned = result.tier_label if result.points is None else f"{points_text(result.points)} points"
-        self.bars.update(self.training, completed=self.done)
-        self.console.print(
-            f"{self.done:>{len(str(self.total))}}/{self.total}  {result.student}  {protocol}{reached}  "
-            f"{earned or result.status}{'' if self.console.is_terminal or not left else f'   {left} left'}"
-        )
-
-    def _estimate(self) -> str:
-        """How long the rest takes if it goes on as so far, "" while that can't be said."""
-        share = sum(self.parts.values()) / self.total
-        if self.began is None or share < 0.01 or self.done == self.total:
-            return ""
-        spent = time.monotonic() - self.began
-        left = about(spent * (1 - share) / share)
-        self.bars.update(self.training, more=f"{left} left")
-        return left
-
-
-def about(seconds: float) -> str:
-    """`about 40 s`, `about 31 min`, `about 16 h`, `about 5 days`."""
-    for unit, size, most in (("s", 1, 90), ("min", 60, 90), ("h", 3600, 48)):
-        if seconds < size * most:
-            return f"about {max(1, round(seconds / size))} {unit}"
-    return f"about {round(seconds / 86_400)} days"

@@ -132,6 +132,36 @@ class Reference:
     results: tuple[tuple[str, float], ...] = ()
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the network's state dict, as a checkpoint has it.
+
+    Attributes:
+        name: such as `layer1.0.weight`.
+        shape: of the tensor; () for a single number.
+        optional: a network without it is as right.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the right network says to the pictures, with the weights, that `proctor/drawn.py` draws.
+
+    Attributes:
+        name: of the choice that the network stands for, as messages say it.
+        entries: how many entries the state dict of that choice has.
+        scores: (pictures, classes), in float64.
+    """
+
+    name: str
+    entries: int
+    scores: tuple[tuple[float, ...], ...]
+
+
 Block = Literal["pre-activation", "post-activation", "bottleneck"]
 """How a block is built. Two 3x3 convolutions, with BN and ReLU before each and nothing after the sum; or with BN after
 each and a ReLU after the sum. Or a bottleneck: 1x1, 3x3 and 1x1 convolutions, with BN and ReLU after each and nothing
@@ -164,7 +194,10 @@ class Homework:
         dataset: the name of its own dataset; a run on any other gives no points.
         hand_in: the name of the file that students hand in, without its ending; "": the homework's own name.
         given: files that they get complete and don't hand in, which stand beside the handed-in one when it runs. The
-            first is the script that runs, and imports it; without any, the handed-in file is the script.
+            first is the script that runs, as `main.py --epochs N`, and imports it; without any, the handed-in file is
+            the script.
+        entries: the entries of the network's state dict, where their names and shapes are the homework's.
+        answers: its scores for drawn weights, one for each choice that the homework leaves.
     """
 
     name: str
@@ -190,6 +223,8 @@ class Homework:
     dataset: str = "cifar10"
     hand_in: str = ""
     given: tuple[str, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    answers: tuple[Answers, ...] = ()
 
     @property
     def stem(self) -> str:

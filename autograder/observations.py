@@ -117,6 +117,9 @@ class Network(Observed):
             pass in training mode; empty when that failed with `gradient_failure`.
         line: where the class is defined.
         argument_names: the constructor's own, without self.
+        entries: of its state dict, name -> shape, where the homework says which.
+        answers: its scores in float64 for the pictures and weights of `proctor/drawn.py`; empty where the homework
+            has none, or the pass failed.
     """
 
     class_name: Name
@@ -130,6 +133,8 @@ class Network(Observed):
     zeroed: Graph = []
     without_gradient: Annotated[list[Name], Field(max_length=5000)] = []
     gradient_failure: Failure | None = None
+    entries: Annotated[dict[Name, Shape], Field(max_length=5000)] = {}
+    answers: Annotated[list[Annotated[list[float], Field(max_length=100)]], Field(max_length=16)] = []
 
 
 class Variant(Observed):

@@ -60,7 +60,14 @@ def _observe(channel: Channel, homework: Homework, file: str, main_script: str) 
         network, trouble, variants = None, None, []
         kind = script.find_class(homework.network, homework.stem)
         if kind is not None:
-            network, trouble = examine(kind, homework.arguments, homework.input_shape, file, values=homework.kaiming)
+            network, trouble = examine(
+                kind,
+                homework.arguments,
+                homework.input_shape,
+                file,
+                values=homework.kaiming,
+                entries=bool(homework.entries),
+            )
             if network is not None:
                 variants = [variant(kind, given, homework.input_shape, file) for given in homework.other_arguments]
         channel.send(
@@ -74,7 +81,7 @@ def _observe(channel: Channel, homework: Homework, file: str, main_script: str) 
 
     # One more than the homework's own: a script that trains for as long as it should is seen to its end.
     rehearsing = rehearse.Rehearsing(file, REHEARSAL_S, homework.full.epochs + 1, finish)
-    error = script.run(main_script)
+    error = script.run(main_script, _arguments(homework, homework.full.epochs))
     finish(rehearsing, "finished", error)
 
 
@@ -125,8 +132,13 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         keep_epochs=homework.tests_epochs,
     )
     channel.send("started", device="cuda" if torch.cuda.is_available() else "cpu", threads=torch.get_num_threads())
-    error = script.run(job["script"])
+    error = script.run(job["script"], _arguments(homework, job["epochs"]))
     finish(training, "script", error)
+
+
+def _arguments(homework: Homework, epochs: int) -> list[str]:
+    """What a script that is the homework's own is told; a student's is told nothing."""
+    return ["--epochs", str(epochs)] if homework.given else []
 
 
 def _leave() -> NoReturn:

@@ -23,6 +23,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from autograder.observations import Failure, Layer, Network, Op, Values, Variant
+from autograder.proctor import drawn
 from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip, failure
 from autograder.proctor.trace import MOST_SIDES, Trace, border, memory_key, student_line
 
@@ -53,12 +54,14 @@ def examine(
     file: str,
     *,
     values: bool = False,
+    entries: bool = False,
 ) -> tuple[Network | None, Failure | None]:
     """What `network_class(*arguments)` is, for images of `input_shape` (C, H, W).
 
     Args:
         file: the student's, as its code objects name it.
         values: initialise it in full, and say what values its parameters start from.
+        entries: say what its state dict has, and what it answers with drawn weights.
 
     Returns the network, or None and why there is none. What fails later is recorded in the network.
     """
@@ -70,7 +73,8 @@ def examine(
 
     def observe(network: nn.Module) -> Network:
         with _quiet_state():
-            return _observe(network, network_class, input_shape, file, made, values)
+            seen = _observe(network, network_class, input_shape, file, made, values)
+            return _with_answers(seen, network, input_shape, file) if entries else seen
 
     network, problem = _attempt(build, file)
     if network is None:
@@ -159,6 +163,21 @@ def _observe(
         without_gradient=without_gradient or [],
         gradient_failure=gradient_failure,
     )
+
+
+def _with_answers(seen: Network, network: nn.Module, input_shape: tuple[int, int, int], file: str) -> Network:
+    """`seen` and what is found last, since it takes the network's own weights away."""
+    found, _ = _attempt(lambda: drawn.entries(network), file)
+    given, _ = _attempt(lambda: _answers(network, input_shape), file)
+    named = list((found or {}).items())[:MOST_NAMES]
+    entries = {clip(name, NAME_CHARACTERS): shape[:MOST_SIDES] for name, shape in named}
+    return seen.model_copy(update={"entries": entries, "answers": given or []})
+
+
+@border
+def _answers(network: nn.Module, input_shape: tuple[int, int, int]) -> list[list[float]]:
+    with _eager():
+        return drawn.answers(network, input_shape)
 
 
 @border

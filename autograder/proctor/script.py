@@ -9,6 +9,7 @@ import multiprocessing
 import random
 import sys
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from autograder.proctor.watch import line_in
 SEED = 20_160_316  # every run starts from the same random numbers; a script that seeds for itself overrides it
 
 
-def run(path: str) -> BaseException | None:
+def run(path: str, arguments: Sequence[str] = ()) -> BaseException | None:
     """Run the file at `path` as `__main__`. Returns what it raised, or None when it came to its end."""
     module = types.ModuleType("__main__")
     module.__file__ = path
     sys.modules["__main__"] = module
-    sys.argv = [path]
+    sys.argv = [path, *arguments]
     sys.path.insert(0, str(Path(path).parent))
     random.seed(SEED)
     np.random.seed(SEED % 2**32)

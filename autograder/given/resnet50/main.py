@@ -1,0 +1,1 @@
+../../../solution/resnet50/main.py

@@ -1,0 +1,1 @@
+../../../solution/resnet50/vgg16_full.py

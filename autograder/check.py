@@ -36,6 +36,7 @@ def check(
     data: Path | None,
     sandbox: str | None,
     verbose: bool,
+    start: str | None = None,
 ) -> int:
     """Check `file` and print what came of it. Returns 0 when all required checks pass, 1 when some failed.
 
@@ -47,7 +48,8 @@ def check(
         protocol: "full", "preview", or None for full where there is a GPU.
         data: a prepared dataset's folder, or a folder of such; None: the kit's own.
         sandbox: "bwrap", "none", or None for bubblewrap.
-        verbose: print every check, every failure in full and the table of layers.
+        verbose: print every check, every failure in full, the table of layers and that of entries that differ.
+        start: a checkpoint that the training goes on from, "none", or None for the homework's own where there is one.
 
     Raises KitError when it can't be checked: no such file, not Python, too large, unreadable, no sandbox.
     """
@@ -66,11 +68,12 @@ def check(
     seconds = time.monotonic() - started
     report = Transcript(file, handed_in, homework, results, verbose)
     if not as_json:
-        report.show(seconds, place, checks.layer_table(observations, homework) if verbose else [])
+        tables = (checks.layer_table(observations, homework), checks.entry_table(observations, homework))
+        report.show(seconds, place, *(tables if verbose else ([], [])))
     trained = None
     if train:
-        setup = _setup(homework, place, protocol, data)
-        trained = _train(handed_in, setup, checks.unmet(results), None if as_json else report)
+        setup = _setup(homework, place, protocol, data, start)
+        trained = _train(handed_in, setup, observations, checks.unmet(results), None if as_json else report)
     if as_json:
         print(json.dumps(_object(file, homework, results, trained), indent=2, ensure_ascii=False))
     return 0 if checks.passed(results) else 1
@@ -128,27 +131,33 @@ def _load_what_is_needed_later(homework: Homework) -> None:
     checks.run(Observations(homework=homework.name, file="", problem="nothing ran"), homework)
 
 
-def _setup(homework: Homework, place: Sandbox, protocol: str | None, data: Path | None) -> "Setup":
+def _setup(homework: Homework, place: Sandbox, protocol: str | None, data: Path | None, start: str | None) -> "Setup":
     """What a training here runs with: full on a GPU, else a preview, unless `protocol` says which."""
-    from autograder import dataset, rubric, supervise
+    from autograder import checkpoint, dataset, rubric, supervise
     from autograder.verdict import Setup, cores
 
     ruled = rubric.load(rubric.PATH, homework.name)
     chosen = homework.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget)
-    return Setup(homework, ruled, chosen, dataset.choose(homework, chosen, data), place, cores())
+    images = dataset.choose(homework, chosen, data)
+    begin, why_not = checkpoint.find(homework, images, start)
+    return Setup(homework, ruled, chosen, images, place, cores(), begin, why_not)
 
 
-def _train(handed_in: Submission, setup: "Setup", unmet: set[str], report: "Transcript | None") -> Trained:
-    from autograder import score, supervise
+def _train(
+    handed_in: Submission, setup: "Setup", seen: Observations, unmet: set[str], report: "Transcript | None"
+) -> Trained:
+    from autograder import score, supervise, verdict
 
-    with Progress(report, setup) as progress:
+    start = verdict.start_of(setup, seen)
+    with Progress(report, setup, start) as progress:
         training = supervise.train(
             setup.homework,
             handed_in,
             setup.dataset,
-            setup.protocol,
+            start.protocol,
             setup.sandbox,
             threads=setup.threads,
+            checkpoint=None if start.checkpoint is None else start.checkpoint.path,
             progress=progress,
         )
     found = None
@@ -163,6 +172,7 @@ def _train(handed_in: Submission, setup: "Setup", unmet: set[str], report: "Tran
         no_points_because=setup.no_points_because,
         outcome=training.outcome,
         message=training.message,
+        started_from=start.words,
         accuracy_percent=percent,
         eval_percent=None if found is None else found.eval_percent,
         as_left_percent=None if found is None else found.as_left_percent,

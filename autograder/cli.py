@@ -59,6 +59,14 @@ DataOption = Annotated[
     str | None,
     typer.Option(metavar="NAME|FOLDER", help="A prepared dataset, by its name or its folder, or a folder of them."),
 ]
+StartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE|none",
+        help="What training goes on from, in a homework that has checkpoints (default: its own, where there is one).",
+    ),
+]
 RootOption = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where datasets are kept (default: data/ of the checkout).")
 ]
@@ -104,6 +112,7 @@ def check(
     train: Annotated[bool, typer.Option("--train", help="Also train under the rules, and tell the tier.")] = False,
     protocol: ProtocolOption = None,
     data: DataOption = None,
+    start: StartOption = None,
     sandbox: SandboxOption = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show every check, every failure in full and the layers.")
@@ -125,6 +134,7 @@ def check(
         data=_dataset_folder(data),
         sandbox=sandbox,
         verbose=verbose,
+        start=start,
     )
     raise typer.Exit(code)
 
@@ -150,6 +160,7 @@ def grade(
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="How many submissions run at the same time.")
     ] = None,
+    start: StartOption = None,
     sandbox: SandboxOption = None,
 ) -> None:
     """Grade a class: points, feedback and a report.
@@ -171,6 +182,7 @@ def grade(
         deadline=deadline,
         workers=workers,
         sandbox=sandbox,
+        start=start,
     )
     raise typer.Exit(code)
 
@@ -191,6 +203,39 @@ def release(
     for name in [homework] if homework else homework_names():
         for path in write(name):
             print(path)
+
+
+@app.command()
+def pretrain(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Which network, as its homework's recipe names it.")],
+    data: DataOption = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, max=10_000, metavar="N", help="Train for so many (default: the recipe's).")
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", help="Instead of training: a state dict, from torch.save or safetensors."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where it goes (default: data/checkpoints/ of the checkout).")
+    ] = None,
+) -> None:
+    """Make the checkpoint that a homework's training goes on from.
+
+    A training that was stopped goes on where it was when the same command is given again. The checkpoint counts for
+    the data that it was trained on, and no other.
+    """
+    from autograder import checkpoint, dataset
+    from autograder import pretrain as command
+
+    given, _ = command.find(model)
+    images = dataset.choose(given, given.full, _dataset_folder(data))
+    folder = out or checkpoint.default_folder()
+    made = command.pretrain(model, images, folder, epochs=epochs, source=source)
+    record = made.record
+    print(f"{made.path}: {record.accuracy_percent:.2f}% of the test images of {record.dataset}, {record.recipe}")
 
 
 @data_app.command()

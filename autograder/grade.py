@@ -16,7 +16,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from autograder import checks, dataset, engine, homework, intake, report, results, rubric, supervise, verdict
+from autograder import (
+    checkpoint,
+    checks,
+    dataset,
+    engine,
+    homework,
+    intake,
+    report,
+    results,
+    rubric,
+    supervise,
+    verdict,
+)
 from autograder import sandbox as sandboxes
 from autograder.display import Display, about
 from autograder.errors import KitError
@@ -43,6 +55,7 @@ def grade(
     deadline: str | None,
     workers: int | None,
     sandbox: str | None,
+    start: str | None = None,
 ) -> int:
     """Grade the class in `submissions` and write everything under `out`. Returns the exit code.
 
@@ -53,6 +66,7 @@ def grade(
         deadline: see `intake.parse_deadline`.
         workers: how many submissions run at a time; None: one on a GPU, else as many as cores.
         sandbox: "bwrap", "none", or None for bubblewrap.
+        start: a checkpoint that trainings go on from, "none", or None for the homework's own where there is one.
 
     Returns 0; 1 when the grader itself failed on somebody; 130 when it was interrupted.
     Raises KitError when something is wrong that nobody should be graded with: before anything runs.
@@ -69,10 +83,10 @@ def grade(
     chosen = given.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget, hours)
     count = workers or _workers(chosen)
     threads = max(1, cores() // count)
-    _say_what_full_would_take(
-        console, given, given.protocol("full", ruled.budget, hours), chosen, class_, protocol, workers
-    )
-    setup = Setup(given, ruled, chosen, dataset.choose(given, chosen, data), place, threads)
+    images = dataset.choose(given, chosen, data)
+    begin, why_not = checkpoint.find(given, images, start)
+    setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not)
+    _say_what_full_would_take(console, given.protocol("full", ruled.budget, hours), setup, class_, protocol, workers)
     with _only_run(out):
         _refuse_to_overwrite_points(out, setup)
         return _Class(class_, setup, out, moment, count, console).run()
@@ -117,9 +131,8 @@ def _workers(protocol: Protocol) -> int:
 
 def _say_what_full_would_take(
     console: Console,
-    given: Homework,
     full: Protocol,
-    chosen: Protocol,
+    setup: Setup,
     class_: intake.Intake,
     asked: str | None,
     workers: int | None,
@@ -130,10 +143,11 @@ def _say_what_full_would_take(
     runs = sum(entry.submission is not None and not entry.late for entry in class_.entries)
     at_a_time = workers or _workers(full)
     threads = max(1, cores() // at_a_time)
-    images = 50_000 * full.epochs
+    given = setup.homework
+    images = 50_000 * (full.epochs if setup.checkpoint is None else given.epochs_from_checkpoint)
     each = min(full.time_box_s, images / (given.images_per_core_s * threads))
     needed = about(each * -(-runs // at_a_time))
-    if chosen.name == "full":
+    if setup.protocol.name == "full":
         console.print(f"no GPU here: {runs} full trainings take {needed} on this CPU, {at_a_time} at a time")
     else:
         console.print(
@@ -232,8 +246,14 @@ class _Class:
         )
         if self.deadline:
             self.console.print(f"deadline {self.deadline.isoformat(sep=' ')}")
-        if setup.sandbox.notice:
-            self.console.print(f"notice: {setup.sandbox.notice}", style="bold")
+        if setup.checkpoint is not None:
+            epochs = setup.homework.epochs_from_checkpoint
+            self.console.print(
+                f"from {setup.checkpoint} for {epochs} epoch{'s' * (epochs != 1)}, where the network fits it"
+            )
+        for notice in (setup.no_checkpoint_because, setup.sandbox.notice):
+            if notice:
+                self.console.print(f"notice: {notice}", style="bold")
         if self.class_.left_out:
             self.console.print(f"not submissions, left out: {', '.join(self.class_.left_out)}")
 

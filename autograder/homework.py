@@ -162,6 +162,28 @@ class Answers:
     scores: tuple[tuple[float, ...], ...]
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How `autograder pretrain` trains a network for a checkpoint.
+
+    SGD with Nesterov momentum 0.9 on shifted and mirrored pictures; the learning rate climbs to `lr` in the first fifth
+    of all steps and falls to 0 in the rest.
+
+    Attributes:
+        model: the network's name, and the checkpoint's.
+        file, network: the file in the solution's folder that has its class, and the class.
+        lr: the highest learning rate.
+    """
+
+    model: str
+    file: str
+    network: str
+    epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+
+
 Block = Literal["pre-activation", "post-activation", "bottleneck"]
 """How a block is built. Two 3x3 convolutions, with BN and ReLU before each and nothing after the sum; or with BN after
 each and a ReLU after the sum. Or a bottleneck: 1x1, 3x3 and 1x1 convolutions, with BN and ReLU after each and nothing
@@ -198,6 +220,8 @@ class Homework:
             the script.
         entries: the entries of the network's state dict, where their names and shapes are the homework's.
         answers: its scores for drawn weights, one for each choice that the homework leaves.
+        recipes: of the networks that checkpoints can be made of. From the one that is called as the homework, a graded
+            training goes on, for `epochs_from_checkpoint`; the given script loads it from its own folder.
     """
 
     name: str
@@ -225,6 +249,8 @@ class Homework:
     given: tuple[str, ...] = ()
     entries: tuple[Entry, ...] = ()
     answers: tuple[Answers, ...] = ()
+    recipes: tuple[Recipe, ...] = ()
+    epochs_from_checkpoint: int = 1
 
     @property
     def stem(self) -> str:

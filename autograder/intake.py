@@ -137,7 +137,7 @@ def _entry(student: str, paths: list[Path], given: Homework, deadline: datetime 
         return Entry(student, error.outcome, error.message.removeprefix(f"{path.parent}/"), None, submitted_at, late)
     record: tuple[Epoch, ...] = ()
     notes: tuple[str, ...] = ()
-    if given.reference is not None:
+    if given.tests_epochs:
         record, notes = _own_record(paths[0], handed_in)
     return Entry(student, READ, "", handed_in, submitted_at, late, record, notes)
 

@@ -128,6 +128,8 @@ class Result(Recorded):
         observations: what the checks looked at; None when nothing ran.
         training: what the proctor saw of the training.
         epochs: how the network did after each epoch, where the homework asks for it.
+        started_from: what the training started from, in words: "nothing", or a checkpoint; "" where the homework has no
+            checkpoints.
         own_epochs: the same as the student's own record has it: shown, and never believed.
         flags: short words for the gradebook: ids of failed checks, "time-box", "no-sandbox", ...
         for_a_person: sentences; each a reason why somebody should look at it.
@@ -159,6 +161,7 @@ class Result(Recorded):
     checks: list[CheckResult] = []
     observations: Observations | None = None
     training: TrainingReport | None = None
+    started_from: str = ""
     epochs: list[Epoch] = []
     own_epochs: list[Epoch] = []
     flags: list[str] = []

@@ -8,6 +8,7 @@ test images leave it after training, in an order that is drawn for this run and 
 import io
 import json
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -105,10 +106,12 @@ def train(
     sandbox: Sandbox,
     *,
     threads: int,
+    checkpoint: Path | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> Training:
     """Train `submission` under the proctor on `dataset`, within the budget of `protocol`, and test its network.
 
+    With a `checkpoint`, the given script finds a copy of it beside itself, under the homework's name.
     `progress` gets {"images", "of", "seconds", "loss"} every two seconds or so while it trains.
     """
     started = time.monotonic()
@@ -122,7 +125,7 @@ def train(
     scores: dict[str, Scores] = {}
     epoch_scores: list[Scores] = []
     device = "cpu"
-    with _run(homework, submission, sandbox, binds, SETUP_S, threads, gpu) as (run, files):
+    with _run(homework, submission, sandbox, binds, SETUP_S, threads, gpu, checkpoint) as (run, files):
         job = {
             "kind": "train",
             "homework": homework.name,
@@ -185,6 +188,7 @@ def _run(
     seconds: float,
     threads: int,
     gpu: bool,
+    checkpoint: Path | None = None,
 ) -> Iterator[tuple[Run, dict[str, str]]]:
     """A proctor at work, and where it finds the submission ("file") and what it runs ("script").
 
@@ -198,6 +202,9 @@ def _run(
         for file, content in {name: submission.script, **homework.given_files()}.items():
             (place / file).write_bytes(content)
             (place / file).chmod(0o644)
+        if checkpoint is not None:
+            beside = shutil.copyfile(checkpoint, place / f"{homework.name}{checkpoint.suffix}")
+            beside.chmod(0o644)
         for path in (Path(folder), place):
             path.chmod(0o755)
         visible = {"/submission": place, "/kit/autograder": package, **binds}

@@ -16,8 +16,8 @@ from autograder.submission import Submission
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-    from autograder.checks import CheckResult, Row
-    from autograder.verdict import Setup
+    from autograder.checks import CheckResult, EntryRow, Row
+    from autograder.verdict import Setup, Start
 
 NARROW = 80
 WIDE = 100
@@ -35,6 +35,7 @@ class Trained:
         dataset: the data's name.
         gives_points: whether such a run counts in a gradebook; `no_points_because` says why not.
         outcome, message: "GRADED", or why there is no accuracy.
+        started_from: "nothing" or a checkpoint, in words; "" where the homework has no checkpoints.
         accuracy_percent: the better one of both passes; None when there is none.
         eval_percent, as_left_percent: in eval mode, and as the script left the network.
         tier, tier_points: the rubric's row that such an accuracy earns.
@@ -47,6 +48,7 @@ class Trained:
     no_points_because: str | None
     outcome: str
     message: str
+    started_from: str
     accuracy_percent: float | None
     eval_percent: float | None
     as_left_percent: float | None
@@ -92,7 +94,7 @@ class Transcript:
         self.results = results
         self.verbose = verbose
 
-    def show(self, seconds: float, place: Sandbox, rows: "list[Row]") -> None:
+    def show(self, seconds: float, place: Sandbox, rows: "list[Row]", entries: "list[EntryRow]") -> None:
         """The list of checks, the first failure in full, what comes after it."""
         self._line(f"{self.homework.name} · {self.homework.title}", f"checked in {seconds:.1f} s, nothing was trained")
         if place.notice:
@@ -102,6 +104,8 @@ class Transcript:
         advice = [result for result in self.results if result.outcome == "advice"]
         if rows:
             self._table(rows)
+        if entries:
+            self._entries(entries)
         for number, result in enumerate(failures):
             if number == 0 or self.verbose:
                 self._explain(result, "Start here: " if number == 0 else "")
@@ -199,6 +203,12 @@ class Transcript:
             if not row.same:
                 self.print(f"      here: {row.theirs or '(none)'}")
 
+    def _entries(self, entries: "list[EntryRow]") -> None:
+        self.print("")
+        self.print("Entries of the state dict that differ: these, and the homework's", style="bold")
+        for row in entries:
+            self._line(f"  ≠ {row.name}", f"{row.theirs_text:>14} {row.ours_text:>14}")
+
     def _paragraph(self, name: str, text: str) -> None:
         self.print(_wrapped(f"  {name:<9} {text}", self.width, " " * 12))
 
@@ -219,19 +229,21 @@ class Transcript:
 class Progress:
     """How far a training is: a bar on a terminal, one line elsewhere, nothing without a report."""
 
-    def __init__(self, report: Transcript | None, setup: "Setup") -> None:
+    def __init__(self, report: Transcript | None, setup: "Setup", start: "Start") -> None:
         self.report = report
         self.setup = setup
+        self.start = start
         self.bar: RichProgress | None = None
 
     def __enter__(self) -> "Progress":
         if self.report is None:
             return self
-        protocol, note = self.setup.protocol, self.setup.no_points_because
+        protocol, note = self.start.protocol, self.setup.no_points_because
         box = f"{protocol.epochs} epochs or {protocol.time_box_s / 60:g} minutes"
         self.report.print("")
         text = f"training on {self.setup.dataset.name}, {protocol.name} protocol, {box}"
-        self.report.print(f"no points: {text}" if note else text)
+        text += f", from {self.start.words}" if self.start.words else ""
+        self.report.print(_wrapped(f"no points: {text}" if note else text, self.report.width, "  "))
         if self.report.console.is_terminal:
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress

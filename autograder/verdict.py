@@ -12,12 +12,13 @@ import os
 import platform
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from autograder import __version__, checks, epochs, results, score, supervise
+from autograder import __version__, checkpoint, checks, epochs, results, score, supervise
+from autograder.checkpoint import Checkpoint
 from autograder.checks import CheckResult
 from autograder.dataset import Dataset
 from autograder.epochs import Epoch
@@ -48,6 +49,8 @@ class Setup:
     dataset: Dataset
     sandbox: Sandbox
     threads: int = 1
+    checkpoint: Checkpoint | None = None  # what trainings go on from, of networks that it fits
+    no_checkpoint_because: str = ""  # "" where there is one, or the homework has none
 
     @property
     def own_data(self) -> bool:
@@ -64,6 +67,20 @@ class Setup:
         if not self.protocol.own_budget:
             return f"the time box was set to {duration(self.protocol.time_box_s)}, not the homework's own"
         return None
+
+
+@dataclass(frozen=True)
+class Start:
+    """What one training starts from, and how long it goes on from there.
+
+    Attributes:
+        checkpoint: None when it starts from nothing.
+        words: the same as pages say it; "" where the homework has no checkpoints.
+    """
+
+    protocol: Protocol
+    checkpoint: Checkpoint | None
+    words: str
 
 
 @dataclass(frozen=True)
@@ -91,6 +108,21 @@ class Graded:
     crash: str = ""
 
 
+def start_of(setup: Setup, seen: Observations) -> Start:
+    """What the training of the network that was `seen` starts from: the checkpoint, where it fits."""
+    if setup.checkpoint is None:
+        return Start(setup.protocol, None, "nothing" if setup.no_checkpoint_because else "")
+    entries = {} if seen.network is None else {name: tuple(shape) for name, shape in seen.network.entries.items()}
+    differs = checkpoint.misfit(setup.checkpoint.entries, entries)
+    if differs:
+        words = (
+            f"nothing, since the network doesn't fit the checkpoint: of its {len(setup.checkpoint.entries)} entries "
+        )
+        return Start(setup.protocol, None, words + differs if entries else "nothing, since no network was seen")
+    shorter = replace(setup.protocol, epochs=setup.homework.epochs_from_checkpoint)
+    return Start(shorter, setup.checkpoint, f"the checkpoint {setup.checkpoint}")
+
+
 def observe(entry: Entry, setup: Setup) -> Observations | str:
     """What the checks look at; or, when the grader failed, the traceback."""
     assert entry.submission is not None
@@ -110,13 +142,15 @@ def train(entry: Entry, setup: Setup, seen: Observations | str, progress: Progre
             # Python reads a file to its end before it runs a line: there is nothing that could be trained.
             message = f"line {seen.syntax_error.line}: {seen.syntax_error.message}"
             return Graded(conclude(entry, setup, Evidence(seen, "SYNTAX", message)), "")
+        start = start_of(setup, seen)
         training = supervise.train(
             setup.homework,
             entry.submission,
             setup.dataset,
-            setup.protocol,
+            start.protocol,
             setup.sandbox,
             threads=setup.threads,
+            checkpoint=None if start.checkpoint is None else start.checkpoint.path,
             progress=progress,
         )
         accuracy, by_epoch = None, []
@@ -146,6 +180,7 @@ def train(entry: Entry, setup: Setup, seen: Observations | str, progress: Progre
 def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
     """The result that follows from the evidence: checks, the rubric's row, points where they may be given."""
     found = checks.run(evidence.observations, setup.homework)
+    start = start_of(setup, evidence.observations)
     percent = None if evidence.accuracy is None else evidence.accuracy.counted_percent
     tier = setup.rubric.decide(percent, checks.unmet(found))
     status: Status = "graded"
@@ -157,6 +192,8 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         status = "no points"
     return replace_fields(
         _decided(entry, setup, status, tier),
+        protocol=_protocol_used(start.protocol),
+        started_from=start.words,
         outcome=evidence.outcome,
         message=evidence.message,
         accuracy=evidence.accuracy,
@@ -164,8 +201,8 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         observations=evidence.observations,
         training=evidence.report,
         epochs=list(evidence.epochs),
-        flags=_flags(setup, evidence, found),
-        for_a_person=_reasons(evidence, setup),
+        flags=_flags(setup, evidence, found, start),
+        for_a_person=_reasons(evidence, start.protocol),
         seconds=evidence.seconds,
         device=evidence.device,
         threads=evidence.threads,
@@ -233,6 +270,7 @@ def evidence_key(entry: Entry, setup: Setup) -> str:
             setup.dataset.name,
             setup.dataset.fingerprint,
             budget,
+            "" if setup.checkpoint is None else setup.checkpoint.record.sha256,
             setup.sandbox.name,
             results.kit_fingerprint("proctor"),
         ]
@@ -244,6 +282,7 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
     because = UNDECIDED if tier is None else setup.no_points_because
     data, protocol = setup.dataset, setup.protocol
     notices = [setup.no_points_because] if setup.no_points_because else []
+    notices += [setup.no_checkpoint_because] if setup.no_checkpoint_because else []
     notices += [setup.sandbox.notice] if setup.sandbox.notice else []
     notices += entry.notes
     file = None
@@ -274,12 +313,7 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
             test_images=protocol.test_count(data.test_count),
             classes=list(data.classes),
         ),
-        protocol=results.ProtocolUsed(
-            name=protocol.name,
-            own_budget=protocol.own_budget,
-            epochs=protocol.epochs,
-            time_box_s=protocol.time_box_s,
-        ),
+        protocol=_protocol_used(protocol),
         rubric=setup.rubric.fingerprint,
         own_epochs=list(entry.own_epochs),
         notices=notices,
@@ -288,12 +322,23 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
     )
 
 
-def _flags(setup: Setup, evidence: Evidence, found: Sequence[CheckResult]) -> list[str]:
+def _protocol_used(protocol: Protocol) -> results.ProtocolUsed:
+    return results.ProtocolUsed(
+        name=protocol.name,
+        own_budget=protocol.own_budget,
+        epochs=protocol.epochs,
+        time_box_s=protocol.time_box_s,
+    )
+
+
+def _flags(setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start: Start) -> list[str]:
     flags = [check.id for check in found if check.outcome == "failed"]
     if evidence.outcome != "GRADED":
         flags.append(evidence.outcome.lower().replace(" ", "-").replace("_", "-"))
     if evidence.report is not None and evidence.report.ended_by == "time":
         flags.append("time-box")
+    if setup.checkpoint is not None and start.checkpoint is None:
+        flags.append("from-nothing")
     return flags + _run_flags(setup)
 
 
@@ -303,14 +348,14 @@ def _run_flags(setup: Setup) -> list[str]:
     return flags + (["no-sandbox"] if setup.sandbox.name == "none" else [])
 
 
-def _reasons(evidence: Evidence, setup: Setup) -> list[str]:
+def _reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
     """Why a person should look at it."""
     reasons = []
     report = evidence.report
     if evidence.observations.problem:
         reasons.append(f"the checks couldn't be run: {evidence.observations.problem}")
     if report is not None and report.ended_by == "time":
-        seen = f"{report.epochs:.3g} of {setup.protocol.epochs} epochs seen"
+        seen = f"{report.epochs:.3g} of {protocol.epochs} epochs seen"
         reached = "" if evidence.accuracy is None else f"; {evidence.accuracy.counted_percent:.1f}%"
         reasons.append(f"the time box ended training after {duration(report.seconds)}; {seen}{reached}")
     explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)

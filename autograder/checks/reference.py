@@ -5,6 +5,7 @@ that no table of layers shows: whether the state dict has the entries asked for,
 answers. The reference itself isn't here: its entries and answers are in the declaration.
 """
 
+from autograder.checks.entries import entry_table
 from autograder.checks.reading import network_of
 from autograder.checks.wording import check, fail, joined, wait
 from autograder.homework import Answers, Homework
@@ -27,10 +28,10 @@ additions); the smallest difference seen of a wrong one is 2e-4."""
 def test_the_state_dict_has_the_entries_of_the_checkpoint(observed: Observations, homework: Homework) -> None:
     """the state dict has the names and shapes of the checkpoint"""
     rows = entry_table(observed, homework)
-    missing = [name for name, theirs, ours in rows if theirs is None]
-    extra = [name for name, theirs, ours in rows if ours is None]
+    missing = [row.name for row in rows if row.theirs is None]
+    extra = [row.name for row in rows if row.ours is None]
     misshapen = [
-        f"`{name}` is {theirs}, not {ours}" for name, theirs, ours in rows if theirs is not None and ours is not None
+        f"`{row.name}` is {row.theirs_text}, not {row.ours_text}" for row in rows if row.name not in (*missing, *extra)
     ]
     parts = [
         f"{len(names)} {words}: {joined([f'`{name}`' for name in names])}"
@@ -68,29 +69,6 @@ def test_equal_weights_give_equal_answers(observed: Observations, homework: Home
             "with the reference's way, and is worth less with another.",
             line=network.line,
         )
-
-
-def entry_table(
-    observed: Observations, homework: Homework
-) -> list[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None]]:
-    """(name, shape of theirs, shape of ours) for each entry that differs; None where there is none.
-
-    Empty where the homework doesn't say which entries there are, and where no network could be looked at.
-    """
-    if observed.network is None or not homework.entries:
-        return []
-    theirs = {name: tuple(shape) for name, shape in observed.network.entries.items()}
-    ours = {entry.name: entry.shape for entry in homework.entries}
-    optional = _left_out(theirs, homework)
-    names = [name for name in dict.fromkeys((*ours, *theirs)) if theirs.get(name) != ours.get(name)]
-    return [(name, theirs.get(name), ours.get(name)) for name in names if name not in optional]
-
-
-def _left_out(theirs: dict[str, tuple[int, ...]], homework: Homework) -> set[str]:
-    """Optional entries of layers that aren't there at all: half a layer is an entry missing."""
-    there = {name.rpartition(".")[0] for name in theirs}
-    optional = [entry.name for entry in homework.entries if entry.optional]
-    return {name for name in optional if name not in theirs and name.rpartition(".")[0] not in there}
 
 
 def _apart(answers: list[list[float]], asked: Answers) -> tuple[float, float]:

@@ -4,7 +4,7 @@ Source: "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), the b
 homework's own text, which has the stride in the first 1x1 convolution and a ReLU after every BN.
 """
 
-from autograder.homework import Answers, AskedOptimizer, Entry, Homework, Protocol, Reference, Stage, Stem
+from autograder.homework import Answers, AskedOptimizer, Entry, Homework, Protocol, Recipe, Reference, Stage, Stem
 
 STAGES = (
     Stage(256, 4, 3, middle=64, halves_last=True),
@@ -68,6 +68,12 @@ HOMEWORK = Homework(
     ),
     hand_in="resnet50_skeleton",
     given=("main.py", "vgg16_full.py"),
+    recipes=(
+        Recipe(
+            "resnet50", "resnet50_skeleton.py", "ResNet50_layer4", epochs=60, batch_size=128, lr=0.1, weight_decay=5e-4
+        ),
+        Recipe("vgg16", "vgg16_full.py", "VGG16", epochs=60, batch_size=128, lr=0.02, weight_decay=5e-4),
+    ),
     entries=_entries(),
     answers=(
         Answers(

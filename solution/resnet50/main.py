@@ -16,9 +16,8 @@ import torch
 import torch.nn as nn
 import torchvision
 import torchvision.transforms as transforms
-from safetensors.torch import load_file, save_file
-
 from resnet50_skeleton import ResNet50_layer4
+from safetensors.torch import load_file, save_file
 from vgg16_full import VGG16
 
 HERE = Path(__file__).resolve().parent
@@ -41,9 +40,9 @@ def load_checkpoint(net, path):
     different = {name: pair for name, pair in shapes.items() if pair[0] != pair[1]}
     if different:
         print(f"{path.name} and the network differ in {len(different)} of {len(shapes)} entries:")
-        print(f"  {'entry':44} {'network':20} checkpoint")
+        print(f"  {'entry':52} {'network':20} checkpoint")
         for name, (in_network, in_checkpoint) in different.items():
-            print(f"  {name:44} {in_network:20} {in_checkpoint}")
+            print(f"  {name:52} {in_network:20} {in_checkpoint}")
         sys.exit("nothing was loaded: build the network with the names and shapes of the checkpoint")
     net.load_state_dict(saved)
 
@@ -77,7 +76,8 @@ def train(net, trainloader, epochs, device, save):
             loss.backward()
             optimizer.step()
             if step % 100 == 0 or step == len(trainloader):
-                print(f"Epoch [{epoch}/{epochs}], Step [{step}/{len(trainloader)}], Loss: {loss.item():.4f}", flush=True)
+                place = f"Epoch [{epoch}/{epochs}], Step [{step}/{len(trainloader)}]"
+                print(f"{place}, Loss: {loss.item():.4f}", flush=True)
         if epoch % EPOCHS_OF_A_RATE == 0:
             rate /= 3
             for group in optimizer.param_groups:

@@ -6,8 +6,8 @@
 # what you build; `vgg16_full.py` is a network without shortcuts to set beside it. Both are complete. The handout,
 # `README.md`, has the drawings.
 #
-# The names `layer`, `downsize`, `make_equal_channel`, `layer1` to `layer4` and `fc` are part of the task: the entries of
-# a checkpoint are called after them.
+# The names `layer`, `downsize`, `make_equal_channel`, `layer1` to `layer4` and `fc` are part of the task: the entries
+# of a checkpoint are called after them.
 
 # %%
 import torch
@@ -43,8 +43,8 @@ def conv3x3(in_channels, out_channels, stride):
 # %% [markdown]
 # ## The block
 #
-# A bottleneck: 1x1 to `middle_channels`, 3x3, 1x1 to `out_channels`, and what comes out of the shortcut is added. Nothing
-# follows the addition.
+# A bottleneck: 1x1 to `middle_channels`, 3x3, 1x1 to `out_channels`, and what comes out of the shortcut is added.
+# Nothing follows the addition.
 
 
 # %%
@@ -94,8 +94,8 @@ class ResidualBlock(nn.Module):
 class ResNet50_layer4(nn.Module):
     def __init__(self, num_classes=10):
         super().__init__()
-        # self.layer1: an nn.Sequential of a 7x7 convolution with 64 channels, stride 2 and padding 3, its BN, a ReLU, and
-        # a 3x3 max pool with stride 2 and padding 1.
+        # self.layer1: an nn.Sequential of a 7x7 convolution with 64 channels, stride 2 and padding 3, its BN, a ReLU,
+        # and a 3x3 max pool with stride 2 and padding 1.
         ### BEGIN SOLUTION
         self.layer1 = nn.Sequential(
             nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3),

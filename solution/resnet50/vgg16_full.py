@@ -18,14 +18,14 @@ class VGG16(nn.Module):
         in_channels = 3
         for group in GROUPS:
             for out_channels in group:
-                layers += [nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1), nn.ReLU(inplace=True)]
+                layers += [nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1), nn.ReLU()]
                 in_channels = out_channels
             layers.append(nn.MaxPool2d(kernel_size=2))
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(
             nn.Linear(512, 512),
             nn.BatchNorm1d(512),
-            nn.ReLU(inplace=True),
+            nn.ReLU(),
             nn.Linear(512, num_classes),
         )
         # Thirteen layers without BN between them: with PyTorch's own initial weights the signal would fade on its way.

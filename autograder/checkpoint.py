@@ -1,0 +1,150 @@
+"""Checkpoints that a training may go on from: two files, NAME.safetensors and its record NAME.json beside it.
+
+Called by `grade` and `check --train`, which look for the homework's own, and by `pretrain`, which writes them. A
+checkpoint belongs to the data it was trained on: on any other it counts for nothing, since it has seen other pictures,
+maybe those of the test. Never imports torch, and never unpickles: safetensors holds names, shapes and numbers only.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from autograder.dataset import Dataset, default_root
+from autograder.errors import KitError, first_line
+from autograder.homework import Homework
+
+SUFFIX = ".safetensors"
+NONE = "none"
+"""What `--checkpoint` takes for no checkpoint."""
+Shapes = dict[str, tuple[int, ...]]
+
+
+class Record(BaseModel):
+    """What is known about a checkpoint.
+
+    Attributes:
+        model: which network it is of.
+        dataset, fingerprint: the data it was trained on, and tested on.
+        accuracy_percent: of its test images, in eval mode.
+        epochs: how many it was trained.
+        recipe: how, in words; of an imported one, where it came from.
+        sha256: of the safetensors file, as hex.
+        made, machine, torch: when, on what and with which version.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    dataset: str
+    fingerprint: str
+    accuracy_percent: Annotated[float, Field(ge=0, le=100)]
+    epochs: int | None = None
+    recipe: str
+    sha256: str
+    made: str
+    machine: str
+    torch: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on disk: its file, what is known about it, and name -> shape of its entries."""
+
+    path: Path
+    record: Record
+    entries: Shapes
+
+    def __str__(self) -> str:
+        return f"{self.path.name} ({self.record.accuracy_percent:.2f}%, SHA-256 {self.record.sha256[:8]})"
+
+
+def default_folder() -> Path:
+    """Where checkpoints are kept unless somebody says otherwise: beside the datasets."""
+    return default_root() / "checkpoints"
+
+
+def load(path: Path) -> Checkpoint:
+    """The checkpoint at `path`, a `.safetensors` file with its record beside it.
+
+    Raises KitError when one of the two is missing or damaged, and when the file isn't the one of the record.
+    """
+    hint = "autograder pretrain makes one; with --from it makes one of a file that you have"
+    if path.suffix != SUFFIX:
+        raise KitError(f"{path}: not a {SUFFIX} file", hint)
+    beside = path.with_suffix(".json")
+    try:
+        record = Record.model_validate_json(beside.read_bytes())
+        found = sha256(path)
+        entries = shapes(path)
+    except ValidationError as error:
+        raise KitError(f"{beside}: not a checkpoint's record ({error.errors()[0]['msg']})", hint) from error
+    except OSError as error:
+        raise KitError(
+            f"{error.filename or path}: can't be read ({error.strerror or first_line(error)})", hint
+        ) from error
+    if found != record.sha256:
+        raise KitError(f"{path}: not the file that {beside.name} is about (another SHA-256)", hint)
+    return Checkpoint(path, record, entries)
+
+
+def shapes(path: Path) -> Shapes:
+    """Name -> shape of every entry of a safetensors file. Raises KitError when it isn't one."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise KitError(f"{path}: not a safetensors file ({first_line(error)})") from error
+
+
+def sha256(path: Path) -> str:
+    """Of the file's bytes, as hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find(homework: Homework, dataset: Dataset, asked: str | None) -> tuple[Checkpoint | None, str]:
+    """The checkpoint that trainings of this run go on from; or None, and why, as a sentence that ends no line.
+
+    `asked`: a file, "none", or None for the homework's own in `default_folder`. ("" for a homework without any.)
+    Raises KitError when the one asked for can't be read, or was trained on other data.
+    """
+    if not homework.recipes:
+        if asked is not None:
+            raise KitError(f"{homework.name} starts from no checkpoint", "leave --checkpoint away")
+        return None, ""
+    so = f"so training starts from nothing, for {homework.full.epochs} epochs"
+    if asked == NONE:
+        return None, f"no checkpoint was wanted, {so}"
+    path = default_folder() / f"{homework.name}{SUFFIX}" if asked is None else Path(asked)
+    if asked is None and not path.exists():
+        return None, f"there is no checkpoint {path.name}, {so}"
+    found = load(path)
+    if found.record.fingerprint != dataset.fingerprint:
+        of = f"{found.record.dataset} ({found.record.fingerprint[:12]})"
+        mine = f"{dataset.name} ({dataset.fingerprint[:12]})"
+        if asked is not None:
+            raise KitError(f"{path}: was trained on {of}, and this run is on {mine}", "choose the data it belongs to")
+        return None, f"the checkpoint {path.name} is of {of}, not of {mine}, {so}"
+    return found, ""
+
+
+def misfit(ours: Shapes, theirs: Shapes) -> str:
+    """How a network's entries differ from a checkpoint's, in words; "" where one can be loaded into the other."""
+    missing = sum(name not in theirs for name in ours)
+    others = sum(name not in ours for name in theirs)
+    misshapen = sum(name in theirs and theirs[name] != shape for name, shape in ours.items())
+    counts = [(missing, "missing"), (others, "under other names"), (misshapen, "of another shape")]
+    return ", ".join(f"{count} {words}" for count, words in counts if count)
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write the record of the checkpoint at `path`, whole or not at all."""
+    from autograder import results
+
+    results.write_text(path.with_suffix(".json"), json.dumps(record.model_dump(), indent=2) + "\n")

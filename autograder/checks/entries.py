@@ -1,0 +1,55 @@
+"""The entries of a network's state dict beside those that the homework asks for.
+
+Called by the check of it, by `check --verbose` and by the feedback page.
+"""
+
+from dataclasses import dataclass
+
+from autograder.homework import Homework
+from autograder.observations import Observations
+
+
+@dataclass(frozen=True)
+class EntryRow:
+    """An entry that isn't the same on both sides: its shape in the student's network and in the homework's."""
+
+    name: str
+    theirs: tuple[int, ...] | None
+    ours: tuple[int, ...] | None
+
+    @property
+    def theirs_text(self) -> str:
+        """The shape, or "missing"."""
+        return _text(self.theirs)
+
+    @property
+    def ours_text(self) -> str:
+        """The shape, or "missing"."""
+        return _text(self.ours)
+
+
+def entry_table(observed: Observations, homework: Homework) -> list[EntryRow]:
+    """The entries that differ: ours first, in the homework's order, then those that only the student has.
+
+    Empty where the homework doesn't say which entries there are, and where no network could be looked at.
+    """
+    if observed.network is None or not homework.entries:
+        return []
+    theirs = {name: tuple(shape) for name, shape in observed.network.entries.items()}
+    ours = {entry.name: entry.shape for entry in homework.entries}
+    left_out = _left_out(theirs, homework)
+    names = [name for name in dict.fromkeys((*ours, *theirs)) if theirs.get(name) != ours.get(name)]
+    return [EntryRow(name, theirs.get(name), ours.get(name)) for name in names if name not in left_out]
+
+
+def _left_out(theirs: dict[str, tuple[int, ...]], homework: Homework) -> set[str]:
+    """Optional entries of layers that aren't there at all: half a layer is an entry missing."""
+    there = {name.rpartition(".")[0] for name in theirs}
+    optional = [entry.name for entry in homework.entries if entry.optional]
+    return {name for name in optional if name.rpartition(".")[0] not in there}
+
+
+def _text(shape: tuple[int, ...] | None) -> str:
+    if shape is None:
+        return "missing"
+    return "x".join(map(str, shape)) or "a number"

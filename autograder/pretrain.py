@@ -1,0 +1,290 @@
+"""Checkpoints, made: a network of the course's own trained by a homework's recipe, or a file that somebody has.
+
+Called by the command `pretrain`. Runs the solution's and the given files' code, never a student's. What a training has
+reached is written after every epoch, and the same command goes on from there; the pictures come in the same order as
+if nothing had happened. Nothing is unpickled: what is read is a safetensors file, or is read with `weights_only`.
+On a GPU it computes in bfloat16, on a CPU in float32.
+"""
+
+import contextlib
+import importlib.util
+import os
+import pickle
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from autograder import checkpoint, homework
+from autograder.checkpoint import Checkpoint, Record
+from autograder.dataset import Dataset, Images, Labels
+from autograder.errors import KitError, first_line
+from autograder.homework import ROOT, Homework, Recipe
+from autograder.verdict import machine
+
+MEAN, SPREAD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's colours
+PADDING = 4  # pixels by which a training picture may be shifted
+CLIMB = 0.2  # of all steps, in which the learning rate rises
+TEST_BATCH = 500
+SEED = 20_151_210
+
+Networks = dict[str, tuple[Homework, Recipe]]
+
+
+def networks() -> Networks:
+    """Model name -> homework and recipe, of all that a checkpoint can be made of."""
+    homeworks = [homework.load(name) for name in homework.homework_names()]
+    return {recipe.model: (given, recipe) for given in homeworks for recipe in given.recipes}
+
+
+def find(model: str) -> tuple[Homework, Recipe]:
+    """The homework and the recipe of `model`. Raises KitError when there is none."""
+    known = networks()
+    if model not in known:
+        raise KitError(f"there is no recipe for {model!r}", f"choose one of: {', '.join(sorted(known))}")
+    return known[model]
+
+
+def pretrain(model: str, dataset: Dataset, folder: Path, *, epochs: int | None, source: Path | None) -> Checkpoint:
+    """Make `folder`/MODEL.safetensors and its record, by training or of `source`; what was there is replaced.
+
+    Args:
+        epochs: in place of the recipe's.
+        source: a state dict: a .safetensors file, or one that torch.save wrote.
+
+    Raises KitError when there is no such model, no solution to take it from, when `source` can't be read or isn't of
+    this network, and when the folder can't be written.
+    """
+    given, recipe = find(model)
+    network = _network(given, recipe)
+    console = Console(highlight=False, markup=False)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if source is not None:
+            words = f"imported from {source.name}, SHA-256 {checkpoint.sha256(source)}"
+            network.load_state_dict(_imported(source, network))
+            network.to(device)
+            trained = None
+        else:
+            trained = epochs or recipe.epochs
+            recipe = replace(recipe, epochs=trained)
+            words = _words(recipe)
+            _train(network, recipe, dataset, folder / f"{model}.partial", device, console)
+        accuracy = _accuracy(network, dataset.test_images, dataset.test_labels, device)
+        path = folder / f"{model}{checkpoint.SUFFIX}"
+        _write(network, path)
+        record = Record(
+            model=model,
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            accuracy_percent=round(accuracy, 2),
+            epochs=trained,
+            recipe=words,
+            sha256=checkpoint.sha256(path),
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            machine=machine(device.type),
+            torch=torch.__version__,
+        )
+        checkpoint.write_record(path, record)
+        (folder / f"{model}.partial").unlink(missing_ok=True)
+    except OSError as error:
+        raise KitError(f"{error.filename or folder}: {error.strerror or first_line(error)}") from error
+    return checkpoint.load(path)
+
+
+def _words(recipe: Recipe) -> str:
+    return (
+        f"{recipe.epochs} epochs from nothing of SGD with Nesterov momentum 0.9, batches of {recipe.batch_size}, "
+        f"weight decay {recipe.weight_decay:g}, learning rate up to {recipe.lr:g} in the first {CLIMB:.0%} of all "
+        f"steps and down to 0 in the rest, pictures shifted by up to {PADDING} pixels and mirrored"
+    )
+
+
+def _network(given: Homework, recipe: Recipe) -> nn.Module:
+    """A fresh network of the solution's class, from a seed of its own."""
+    path = ROOT / "solution" / given.name / recipe.file
+    spec = importlib.util.spec_from_file_location(path.stem, path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        raise KitError(f"{path}: no such file", "a checkpoint is trained in a checkout, which has the solution")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    torch.manual_seed(SEED)
+    network: nn.Module = getattr(module, recipe.network)()
+    return network
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+def _train(
+    network: nn.Module, recipe: Recipe, dataset: Dataset, partial: Path, device: torch.device, console: Console
+) -> None:
+    network.to(device)
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=recipe.lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
+    )
+    images, labels = _on_device(dataset.train_images, dataset.train_labels, device)
+    steps = len(labels) // recipe.batch_size
+    belongs = {"recipe": asdict(recipe), "fingerprint": dataset.fingerprint}
+    done = _go_on(partial, belongs, network, optimizer, device)
+    if done:
+        console.print(f"{partial.name}: goes on after epoch {done}")
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} steps"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(recipe.model, total=recipe.epochs * steps, completed=done * steps)
+        for epoch in range(done, recipe.epochs):
+            started, total = time.monotonic(), torch.zeros((), device=device)
+            network.train()
+            random = torch.Generator(device=device).manual_seed(SEED + epoch)
+            order = torch.randperm(len(labels), generator=random, device=device)
+            for step in range(steps):
+                share = (epoch * steps + step) / (recipe.epochs * steps)
+                for group in optimizer.param_groups:
+                    group["lr"] = recipe.lr * float(np.interp(share, [0, CLIMB, 1], [0.05, 1, 0]))
+                batch = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+                with _precision(device):
+                    scores = network(_prepared(_varied(images[batch], random)))
+                loss = nn.functional.cross_entropy(scores.float(), labels[batch])
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                total += loss.detach()
+                progress.update(bar, advance=1)
+            mean = float(total) / steps
+            if not np.isfinite(mean):
+                raise KitError(f"{recipe.model}: the loss is no number in epoch {epoch + 1}", "the rate is too high")
+            _keep(partial, belongs, epoch + 1, network, optimizer)
+            accuracy = _accuracy(network, dataset.test_images, dataset.test_labels, device)
+            seconds = time.monotonic() - started
+            console.print(
+                f"epoch {epoch + 1:3} of {recipe.epochs}: loss {mean:.4f}, {accuracy:.2f}% of the test images, "
+                f"{seconds:.0f} s"
+            )
+
+
+def _on_device(images: Images, labels: Labels, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(N, 3, 32, 32) uint8 and (N,) int64. 50,000 images are 154 MB."""
+    pictures = torch.from_numpy(np.ascontiguousarray(np.asarray(images).transpose(0, 3, 1, 2)))
+    return pictures.to(device), torch.from_numpy(np.array(labels)).to(device)
+
+
+def _varied(images: Tensor, random: torch.Generator) -> Tensor:
+    """Each image shifted by up to `PADDING` pixels, with black coming in, and half of them mirrored."""
+    count, _, side, _ = images.shape
+    padded = nn.functional.pad(images, (PADDING,) * 4)
+    starts = torch.randint(2 * PADDING + 1, (2, count, 1), generator=random, device=images.device)
+    rows, columns = starts + torch.arange(side, device=images.device)
+    mirrored = torch.rand((count, 1), generator=random, device=images.device) < 0.5
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    each = torch.arange(count, device=images.device)[:, None, None]
+    return padded[each, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _prepared(images: Tensor) -> Tensor:
+    """Of uint8 to float32, with each colour's mean taken off and its spread divided out."""
+    mean, spread = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in (MEAN, SPREAD))
+    return (images.float() / 255 - mean) / spread
+
+
+def _accuracy(network: nn.Module, images: Images, labels: Labels, device: torch.device) -> float:
+    """Percent of the images that it recognises, in eval mode and float32."""
+    network.eval()
+    right = 0
+    with torch.no_grad():
+        for start in range(0, len(labels), TEST_BATCH):
+            pictures, truth = _on_device(images[start : start + TEST_BATCH], labels[start : start + TEST_BATCH], device)
+            right += int((network(_prepared(pictures)).argmax(dim=1) == truth).sum())
+    return 100 * right / len(labels)
+
+
+@contextlib.contextmanager
+def _precision(device: torch.device) -> Iterator[None]:
+    with torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext():
+        yield
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def _keep(partial: Path, belongs: dict[str, Any], epochs: int, network: nn.Module, optimizer: Any) -> None:
+    state = {**belongs, "epochs": epochs, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
+    temporary = partial.with_suffix(".writing")
+    with temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(partial)
+
+
+def _go_on(partial: Path, belongs: dict[str, Any], network: nn.Module, optimizer: Any, device: torch.device) -> int:
+    """Load what an earlier run has reached; how many epochs that is. Another recipe's or other data's is left alone."""
+    if not partial.exists():
+        return 0
+    state = _unpickled(partial, device)
+    if {name: state.get(name) for name in belongs} != belongs:
+        raise KitError(
+            f"{partial}: was begun with another recipe or on other data",
+            "remove it, or ask for the same epochs and data to go on",
+        )
+    network.load_state_dict(state["network"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["epochs"])
+
+
+def _unpickled(path: Path, device: torch.device) -> dict[str, Any]:
+    """What torch.save wrote, where it holds tensors, numbers and texts and nothing else."""
+    try:
+        found = torch.load(path, map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError) as error:
+        raise KitError(
+            f"{path}: not a file of plain tensors ({first_line(error)})",
+            "a file that needs its own classes is never loaded: save the state dict instead",
+        ) from error
+    if not isinstance(found, dict):
+        raise KitError(f"{path}: holds a {type(found).__name__}, not a state dict")
+    return found
+
+
+def _imported(source: Path, network: nn.Module) -> dict[str, Tensor]:
+    """The state dict in `source`, when it is one of `network`."""
+    if source.suffix == checkpoint.SUFFIX:
+        from safetensors.torch import load_file
+
+        checkpoint.shapes(source)  # says what is wrong with it
+        state: dict[str, Any] = load_file(source)
+    else:
+        state = _unpickled(source, torch.device("cpu"))
+        state = next((state[key] for key in ("state_dict", "model") if isinstance(state.get(key), dict)), state)
+    state = {str(name).removeprefix("module."): value for name, value in state.items()}  # as DataParallel names them
+    theirs = {name: tuple(value.shape) for name, value in state.items() if isinstance(value, Tensor)}
+    ours = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    if theirs != ours or len(theirs) < len(state):
+        for name in [name for name in (*ours, *(set(theirs) - set(ours))) if ours.get(name) != theirs.get(name)]:
+            print(f"  {name:44} network {ours.get(name, 'missing')!s:20} file {theirs.get(name, 'missing')}")
+        raise KitError(
+            f"{source}: not this network's: of its {len(ours)} entries {checkpoint.misfit(ours, theirs) or 'some'} "
+            "differ",
+            "names and shapes have to be the same, one by one",
+        )
+    return state
+
+
+def _write(network: nn.Module, path: Path) -> None:
+    """The state dict as safetensors, whole or not at all."""
+    from safetensors.torch import save_file
+
+    temporary = path.with_suffix(".writing")
+    save_file({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, temporary)
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    temporary.chmod(0o644)
+    temporary.replace(path)

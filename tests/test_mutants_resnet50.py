@@ -1,0 +1,404 @@
+"""Every mistake that resnet50 is known for, planted alone in a right script: its own check alone finds it."""
+
+from pathlib import Path
+
+import pytest
+from mutants import Mutant, assert_caught_alone, mutant, results_of
+
+from autograder.checks import CheckResult
+from autograder.homework import load
+
+pytestmark = pytest.mark.slow
+
+RESNET50 = load("resnet50")
+RIGHT = (Path(__file__).parent / "scripts" / "resnet50_right.py").read_text()
+
+# the convolutions
+CONV1X1 = "    conv = nn.Conv2d(cin, cout, 1, stride)\n    return nn.Sequential(conv, nn.BatchNorm2d(cout), nn.ReLU())\n"
+CONV3X3 = """    conv = nn.Conv2d(cin, cout, 3, stride, padding=1)
+    return nn.Sequential(conv, nn.BatchNorm2d(cout), nn.ReLU())
+"""
+# the block
+STRIDE = "        stride = 2 if downsample else 1\n"
+REDUCE = "        reduce = conv1x1(cin, mid, stride)\n"
+SPATIAL = "        spatial = conv3x3(mid, mid, 1)\n"
+EXPAND = "        expand = conv1x1(mid, cout, 1)\n"
+LAYER = "        self.layer = nn.Sequential(reduce, spatial, expand)\n"
+DOWNSIZE = "            self.downsize = conv1x1(cin, cout, 2)\n"
+EQUAL = "            self.make_equal_channel = conv1x1(cin, cout, 1)\n"
+MADE_SHORTCUT = f"        if downsample:\n{DOWNSIZE}        else:\n{EQUAL}"
+BRANCH_RUN = "        out = self.layer(x)\n"
+DOWNSIZE_RUN = "            shortcut = self.downsize(x)\n"
+EQUAL_RUN = "            shortcut = self.make_equal_channel(x)\n"
+SHORTCUT_RUN = f"        if self.downsample:\n{DOWNSIZE_RUN}        else:\n{EQUAL_RUN}"
+SUM = "        return out + shortcut\n"
+# the network
+STEM = "        conv = nn.Conv2d(3, 64, 7, stride=2, padding=3)\n"
+STEM_POOL = "        pool = nn.MaxPool2d(3, stride=2, padding=1)\n"
+LAYER1 = "        self.layer1 = nn.Sequential(conv, nn.BatchNorm2d(64), nn.ReLU(), pool)\n"
+LAYER2 = "        self.layer2 = self.stage(64, 64, 256, 3, True)\n"
+LAYER3 = "        self.layer3 = self.stage(256, 128, 512, 4, True)\n"
+LAYER4 = "        self.layer4 = self.stage(512, 256, 1024, 6, False)\n"
+POOL = "        self.avgpool = nn.AvgPool2d(2)\n"
+GLOBAL_POOL = "        self.avgpool = nn.AdaptiveAvgPool2d(1)\n"
+FC = "        self.fc = nn.Linear(1024, num_classes)\n"
+LAST = "            last = number == count - 1\n"
+BLOCK = "            blocks.append(ResidualBlock(cin, mid, cout, halves and last))\n"
+MADE_BLOCKS = f"""        blocks = []
+        for number in range(count):
+{LAST}{BLOCK}            cin = cout
+"""
+LAYER1_RUN = "        x = self.layer1(x)\n"
+LAYER2_RUN = "        x = self.layer2(x)\n"
+LAYER3_RUN = "        x = self.layer3(x)\n"
+LAYER4_RUN = "        x = self.layer4(x)\n"
+POOL_RUN = "        x = self.avgpool(x)\n"
+FLAT = "        x = x.view(x.size(0), -1)\n"
+ANSWER = "        return self.fc(x)\n"
+
+SHARED_BLOCKS = """        blocks = [ResidualBlock(cin, mid, cout)]
+        blocks += [ResidualBlock(cout, mid, cout)] * (count - 1 - halves)
+        if halves:
+            blocks += [ResidualBlock(cout, mid, cout, True)]
+"""
+FIRST_AND_THIRD_SHARED = "            self.layer = nn.Sequential(reduce, spatial, reduce if cin == mid == cout else expand)\n"
+WITHIN = f"""        x = self.layer[0](x)
+        out = self.layer[2](self.layer[1](x))
+{SHORTCUT_RUN}"""
+MADE_WITHIN = """        if downsample:
+            self.downsize = conv1x1(mid, cout, 1)
+        else:
+            self.make_equal_channel = conv1x1(mid, cout, 1)
+"""
+POOLED = """        if downsample:
+            self.downsize = nn.MaxPool2d(2)
+        else:
+            self.make_equal_channel = conv1x1(cin, cout, 1)
+"""
+POOLED_AND_PROJECTED = "            self.downsize = nn.Sequential(nn.AvgPool2d(2), conv1x1(cin, cout, 1))\n"
+THREE_BY_THREE = "            self.make_equal_channel = conv3x3(cin, cout, 1)\n"
+BOTH_MADE = """        self.downsize = conv1x1(cin, cout, 2)
+        self.make_equal_channel = conv1x1(cin, cout, 1)
+"""
+NORM_FIRST = """    conv = nn.Conv2d(cin, cout, 3, stride, padding=1)
+    return nn.Sequential(nn.BatchNorm2d(cin), nn.ReLU(), conv)
+"""
+REVERSED_RUN = """        x = self.layer4[0](x)
+        for block in self.layer4[:0:-1]:
+            x = block(x)
+"""
+MIDDLE_EXCHANGED = """        x = self.layer3[2](self.layer3[0](x))
+        x = self.layer3[3](self.layer3[1](x))
+"""
+AROUND_TWO = """        x = self.layer4[0](x)
+        x = x + self.layer4[2].layer(self.layer4[1].layer(x))
+        x = self.layer4[5](self.layer4[4](self.layer4[3](x)))
+"""
+
+
+def eps(lines: str) -> tuple[str, str]:
+    return lines, lines.replace("BatchNorm2d(cout)", "BatchNorm2d(cout, eps=1e-3)")
+
+
+def without(lines: str, part: str) -> tuple[str, str]:
+    return lines, lines.replace(part, "")
+
+
+MUTANTS = [
+    # the file
+    mutant("a blank in the block", "blanks", "(line", (LAYER, "        self.layer = ...\n")),
+    mutant("a blank for the shortcut", "blanks", "(line", (DOWNSIZE, "            self.downsize = ...\n")),
+    mutant("a blank for the sum", "blanks", "(line", (SUM, "        return ...\n")),
+    mutant("a blank in the helper", "blanks", "(line", (CONV1X1, "    return ...\n")),
+    mutant("a blank for a layer", "blanks", "(line", (LAYER3, "        self.layer3 = ...\n")),
+    mutant(
+        "no default for the classes",
+        "builds",
+        "TypeError",
+        ("    def __init__(self, num_classes=10):\n", "    def __init__(self, num_classes):\n"),
+    ),
+    mutant("a name that isn't there", "builds", "NameError", (EXPAND, EXPAND.replace("conv1x1", "conv1_1"))),
+    mutant("another name for the network", "runs", "ImportError", ("class ResNet50_layer4(", "class ResNet50(")),
+    mutant("a crash below the network", "runs", "NameError", (ANSWER, ANSWER + "\n\nprint(net)\n")),
+    # the answer
+    mutant("the block's input channels forgotten", "output-shape", "RuntimeError", ("            cin = cout\n", "")),
+    mutant("the stages don't fit", "output-shape", "RuntimeError", (LAYER3, LAYER3.replace("256,", "128,"))),
+    mutant(
+        "channels in another order",
+        "output-shape",
+        "RuntimeError",
+        (BLOCK, BLOCK.replace("cin, mid, cout", "cin, cout, mid")),
+    ),
+    mutant("no stride in downsize", "output-shape", "RuntimeError", (DOWNSIZE, DOWNSIZE.replace(", 2)", ", 1)"))),
+    mutant("no stride in the branch", "output-shape", "RuntimeError", (STRIDE, "        stride = 1\n")),
+    mutant("no projection", "output-shape", "RuntimeError", (EQUAL_RUN, "            shortcut = x\n")),
+    mutant(
+        "one shortcut for both variants",
+        "output-shape",
+        "AttributeError",
+        (SHORTCUT_RUN, "        shortcut = self.make_equal_channel(x)\n"),
+    ),
+    mutant("no padding in the block", "output-shape", "RuntimeError", (CONV3X3, CONV3X3.replace("padding=1", "padding=0"))),
+    mutant("squeeze takes a batch of 1 away", "output-shape", "batch of 1", (FLAT, "        x = x.squeeze()\n")),
+    mutant("not flattened", "output-shape", "RuntimeError", (FLAT, "")),
+    mutant("no pool, linear layer of 1,024", "output-shape", "RuntimeError", (POOL_RUN, "")),
+    mutant("a thousand classes", "output-shape", "(1, 1000)", ("num_classes=10", "num_classes=1000")),
+    mutant("nothing returned", "output-shape", "NoneType", (ANSWER, "        self.fc(x)\n")),
+    # shapes
+    mutant(
+        "strides of the two variants exchanged",
+        "stage-shapes",
+        "256x4x4",
+        (STRIDE, "        stride = 1 if downsample else 2\n"),
+        (DOWNSIZE, DOWNSIZE.replace("2)", "1)")),
+        (EQUAL, EQUAL.replace("1)", "2)")),
+        (POOL, GLOBAL_POOL),
+    ),
+    mutant("the first block of a stage downsamples", "stage-shapes", "256x4x4", (LAST, "            last = number == 0\n")),
+    mutant("no block downsamples", "stage-shapes", "512x8x8", (BLOCK, BLOCK.replace("halves and last", "False")), (POOL, GLOBAL_POOL)),
+    mutant(
+        "stage 4 downsamples",
+        "stage-shapes",
+        "1024x1x1",
+        (LAYER4, LAYER4.replace("False", "True")),
+        (POOL, GLOBAL_POOL),
+    ),
+    mutant(
+        "every block of a stage downsamples",
+        "stage-shapes",
+        "256x2x2",
+        (BLOCK, BLOCK.replace("halves and last", "halves")),
+        (POOL, GLOBAL_POOL),
+    ),
+    mutant(
+        "padding 4, then none in the pool",
+        "stage-shapes",
+        "64x17x17",
+        (STEM, STEM.replace("padding=3", "padding=4")),
+        (STEM_POOL, STEM_POOL.replace("padding=1", "padding=0")),
+    ),
+    mutant(
+        "padding 5, then none in the pool",
+        "stage-shapes",
+        "64x18x18",
+        (STEM, STEM.replace("padding=3", "padding=5")),
+        (STEM_POOL, STEM_POOL.replace("padding=1", "padding=0")),
+    ),
+    mutant(
+        "no padding in the first convolution",
+        "stage-shapes",
+        "64x13x13",
+        (STEM, STEM.replace("padding=3", "padding=0")),
+        (POOL, GLOBAL_POOL),
+    ),
+    mutant(
+        "no padding in the pool",
+        "stage-shapes",
+        "256x7x7",
+        (STEM_POOL, STEM_POOL.replace("padding=1", "padding=0")),
+        (POOL, GLOBAL_POOL),
+    ),
+    mutant("the pool's map rounded up", "stage-shapes", "256x9x9", (STEM_POOL, STEM_POOL.replace("padding=1", "padding=1, ceil_mode=True")), (POOL, GLOBAL_POOL)),
+    mutant("stride 1 in the first convolution", "stage-shapes", "64x32x32", (STEM, STEM.replace("stride=2", "stride=1")), (POOL, GLOBAL_POOL)),
+    mutant("no pool in layer 1", "stage-shapes", "256x16x16", (LAYER1, LAYER1.replace(", pool)", ")")), (STEM_POOL, ""), (POOL, GLOBAL_POOL)),
+    mutant(
+        "no padding in the 3x3 convolutions of stage 2",
+        "stage-shapes",
+        "256x6x6",
+        (SPATIAL, "        spatial = conv3x3(mid, mid, 1)\n        if mid == 64:\n            spatial[0].padding = (0, 0)\n"),
+        (EQUAL, "            self.make_equal_channel = conv1x1(cin, cout, 1) if mid != 64 else nn.Sequential(nn.ZeroPad2d(-1), conv1x1(cin, cout, 1))\n"),
+        (POOL, GLOBAL_POOL),
+    ),
+    mutant("512 channels from stage 2", "stage-shapes", "512x8x8", (LAYER2, LAYER2.replace("256", "512")), (LAYER3, LAYER3.replace("256, 128, 512", "512, 128, 1024")), (LAYER4, LAYER4.replace("512", "1024"))),
+    mutant("stage 4 keeps its channels", "stage-shapes", "512x2x2", (LAYER4, LAYER4.replace("1024", "512")), (FC, FC.replace("1024", "512"))),
+    # layers
+    mutant("3, 4 and 5 blocks", "layers", "no such layer", (LAYER4, LAYER4.replace("6,", "5,"))),
+    mutant("2, 4 and 6 blocks", "layers", "no such layer", (LAYER2, LAYER2.replace("3,", "2,"))),
+    mutant("a block too many in stage 3", "layers", "conv 1x1", (LAYER3, LAYER3.replace("4,", "5,"))),
+    mutant("another width in the middle", "layers", "256 to 128", (LAYER2, LAYER2.replace("64, 64, 256", "64, 128, 256"))),
+    mutant(
+        "a first convolution of 3x3", "layers", "conv 3x3, 3 to 64", (STEM, STEM.replace("7,", "3,").replace("padding=3", "padding=1"))
+    ),
+    mutant("a first convolution of 5x5", "layers", "conv 5x5", (STEM, STEM.replace("7,", "5,").replace("padding=3", "padding=2"))),
+    mutant("an average pool in layer 1", "layers", "average pool", (STEM_POOL, STEM_POOL.replace("Max", "Avg"))),
+    mutant("a max pool of 2x2 in layer 1", "layers", "max pool 2x2", (STEM_POOL, "        pool = nn.MaxPool2d(2)\n")),
+    mutant("kernels of 5 in the middle", "layers", "conv 5x5", (CONV3X3, CONV3X3.replace("3, stride, padding=1", "5, stride, padding=2"))),
+    mutant("kernels of 1 in the middle", "layers", "conv 1x1", (SPATIAL, SPATIAL.replace("3x3", "1x1"))),
+    mutant("dilated convolutions", "layers", "padding 2", (CONV3X3, CONV3X3.replace("padding=1", "padding=2, dilation=2"))),
+    mutant("reflected borders", "layers", "padding 0", (CONV3X3, CONV3X3.replace("padding=1", 'padding=1, padding_mode="reflect"'))),
+    mutant("a max pool at the end", "layers", "max pool 2x2", (POOL, "        self.avgpool = nn.MaxPool2d(2)\n")),
+    mutant("no pool, linear layer of 4,096", "layers", "4096 to 10", (POOL_RUN, ""), (POOL, ""), (FC, FC.replace("1024", "4096"))),
+    mutant(
+        "two linear layers",
+        "layers",
+        "linear, 1024 to 1024",
+        (FC, "        self.fc = nn.Sequential(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, num_classes))\n"),
+    ),
+    mutant("softmax at the end", "layers", "softmax", (ANSWER, "        return self.fc(x).softmax(dim=1)\n")),
+    mutant("ReLU at the end", "layers", "relu after", (ANSWER, "        return self.fc(x).relu()\n")),
+    # weights
+    mutant("one block for several places of a stage", "own-weights", "used at", (MADE_BLOCKS, SHARED_BLOCKS)),
+    mutant(
+        "one helper's convolution for both ends of a block",
+        "own-weights",
+        "`layer4.1.layer.0.0`",
+        (EQUAL, EQUAL.replace("conv1x1(cin, cout, 1)", "self.layer[2] if cin == mid else conv1x1(cin, cout, 1)")),
+    ),
+    # gradients
+    mutant("both shortcuts made in every block", "gradients", "never called", (MADE_SHORTCUT, BOTH_MADE)),
+    mutant("the shortcut made and not used", "gradients", "never called", (SHORTCUT_RUN + SUM, "        return out\n")),
+    mutant("the shortcut run and not added", "gradients", "nothing uses the result", (SUM, "        return out\n")),
+    mutant("a layer that is never called", "gradients", "never called", (POOL, POOL + "        self.spare = conv1x1(1024, 1024, 1)\n")),
+    mutant("layer 4 left out", "gradients", "never called", (LAYER4_RUN, ""), (FC, FC.replace("1024", "512"))),
+    mutant("the branch thrown away", "gradients", "nothing uses the result", (SUM, "        return shortcut\n")),
+    mutant("the branch detached", "gradients", "cut off", (SUM, "        return out.detach() + shortcut\n")),
+    # conv-norm-relu
+    mutant("no ReLU in conv3x3", "conv-norm-relu", "`layer2.0.layer.2.0`", without(CONV3X3, ", nn.ReLU()")),
+    mutant("no ReLU in conv1x1", "conv-norm-relu", "`layer2.0.layer.1.0`", without(CONV1X1, ", nn.ReLU()")),
+    mutant("no BN in conv1x1", "conv-norm-relu", "followed by a ReLU", without(CONV1X1, ", nn.BatchNorm2d(cout)")),
+    mutant("no BN in conv3x3", "conv-norm-relu", "followed by a ReLU", without(CONV3X3, ", nn.BatchNorm2d(cout)")),
+    mutant("no BN in layer 1", "conv-norm-relu", "followed by a ReLU", without(LAYER1, ", nn.BatchNorm2d(64)")),
+    mutant("no ReLU in layer 1", "conv-norm-relu", "maxpool", without(LAYER1, ", nn.ReLU()")),
+    mutant("the pool before the ReLU in layer 1", "conv-norm-relu", "maxpool", (LAYER1, LAYER1.replace("nn.ReLU(), pool", "pool, nn.ReLU()"))),
+    mutant("BN before the convolution", "conv-norm-relu", "followed by", (CONV3X3, NORM_FIRST)),
+    mutant(
+        "ReLU before BN",
+        "conv-norm-relu",
+        "followed by a ReLU",
+        (CONV3X3, CONV3X3.replace("nn.BatchNorm2d(cout), nn.ReLU()", "nn.ReLU(), nn.BatchNorm2d(cout)")),
+    ),
+    mutant("ReLU after the addition", "conv-norm-relu", "the sum of a block", (SUM, "        return (out + shortcut).relu()\n")),
+    mutant(
+        "no ReLU in the shortcut",
+        "conv-norm-relu",
+        "followed by an addition",
+        (EQUAL, EQUAL.replace("conv1x1(cin, cout, 1)", "conv1x1(cin, cout, 1)[:2]")),
+    ),
+    mutant(
+        "no ReLU at the end of the branch, as in the paper",
+        "conv-norm-relu",
+        "followed by an addition",
+        (EXPAND, EXPAND.replace("conv1x1(mid, cout, 1)", "conv1x1(mid, cout, 1)[:2]")),
+    ),
+    mutant("a leaky ReLU", "conv-norm-relu", "leaky_relu", (CONV3X3, CONV3X3.replace("ReLU", "LeakyReLU"))),
+    mutant("ReLU6", "conv-norm-relu", "hardtanh", (CONV1X1, CONV1X1.replace("ReLU", "ReLU6"))),
+    # downsampling
+    mutant(
+        "stride in the 3x3 convolution",
+        "downsampling",
+        "`layer2.2.layer.1.0`",
+        (REDUCE, REDUCE.replace("stride", "1")),
+        (SPATIAL, SPATIAL.replace("1)", "stride)")),
+    ),
+    mutant(
+        "stride in the last 1x1 convolution",
+        "downsampling",
+        "`layer2.2.layer.2.0`",
+        (REDUCE, REDUCE.replace("stride", "1")),
+        (EXPAND, EXPAND.replace("1)", "stride)")),
+    ),
+    mutant("the second of three blocks downsamples", "downsampling", "number 2", (LAST, "            last = number == 1\n")),
+    mutant("the last but one of each stage downsamples", "downsampling", "number 2", (LAST, "            last = number == count - 2\n")),
+    # skip
+    mutant("no shortcut at all", "skip", "no shortcut goes around", (MADE_SHORTCUT, ""), (SHORTCUT_RUN + SUM, "        return out\n")),
+    mutant("shortcuts in blocks that don't downsample alone", "skip", "no shortcut goes around", (DOWNSIZE, "            pass\n"), (DOWNSIZE_RUN, "            return out\n")),
+    mutant("a 3x3 convolution as shortcut", "skip", "a 3x3 convolution", (EQUAL, THREE_BY_THREE)),
+    mutant("a 3x3 convolution to downsize", "skip", "a 3x3 convolution", (DOWNSIZE, DOWNSIZE.replace("1x1", "3x3"))),
+    mutant("downsized by a max pool", "skip", "maxpool", (MADE_SHORTCUT, POOLED)),
+    mutant("downsized by a pool, then projected", "skip", "avgpool", (DOWNSIZE, POOLED_AND_PROJECTED)),
+    mutant(
+        "every second pixel", "skip", "slice", (DOWNSIZE, "            pass\n"), (DOWNSIZE_RUN, "            shortcut = x[:, :, ::2, ::2]\n")
+    ),
+    mutant("a shortcut from within the block", "skip", "within the block", (MADE_SHORTCUT, MADE_WITHIN), (BRANCH_RUN + SHORTCUT_RUN, WITHIN)),
+    mutant("two convolutions on the shortcut", "skip", "convolution", (DOWNSIZE, DOWNSIZE.replace("conv1x1(cin, cout, 2)", "nn.Sequential(conv1x1(cin, cout, 2), conv1x1(cout, cout, 1))"))),
+    mutant("a product for the sum", "skip", "no shortcut goes around", (SUM, "        return out * shortcut\n")),
+    mutant("a difference for the sum", "skip", "no shortcut goes around", (SUM, "        return out - shortcut\n")),
+    mutant(
+        "a shortcut around two blocks",
+        "skip",
+        "around 2 blocks",
+        (EQUAL, "            self.make_equal_channel = conv1x1(cin, cout, 1) if cin != cout else nn.Identity()\n"),
+        (LAYER4_RUN, AROUND_TWO),
+    ),
+    # parameters
+    mutant("no biases in conv1x1", "parameters", "fewer; no bias in", (CONV1X1, CONV1X1.replace("stride)", "stride, bias=False)"))),
+    mutant("no biases in conv3x3", "parameters", "fewer; no bias in", (CONV3X3, CONV3X3.replace("padding=1", "padding=1, bias=False"))),
+    mutant("no bias in the first convolution", "parameters", "64 fewer; no bias in `layer1.0`", (STEM, STEM.replace("padding=3", "padding=3, bias=False"))),
+    mutant("no bias in the linear layer", "parameters", "10 fewer; no bias in `fc`", (FC, FC.replace("num_classes", "num_classes, bias=False"))),
+    mutant("BN without weights", "parameters", "fewer", (CONV3X3, CONV3X3.replace("BatchNorm2d(cout)", "BatchNorm2d(cout, affine=False)"))),
+    mutant("grouped convolutions", "parameters", "fewer", (CONV3X3, CONV3X3.replace("padding=1", "padding=1, groups=2"))),
+    mutant(
+        "a scale on the answer",
+        "parameters",
+        "1 more; not among",
+        (FC, FC + "        self.scale = nn.Parameter(self.fc.weight.new_ones(1))\n"),
+        (ANSWER, "        return self.fc(x * self.scale)\n"),
+    ),
+    # the state dict
+    mutant(
+        "the shortcut under another name",
+        "state-dict",
+        "layer2.2.shortcut.0.weight",
+        (DOWNSIZE, DOWNSIZE.replace("downsize", "shortcut")),
+        (DOWNSIZE_RUN, DOWNSIZE_RUN.replace("downsize", "shortcut")),
+    ),
+    mutant(
+        "one name for both shortcuts",
+        "state-dict",
+        "layer2.2.downsize.0.weight",
+        (DOWNSIZE, DOWNSIZE.replace("downsize", "make_equal_channel")),
+        (SHORTCUT_RUN, "        shortcut = self.make_equal_channel(x)\n"),
+    ),
+    mutant(
+        "the linear layer under another name",
+        "state-dict",
+        "linear.weight",
+        (FC, FC.replace("self.fc", "self.linear")),
+        (ANSWER, ANSWER.replace("self.fc", "self.linear")),
+    ),
+    mutant(
+        "the layers of a block one by one",
+        "state-dict",
+        "layer2.0.reduce.0.weight",
+        (LAYER, "        self.reduce, self.spatial, self.expand = reduce, spatial, expand\n"),
+        (BRANCH_RUN, "        out = self.expand(self.spatial(self.reduce(x)))\n"),
+    ),
+    mutant(
+        "layer 1 not in one Sequential",
+        "state-dict",
+        "conv1.weight",
+        (LAYER1, "        self.conv1, self.bn1, self.pool1 = conv, nn.BatchNorm2d(64), pool\n"),
+        (LAYER1_RUN, "        x = self.pool1(self.bn1(self.conv1(x)).relu())\n"),
+    ),
+    mutant("a module too many around a layer", "state-dict", "layer2.0.0.layer", (LAYER2, LAYER2.replace("True)", "True)\n        self.layer2 = nn.Sequential(self.layer2)"))),
+    mutant("no running statistics", "state-dict", "running_mean", (CONV1X1, CONV1X1.replace("BatchNorm2d(cout)", "BatchNorm2d(cout, track_running_stats=False)"))),
+    mutant("weight norm on the linear layer", "state-dict", "fc.", (FC, FC.replace("nn.Linear(1024, num_classes)", "nn.utils.parametrizations.spectral_norm(nn.Linear(1024, num_classes))"))),
+    mutant(
+        "a further buffer",
+        "state-dict",
+        "`mean`",
+        (FC, FC + '        self.register_buffer("mean", self.fc.weight.new_zeros(3, 1, 1))\n'),
+        (LAYER1_RUN, "        x = self.layer1(x - self.mean)\n"),
+    ),
+    # answers
+    mutant("the blocks of layer 4 in another order", "answers", "differ by up to", (LAYER4_RUN, REVERSED_RUN)),
+    mutant("two blocks of layer 3 exchanged", "answers", "differ by up to", (LAYER3_RUN, MIDDLE_EXCHANGED)),
+    mutant("another eps in BN", "answers", "differ by up to", eps(CONV3X3)),
+    mutant("dropout that never stops", "answers", "differ by up to", (ANSWER, "        return self.fc(nn.functional.dropout(x, 0.5))\n")),
+    mutant("sums in the place of means", "answers", "differ by up to", (POOL, POOL.replace("2)", "2, divisor_override=1)"))),
+    mutant("pictures turned by a quarter", "answers", "differ by up to", (LAYER1_RUN, "        x = self.layer1(x.transpose(2, 3))\n")),
+    mutant("pictures scaled once more", "answers", "differ by up to", (LAYER1_RUN, "        x = self.layer1(x / 255)\n")),
+    mutant("a ReLU on the pictures", "answers", "differ by up to", (LAYER1_RUN, "        x = self.layer1(x.relu())\n")),
+    mutant("BN always in train mode", "answers", "differ by up to", (LAYER1_RUN, "        self.train()\n" + LAYER1_RUN)),
+    mutant("log_softmax at the end", "answers", "differ by up to", (ANSWER, "        return self.fc(x).log_softmax(dim=1)\n")),
+]
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, list[CheckResult]]:
+    return results_of(RESNET50, MUTANTS, RIGHT)
+
+
+@pytest.mark.parametrize("planted", MUTANTS, ids=lambda planted: planted.name)
+def test_a_mistake_is_caught_by_its_own_check_alone(planted: Mutant, results: dict[str, list[CheckResult]]) -> None:
+    assert_caught_alone(planted, results[planted.name], RIGHT)

@@ -168,7 +168,7 @@ class OfClass:
 def of_student(result: Result, given: Homework) -> OfStudent | None:
     """The section about the epochs, or None when there are none, or nothing to set them beside."""
     reference, run, own = given.reference, result.epochs, result.own_epochs
-    if reference is None or not (run or own):
+    if reference is None or not reference.curve or not (run or own):
         return None
     compared = _compared(result)
     preview = f"the preview's run ({result.dataset.train_images:,} training images)"
@@ -198,7 +198,7 @@ def of_class(everybody: Sequence[Result], given: Homework) -> OfClass | None:
     reference = given.reference
     students = [_student_row(result) for result in everybody]
     students = [row for row in students if row.epochs or row.own_last or row.notices]
-    if reference is None or not students:
+    if reference is None or not reference.curve or not students:
         return None
     runs = [result.epochs for result in everybody if result.epochs]
     theirs = dict(reference.curve)

@@ -119,17 +119,19 @@ class Reference:
     """What others reached with the same network, to set a student's curve beside.
 
     Attributes:
-        curve: (epoch, test accuracy in percent), by epoch.
+        curve: (epoch, test accuracy in percent), by epoch; empty where only single numbers are known.
         curve_name: whose it is, as a legend says it.
         average_error_percent: the mean of 100 - accuracy over `average_epochs` epochs of that curve.
         results: (whose, test accuracy in percent), further single numbers.
+        conditions: how those came about, where that isn't how the homework is graded.
     """
 
-    curve: tuple[tuple[int, float], ...]
-    curve_name: str
+    curve: tuple[tuple[int, float], ...] = ()
+    curve_name: str = ""
     average_error_percent: float | None = None
     average_epochs: int | None = None
     results: tuple[tuple[str, float], ...] = ()
+    conditions: str = ""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from autograder import checks, drawing, epoch_plots, epochs, homework
+from autograder.homework import Homework
 from autograder.observations import TrainingReport
 from autograder.results import Result, duration
 from autograder.rubric import Rubric, Tier, points_text
@@ -68,6 +69,21 @@ class Curve:
     not_finite: int
 
 
+@dataclass(frozen=True)
+class Others:
+    """What others reached with the same network, where single numbers are known and no curve.
+
+    Attributes:
+        rows: (whose, accuracy in percent), those of this page first.
+        conditions: how the others' came about.
+        note: why the two don't compare; "" where they do.
+    """
+
+    rows: list[tuple[str, float]]
+    conditions: str
+    note: str
+
+
 def feedback(result: Result, rubric: Rubric) -> str:
     """The page of one student."""
     given = homework.load(result.homework.name)
@@ -85,6 +101,10 @@ def feedback(result: Result, rubric: Rubric) -> str:
         ended=_ended(result),
         curve=None if result.training is None else loss_curve(result.training),
         epochs=epoch_plots.of_student(result, given),
+        others=None
+        if result.accuracy is None
+        else _others(given, [result], [("this run", result.accuracy.counted_percent)]),
+        entries=[] if result.observations is None else checks.entry_table(result.observations, given),
         classes=_classes(result),
         ladder=rows,
         rubric_rows=[*rubric.tiers, rubric.no_accuracy, rubric.no_file],
@@ -97,14 +117,22 @@ def class_report(everybody: Sequence[Result], rubric: Rubric) -> str:
     ordered = sorted(everybody, key=lambda result: result.student)
     accuracies = [result.accuracy.counted_percent for result in ordered if result.accuracy is not None]
     first = ordered[0]
+    given = homework.load(first.homework.name)
     return _render(
         "report.html",
         results=ordered,
         first=first,
         rubric=rubric,
         banner=_banner(first, [one for result in ordered for one in result.notices if not epochs.about_record(one)]),
-        epochs=epoch_plots.of_class(ordered, homework.load(first.homework.name)),
-        given=first.no_points_because is None or any(result.points is not None for result in ordered),
+        epochs=epoch_plots.of_class(ordered, given),
+        others=_others(
+            given,
+            [result for result in ordered if result.accuracy is not None],
+            [("the class's best", max(accuracies)), ("the class's median", statistics.median(accuracies))],
+        )
+        if accuracies
+        else None,
+        gave_points=first.no_points_because is None or any(result.points is not None for result in ordered),
         tiers=_tier_counts(ordered, rubric),
         median=statistics.median(accuracies) if accuracies else None,
         histogram=histogram(accuracies, rubric) if accuracies else None,
@@ -115,6 +143,22 @@ def class_report(everybody: Sequence[Result], rubric: Rubric) -> str:
         status_words=STATUS_WORDS,
         sandboxes=sorted({result.sandbox for result in ordered}),
     )
+
+
+def _others(given: Homework, tested: Sequence[Result], rows: list[tuple[str, float]]) -> Others | None:
+    """`rows` beside what others reached; None where the homework knows of nobody, or has their curve."""
+    reference = given.reference
+    if reference is None or reference.curve or not reference.results:
+        return None
+    first, note = tested[0], ""
+    if first.protocol.name == "preview" or not first.dataset.own:
+        note = (
+            f"Trained on {first.dataset.train_images:,} images of {first.dataset.name}, the others on all of the "
+            "homework's own data: the numbers say nothing about each other."
+        )
+    elif given.recipes and any(result.started_from.startswith("nothing") for result in tested):
+        note = "Here training started from nothing, so this is how far one gets without the checkpoint."
+    return Others([*rows, *reference.results], reference.conditions, note)
 
 
 def next_step(result: Result, rubric: Rubric) -> Step:

@@ -20,6 +20,7 @@ from autograder.homework import ROOT
 BLANKS_OF_THE_NETWORK = {
     "hw6": 4,  # a block and the network, each built and run
     "resnet20": 6,  # the same, its stages and its initial weights
+    "resnet50": 11,  # two kinds of convolution, a block in two variants, four layers, pool and classifier, both runs
 }
 
 SMALL = """# %% [markdown]
@@ -38,6 +39,20 @@ print(number)
 def name(request: pytest.FixtureRequest) -> str:
     given: str = request.param
     return given
+
+
+@pytest.fixture(scope="module")
+def stem(name: str) -> str:
+    """What the file that students complete is called."""
+    return homework.load(name).stem
+
+
+@pytest.fixture(scope="module")
+def notebook_name(name: str) -> str:
+    """Of a homework of one file; one of several has no notebook."""
+    if homework.load(name).given:
+        pytest.skip("a homework of several files is released without a notebook")
+    return f"{name}.ipynb"
 
 
 @pytest.fixture(scope="module")
@@ -76,47 +91,62 @@ def test_the_same_source_gives_the_same_bytes_in_another_process(built: Path, na
     assert files(tmp_path) == files(built)
 
 
-def test_every_question_is_a_blank_that_is_found_and_named(built: Path, name: str) -> None:
-    blanks = submission.blanks((built / f"{name}.py").read_bytes())
+def test_every_question_is_a_blank_that_is_found_and_named(built: Path, name: str, stem: str) -> None:
+    blanks = submission.blanks((built / f"{stem}.py").read_bytes())
     asked = [question.name for question in homework.load(name).questions]
     assert [blank.question for blank in blanks if blank.question] == asked
     assert sum(blank.question is None for blank in blanks) == BLANKS_OF_THE_NETWORK[name]
 
 
-def test_the_notebook_has_the_same_blanks_as_the_script(built: Path, name: str) -> None:
+def test_the_notebook_has_the_same_blanks_as_the_script(built: Path, name: str, notebook_name: str) -> None:
     script = submission.read(built / f"{name}.py")
-    notebook = submission.read(built / f"{name}.ipynb")
+    notebook = submission.read(built / notebook_name)
     assert [blank.question for blank in submission.blanks(notebook.script)] == [
         blank.question for blank in submission.blanks(script.script)
     ]
 
 
-def test_the_skeleton_is_python_that_stops_at_the_first_question(built: Path, name: str, tmp_path: Path) -> None:
-    ast.parse((built / f"{name}.py").read_text())
-    shutil.copyfile(built / f"{name}.py", tmp_path / f"{name}.py")
-    run = subprocess.run([sys.executable, f"{name}.py"], cwd=tmp_path, capture_output=True, text=True)
+def test_the_skeleton_is_python_that_stops_where_the_first_answer_is_missing(
+    built: Path, name: str, stem: str, tmp_path: Path
+) -> None:
+    given = homework.load(name).given
+    ast.parse((built / f"{stem}.py").read_text())
+    for file in (f"{stem}.py", *given):
+        shutil.copyfile(built / file, tmp_path / file)
+    command = [sys.executable, "-B", given[0] if given else f"{stem}.py"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 1
-    assert "Q1" in run.stderr
-    assert run.stderr.strip().endswith("NameError: name 'device' is not defined")
-    assert list(files(tmp_path)) == [f"{name}.py"]  # nothing was downloaded before that
+    if given:
+        assert "to two pictures the network answers nothing, not ten scores each" in run.stderr
+    else:
+        assert "Q1" in run.stderr
+        assert run.stderr.strip().endswith("NameError: name 'device' is not defined")
+    assert set(files(tmp_path)) == {f"{stem}.py", *given}  # nothing was downloaded before that
 
 
-def test_the_skeleton_differs_from_the_solution_in_the_regions_and_nowhere_else(built: Path, name: str) -> None:
-    source = ROOT / "solution" / name / f"{name}.py"
+def test_the_skeleton_differs_from_the_solution_in_the_regions_and_nowhere_else(
+    built: Path, name: str, stem: str
+) -> None:
+    source = ROOT / "solution" / name / f"{stem}.py"
     whole = re.sub(r"(?ms)^([ ]*)### BEGIN SOLUTION\n.*?### END SOLUTION$", r"\1...", source.read_text())
-    assert (built / f"{name}.py").read_text() == whole
+    assert (built / f"{stem}.py").read_text() == whole
 
 
-def test_the_notebook_is_valid_and_bare(built: Path, name: str) -> None:
-    notebook = nbformat.read(built / f"{name}.ipynb", as_version=4)
+def test_files_that_students_get_complete_are_the_solutions_own(built: Path, name: str) -> None:
+    for file, content in homework.load(name).given_files().items():
+        assert (built / file).read_bytes() == content == (ROOT / "solution" / name / file).read_bytes()
+
+
+def test_the_notebook_is_valid_and_bare(built: Path, notebook_name: str) -> None:
+    notebook = nbformat.read(built / notebook_name, as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.accelerator == "GPU"
     assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
 
 
-def test_the_script_is_the_notebooks_own_text(built: Path, name: str) -> None:
-    notebook = jupytext.read(built / f"{name}.ipynb")
+def test_the_script_is_the_notebooks_own_text(built: Path, name: str, notebook_name: str) -> None:
+    notebook = jupytext.read(built / notebook_name)
     notebook.metadata = release.SCRIPT_METADATA
     assert jupytext.writes(notebook, fmt="py:percent") == (built / f"{name}.py").read_text()
 

@@ -29,6 +29,16 @@ EPOCHS = {"checkpoint": 1, "nothing": 10}  # how long to train, by what the trai
 MEAN, SPREAD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of each colour, over all training pictures
 
 
+def look_at(net, device):
+    """End, before anything is downloaded, where the network doesn't answer two pictures with two rows of ten scores."""
+    net.eval()
+    with torch.no_grad():
+        scores = net(torch.zeros(2, 3, 32, 32, device=device))
+    if getattr(scores, "shape", None) != (2, 10):
+        answer = "nothing" if scores is None else f"shape {tuple(scores.shape)}"
+        sys.exit(f"to two pictures the network answers {answer}, not ten scores each: what is still left to write?")
+
+
 def load_checkpoint(net, path):
     """Give `net` the weights in the file at `path`. Where names or shapes differ, print which, and end."""
     saved = load_file(path)
@@ -107,6 +117,7 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     net = MODELS[chosen.model]().to(device)
     print(f"{chosen.model}: {sum(parameter.numel() for parameter in net.parameters()):,} parameters, on {device}")
+    look_at(net, device)
 
     checkpoint = HERE / f"{chosen.model}.safetensors"
     if checkpoint.exists():

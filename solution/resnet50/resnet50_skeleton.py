@@ -13,9 +13,9 @@
 import torch
 import torch.nn as nn
 
+
 # %% [markdown]
 # ## Convolutions with all that goes with them
-
 
 # %%
 def conv1x1(in_channels, out_channels, stride):
@@ -45,7 +45,6 @@ def conv3x3(in_channels, out_channels, stride):
 #
 # A bottleneck: 1x1 to `middle_channels`, 3x3, 1x1 to `out_channels`, and what comes out of the shortcut is added.
 # Nothing follows the addition.
-
 
 # %%
 class ResidualBlock(nn.Module):
@@ -88,7 +87,6 @@ class ResidualBlock(nn.Module):
 #
 # Shapes on the way, for a batch of N pictures: (N, 3, 32, 32), layer 1 (N, 64, 8, 8), layer 2 (N, 256, 4, 4), layer 3
 # (N, 512, 2, 2), layer 4 (N, 1024, 2, 2), average pooling (N, 1024, 1, 1), linear layer (N, num_classes).
-
 
 # %%
 class ResNet50_layer4(nn.Module):

@@ -9,6 +9,7 @@ DEADLINE =
 HOURS =
 WORKERS =
 SANDBOX =
+CHECKPOINT =
 OUT =
 FILE =
 FROM =
@@ -35,12 +36,13 @@ grade: $(READY) ## grade the example class; with SUBMISSIONS=folder a real one
 	@$(AUTOGRADER) grade "$(SUBMISSIONS)" --homework "$(HOMEWORK)" --out "$(or $(OUT),grades/$(HOMEWORK))" \
 	    $(if $(DATA),--data "$(DATA)") $(if $(PROTOCOL),--protocol "$(PROTOCOL)") \
 	    $(if $(DEADLINE),--deadline "$(DEADLINE)") $(if $(HOURS),--hours "$(HOURS)") \
-	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(SANDBOX),--sandbox "$(SANDBOX)")
+	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(SANDBOX),--sandbox "$(SANDBOX)") \
+	    $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
 else
 # The demonstration: the same on any machine.
 grade: $(READY)
-	@if [ -n "$(DATA)$(PROTOCOL)$(DEADLINE)$(HOURS)" ]; then \
-	    echo "error: DATA, PROTOCOL, DEADLINE and HOURS need SUBMISSIONS=folder" >&2; exit 2; \
+	@if [ -n "$(DATA)$(PROTOCOL)$(DEADLINE)$(HOURS)$(CHECKPOINT)" ]; then \
+	    echo "error: DATA, PROTOCOL, DEADLINE, HOURS and CHECKPOINT need SUBMISSIONS=folder" >&2; exit 2; \
 	fi; \
 	$(AUTOGRADER) grade "examples/submissions/$(HOMEWORK)" --homework "$(HOMEWORK)" \
 	    --out "$(or $(OUT),grades/example/$(HOMEWORK))" \

@@ -133,7 +133,8 @@ def _train(
         network.parameters(), lr=recipe.lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
     )
     images, labels = _on_device(dataset.train_images, dataset.train_labels, device)
-    steps = len(labels) // recipe.batch_size
+    size = min(recipe.batch_size, len(labels))
+    steps = len(labels) // size
     belongs = {"recipe": asdict(recipe), "fingerprint": dataset.fingerprint}
     done = _go_on(partial, belongs, network, optimizer, device)
     if done:
@@ -150,7 +151,7 @@ def _train(
                 share = (epoch * steps + step) / (recipe.epochs * steps)
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * float(np.interp(share, [0, CLIMB, 1], [0.05, 1, 0]))
-                batch = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+                batch = order[step * size : (step + 1) * size]
                 with _precision(device):
                     scores = network(_prepared(_varied(images[batch], random)))
                 loss = nn.functional.cross_entropy(scores.float(), labels[batch])

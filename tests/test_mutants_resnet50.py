@@ -14,7 +14,9 @@ RESNET50 = load("resnet50")
 RIGHT = (Path(__file__).parent / "scripts" / "resnet50_right.py").read_text()
 
 # the convolutions
-CONV1X1 = "    conv = nn.Conv2d(cin, cout, 1, stride)\n    return nn.Sequential(conv, nn.BatchNorm2d(cout), nn.ReLU())\n"
+CONV1X1 = (
+    "    conv = nn.Conv2d(cin, cout, 1, stride)\n    return nn.Sequential(conv, nn.BatchNorm2d(cout), nn.ReLU())\n"
+)
 CONV3X3 = """    conv = nn.Conv2d(cin, cout, 3, stride, padding=1)
     return nn.Sequential(conv, nn.BatchNorm2d(cout), nn.ReLU())
 """
@@ -56,12 +58,9 @@ POOL_RUN = "        x = self.avgpool(x)\n"
 FLAT = "        x = x.view(x.size(0), -1)\n"
 ANSWER = "        return self.fc(x)\n"
 
-SHARED_BLOCKS = """        blocks = [ResidualBlock(cin, mid, cout)]
-        blocks += [ResidualBlock(cout, mid, cout)] * (count - 1 - halves)
-        if halves:
-            blocks += [ResidualBlock(cout, mid, cout, True)]
+SHARED_BLOCKS = """        if not halves:
+            return nn.Sequential(ResidualBlock(cin, mid, cout), *[ResidualBlock(cout, mid, cout)] * (count - 1))
 """
-FIRST_AND_THIRD_SHARED = "            self.layer = nn.Sequential(reduce, spatial, reduce if cin == mid == cout else expand)\n"
 WITHIN = f"""        x = self.layer[0](x)
         out = self.layer[2](self.layer[1](x))
 {SHORTCUT_RUN}"""
@@ -138,15 +137,31 @@ MUTANTS = [
         "AttributeError",
         (SHORTCUT_RUN, "        shortcut = self.make_equal_channel(x)\n"),
     ),
-    mutant("no padding in the block", "output-shape", "RuntimeError", (CONV3X3, CONV3X3.replace("padding=1", "padding=0"))),
+    mutant(
+        "strides of the two variants exchanged",
+        "output-shape",
+        "Output size is too small",
+        (STRIDE, "        stride = 1 if downsample else 2\n"),
+        (DOWNSIZE, DOWNSIZE.replace("2)", "1)")),
+        (EQUAL, EQUAL.replace("1)", "2)")),
+    ),
+    mutant(
+        "padding in conv1x1",
+        "output-shape",
+        "RuntimeError",
+        (CONV1X1, CONV1X1.replace("stride)", "stride, padding=1)")),
+    ),
+    mutant(
+        "no padding in the block", "output-shape", "RuntimeError", (CONV3X3, CONV3X3.replace("padding=1", "padding=0"))
+    ),
     mutant("squeeze takes a batch of 1 away", "output-shape", "batch of 1", (FLAT, "        x = x.squeeze()\n")),
     mutant("not flattened", "output-shape", "RuntimeError", (FLAT, "")),
     mutant("no pool, linear layer of 1,024", "output-shape", "RuntimeError", (POOL_RUN, "")),
-    mutant("a thousand classes", "output-shape", "(1, 1000)", ("num_classes=10", "num_classes=1000")),
+    mutant("a hundred classes", "output-shape", "(1, 100)", ("num_classes=10", "num_classes=100")),
     mutant("nothing returned", "output-shape", "NoneType", (ANSWER, "        self.fc(x)\n")),
     # shapes
     mutant(
-        "strides of the two variants exchanged",
+        "strides of the two variants exchanged, a global pool",
         "stage-shapes",
         "256x4x4",
         (STRIDE, "        stride = 1 if downsample else 2\n"),
@@ -154,8 +169,16 @@ MUTANTS = [
         (EQUAL, EQUAL.replace("1)", "2)")),
         (POOL, GLOBAL_POOL),
     ),
-    mutant("the first block of a stage downsamples", "stage-shapes", "256x4x4", (LAST, "            last = number == 0\n")),
-    mutant("no block downsamples", "stage-shapes", "512x8x8", (BLOCK, BLOCK.replace("halves and last", "False")), (POOL, GLOBAL_POOL)),
+    mutant(
+        "the first block of a stage downsamples", "stage-shapes", "256x4x4", (LAST, "            last = number == 0\n")
+    ),
+    mutant(
+        "no block downsamples",
+        "stage-shapes",
+        "512x8x8",
+        (BLOCK, BLOCK.replace("halves and last", "False")),
+        (POOL, GLOBAL_POOL),
+    ),
     mutant(
         "stage 4 downsamples",
         "stage-shapes",
@@ -187,47 +210,109 @@ MUTANTS = [
     mutant(
         "no padding in the first convolution",
         "stage-shapes",
-        "64x13x13",
+        "64x13x13, 256x7x7, 256x4x4",
         (STEM, STEM.replace("padding=3", "padding=0")),
-        (POOL, GLOBAL_POOL),
+    ),
+    mutant(
+        "no padding in layer 1",
+        "stage-shapes",
+        "64x13x13, 256x6x6, 256x3x3, 512x3x3, 512x2x2",
+        (STEM, STEM.replace("padding=3", "padding=0")),
+        (STEM_POOL, STEM_POOL.replace("padding=1", "padding=0")),
     ),
     mutant(
         "no padding in the pool",
         "stage-shapes",
         "256x7x7",
         (STEM_POOL, STEM_POOL.replace("padding=1", "padding=0")),
-        (POOL, GLOBAL_POOL),
     ),
-    mutant("the pool's map rounded up", "stage-shapes", "256x9x9", (STEM_POOL, STEM_POOL.replace("padding=1", "padding=1, ceil_mode=True")), (POOL, GLOBAL_POOL)),
-    mutant("stride 1 in the first convolution", "stage-shapes", "64x32x32", (STEM, STEM.replace("stride=2", "stride=1")), (POOL, GLOBAL_POOL)),
-    mutant("no pool in layer 1", "stage-shapes", "256x16x16", (LAYER1, LAYER1.replace(", pool)", ")")), (STEM_POOL, ""), (POOL, GLOBAL_POOL)),
     mutant(
-        "no padding in the 3x3 convolutions of stage 2",
+        "the pool's map rounded up",
         "stage-shapes",
-        "256x6x6",
-        (SPATIAL, "        spatial = conv3x3(mid, mid, 1)\n        if mid == 64:\n            spatial[0].padding = (0, 0)\n"),
-        (EQUAL, "            self.make_equal_channel = conv1x1(cin, cout, 1) if mid != 64 else nn.Sequential(nn.ZeroPad2d(-1), conv1x1(cin, cout, 1))\n"),
+        "256x9x9",
+        (STEM_POOL, STEM_POOL.replace("padding=1", "padding=1, ceil_mode=True")),
+    ),
+    mutant(
+        "stride 1 in the first convolution",
+        "stage-shapes",
+        "64x32x32",
+        (STEM, STEM.replace("stride=2", "stride=1")),
         (POOL, GLOBAL_POOL),
     ),
-    mutant("512 channels from stage 2", "stage-shapes", "512x8x8", (LAYER2, LAYER2.replace("256", "512")), (LAYER3, LAYER3.replace("256, 128, 512", "512, 128, 1024")), (LAYER4, LAYER4.replace("512", "1024"))),
-    mutant("stage 4 keeps its channels", "stage-shapes", "512x2x2", (LAYER4, LAYER4.replace("1024", "512")), (FC, FC.replace("1024", "512"))),
-    # layers
-    mutant("3, 4 and 5 blocks", "layers", "no such layer", (LAYER4, LAYER4.replace("6,", "5,"))),
-    mutant("2, 4 and 6 blocks", "layers", "no such layer", (LAYER2, LAYER2.replace("3,", "2,"))),
-    mutant("a block too many in stage 3", "layers", "conv 1x1", (LAYER3, LAYER3.replace("4,", "5,"))),
-    mutant("another width in the middle", "layers", "256 to 128", (LAYER2, LAYER2.replace("64, 64, 256", "64, 128, 256"))),
     mutant(
-        "a first convolution of 3x3", "layers", "conv 3x3, 3 to 64", (STEM, STEM.replace("7,", "3,").replace("padding=3", "padding=1"))
+        "no pool in layer 1",
+        "stage-shapes",
+        "256x16x16",
+        (LAYER1, LAYER1.replace(", pool)", ")")),
+        (STEM_POOL, ""),
+        (POOL, GLOBAL_POOL),
     ),
-    mutant("a first convolution of 5x5", "layers", "conv 5x5", (STEM, STEM.replace("7,", "5,").replace("padding=3", "padding=2"))),
+    mutant(
+        "512 channels from stage 2",
+        "stage-shapes",
+        "512x8x8",
+        (LAYER2, LAYER2.replace("256", "512")),
+        (LAYER3, LAYER3.replace("256, 128, 512", "512, 128, 1024")),
+        (LAYER4, LAYER4.replace("512", "1024")),
+    ),
+    mutant(
+        "stage 4 keeps its channels",
+        "stage-shapes",
+        "512x2x2",
+        (LAYER4, LAYER4.replace("1024", "512")),
+        (FC, FC.replace("1024", "512")),
+    ),
+    # layers
+    mutant("3, 4 and 5 blocks", "layers", "no such layer", (LAYER4, LAYER4.replace(" 6,", " 5,"))),
+    mutant("2, 4 and 6 blocks", "layers", "no such layer", (LAYER2, LAYER2.replace(" 3,", " 2,"))),
+    mutant(
+        "a block too many in layer 3", "layers", "the first of 3 differences", (LAYER3, LAYER3.replace(" 4,", " 5,"))
+    ),
+    mutant(
+        "another width in the middle",
+        "layers",
+        "conv 1x1, 64 to 128",
+        (LAYER2, LAYER2.replace("64, 64, 256", "64, 128, 256")),
+    ),
+    mutant(
+        "a first convolution of 3x3",
+        "layers",
+        "conv 3x3, 3 to 64",
+        (STEM, STEM.replace("7,", "3,").replace("padding=3", "padding=1")),
+    ),
+    mutant(
+        "a first convolution of 5x5",
+        "layers",
+        "conv 5x5",
+        (STEM, STEM.replace("7,", "5,").replace("padding=3", "padding=2")),
+    ),
     mutant("an average pool in layer 1", "layers", "average pool", (STEM_POOL, STEM_POOL.replace("Max", "Avg"))),
     mutant("a max pool of 2x2 in layer 1", "layers", "max pool 2x2", (STEM_POOL, "        pool = nn.MaxPool2d(2)\n")),
-    mutant("kernels of 5 in the middle", "layers", "conv 5x5", (CONV3X3, CONV3X3.replace("3, stride, padding=1", "5, stride, padding=2"))),
+    mutant(
+        "kernels of 5 in the middle",
+        "layers",
+        "conv 5x5",
+        (CONV3X3, CONV3X3.replace("3, stride, padding=1", "5, stride, padding=2")),
+    ),
     mutant("kernels of 1 in the middle", "layers", "conv 1x1", (SPATIAL, SPATIAL.replace("3x3", "1x1"))),
-    mutant("dilated convolutions", "layers", "padding 2", (CONV3X3, CONV3X3.replace("padding=1", "padding=2, dilation=2"))),
-    mutant("reflected borders", "layers", "padding 0", (CONV3X3, CONV3X3.replace("padding=1", 'padding=1, padding_mode="reflect"'))),
+    mutant(
+        "dilated convolutions", "layers", "padding 2", (CONV3X3, CONV3X3.replace("padding=1", "padding=2, dilation=2"))
+    ),
+    mutant(
+        "reflected borders",
+        "layers",
+        "padding 0",
+        (CONV3X3, CONV3X3.replace("padding=1", 'padding=1, padding_mode="reflect"')),
+    ),
     mutant("a max pool at the end", "layers", "max pool 2x2", (POOL, "        self.avgpool = nn.MaxPool2d(2)\n")),
-    mutant("no pool, linear layer of 4,096", "layers", "4096 to 10", (POOL_RUN, ""), (POOL, ""), (FC, FC.replace("1024", "4096"))),
+    mutant(
+        "no pool, linear layer of 4,096",
+        "layers",
+        "4096 to 10",
+        (POOL_RUN, ""),
+        (POOL, ""),
+        (FC, FC.replace("1024", "4096")),
+    ),
     mutant(
         "two linear layers",
         "layers",
@@ -237,20 +322,32 @@ MUTANTS = [
     mutant("softmax at the end", "layers", "softmax", (ANSWER, "        return self.fc(x).softmax(dim=1)\n")),
     mutant("ReLU at the end", "layers", "relu after", (ANSWER, "        return self.fc(x).relu()\n")),
     # weights
-    mutant("one block for several places of a stage", "own-weights", "used at", (MADE_BLOCKS, SHARED_BLOCKS)),
     mutant(
-        "one helper's convolution for both ends of a block",
+        "one block for five places of layer 4", "own-weights", "6,069,258", (MADE_BLOCKS, SHARED_BLOCKS + MADE_BLOCKS)
+    ),
+    mutant(
+        "one convolution for the branch's end and the shortcut",
         "own-weights",
-        "`layer4.1.layer.0.0`",
+        "`layer2.0.layer.2.0`",
         (EQUAL, EQUAL.replace("conv1x1(cin, cout, 1)", "self.layer[2] if cin == mid else conv1x1(cin, cout, 1)")),
     ),
     # gradients
     mutant("both shortcuts made in every block", "gradients", "never called", (MADE_SHORTCUT, BOTH_MADE)),
     mutant("the shortcut made and not used", "gradients", "never called", (SHORTCUT_RUN + SUM, "        return out\n")),
     mutant("the shortcut run and not added", "gradients", "nothing uses the result", (SUM, "        return out\n")),
-    mutant("a layer that is never called", "gradients", "never called", (POOL, POOL + "        self.spare = conv1x1(1024, 1024, 1)\n")),
-    mutant("layer 4 left out", "gradients", "never called", (LAYER4_RUN, ""), (FC, FC.replace("1024", "512"))),
+    mutant(
+        "a layer that is never called",
+        "gradients",
+        "never called",
+        (POOL, POOL + "        self.spare = conv1x1(1024, 1024, 1)\n"),
+    ),
     mutant("the branch thrown away", "gradients", "nothing uses the result", (SUM, "        return shortcut\n")),
+    mutant(
+        "the sum in place of what a ReLU gave",
+        "gradients",
+        "inplace",
+        (SUM, "        out += shortcut\n        return out\n"),
+    ),
     mutant("the branch detached", "gradients", "cut off", (SUM, "        return out.detach() + shortcut\n")),
     # conv-norm-relu
     mutant("no ReLU in conv3x3", "conv-norm-relu", "`layer2.0.layer.2.0`", without(CONV3X3, ", nn.ReLU()")),
@@ -259,7 +356,12 @@ MUTANTS = [
     mutant("no BN in conv3x3", "conv-norm-relu", "followed by a ReLU", without(CONV3X3, ", nn.BatchNorm2d(cout)")),
     mutant("no BN in layer 1", "conv-norm-relu", "followed by a ReLU", without(LAYER1, ", nn.BatchNorm2d(64)")),
     mutant("no ReLU in layer 1", "conv-norm-relu", "maxpool", without(LAYER1, ", nn.ReLU()")),
-    mutant("the pool before the ReLU in layer 1", "conv-norm-relu", "maxpool", (LAYER1, LAYER1.replace("nn.ReLU(), pool", "pool, nn.ReLU()"))),
+    mutant(
+        "the pool before the ReLU in layer 1",
+        "conv-norm-relu",
+        "maxpool",
+        (LAYER1, LAYER1.replace("nn.ReLU(), pool", "pool, nn.ReLU()")),
+    ),
     mutant("BN before the convolution", "conv-norm-relu", "followed by", (CONV3X3, NORM_FIRST)),
     mutant(
         "ReLU before BN",
@@ -267,7 +369,6 @@ MUTANTS = [
         "followed by a ReLU",
         (CONV3X3, CONV3X3.replace("nn.BatchNorm2d(cout), nn.ReLU()", "nn.ReLU(), nn.BatchNorm2d(cout)")),
     ),
-    mutant("ReLU after the addition", "conv-norm-relu", "the sum of a block", (SUM, "        return (out + shortcut).relu()\n")),
     mutant(
         "no ReLU in the shortcut",
         "conv-norm-relu",
@@ -297,20 +398,57 @@ MUTANTS = [
         (REDUCE, REDUCE.replace("stride", "1")),
         (EXPAND, EXPAND.replace("1)", "stride)")),
     ),
-    mutant("the second of three blocks downsamples", "downsampling", "number 2", (LAST, "            last = number == 1\n")),
-    mutant("the last but one of each stage downsamples", "downsampling", "number 2", (LAST, "            last = number == count - 2\n")),
+    mutant(
+        "the second of three blocks downsamples", "downsampling", "number 2", (LAST, "            last = number == 1\n")
+    ),
+    mutant(
+        "the last but one of each stage downsamples",
+        "downsampling",
+        "number 2",
+        (LAST, "            last = number == count - 2\n"),
+    ),
     # skip
-    mutant("no shortcut at all", "skip", "no shortcut goes around", (MADE_SHORTCUT, ""), (SHORTCUT_RUN + SUM, "        return out\n")),
-    mutant("shortcuts in blocks that don't downsample alone", "skip", "no shortcut goes around", (DOWNSIZE, "            pass\n"), (DOWNSIZE_RUN, "            return out\n")),
+    mutant(
+        "no shortcut at all",
+        "skip",
+        "no shortcut goes around",
+        (MADE_SHORTCUT, ""),
+        (SHORTCUT_RUN + SUM, "        return out\n"),
+    ),
+    mutant(
+        "no shortcut in the blocks that downsample",
+        "skip",
+        "no shortcut goes around",
+        (DOWNSIZE, "            pass\n"),
+        (DOWNSIZE_RUN, "            return out\n"),
+    ),
     mutant("a 3x3 convolution as shortcut", "skip", "a 3x3 convolution", (EQUAL, THREE_BY_THREE)),
     mutant("a 3x3 convolution to downsize", "skip", "a 3x3 convolution", (DOWNSIZE, DOWNSIZE.replace("1x1", "3x3"))),
     mutant("downsized by a max pool", "skip", "maxpool", (MADE_SHORTCUT, POOLED)),
     mutant("downsized by a pool, then projected", "skip", "avgpool", (DOWNSIZE, POOLED_AND_PROJECTED)),
     mutant(
-        "every second pixel", "skip", "slice", (DOWNSIZE, "            pass\n"), (DOWNSIZE_RUN, "            shortcut = x[:, :, ::2, ::2]\n")
+        "every second pixel",
+        "skip",
+        "slice",
+        (DOWNSIZE, "            pass\n"),
+        (DOWNSIZE_RUN, "            shortcut = x[:, :, ::2, ::2]\n"),
     ),
-    mutant("a shortcut from within the block", "skip", "within the block", (MADE_SHORTCUT, MADE_WITHIN), (BRANCH_RUN + SHORTCUT_RUN, WITHIN)),
-    mutant("two convolutions on the shortcut", "skip", "convolution", (DOWNSIZE, DOWNSIZE.replace("conv1x1(cin, cout, 2)", "nn.Sequential(conv1x1(cin, cout, 2), conv1x1(cout, cout, 1))"))),
+    mutant(
+        "a shortcut from within the block",
+        "skip",
+        "within the block",
+        (MADE_SHORTCUT, MADE_WITHIN),
+        (BRANCH_RUN + SHORTCUT_RUN, WITHIN),
+    ),
+    mutant(
+        "two convolutions on the shortcut",
+        "skip",
+        "convolution",
+        (
+            DOWNSIZE,
+            DOWNSIZE.replace("conv1x1(cin, cout, 2)", "nn.Sequential(conv1x1(cin, cout, 2), conv1x1(cout, cout, 1))"),
+        ),
+    ),
     mutant("a product for the sum", "skip", "no shortcut goes around", (SUM, "        return out * shortcut\n")),
     mutant("a difference for the sum", "skip", "no shortcut goes around", (SUM, "        return out - shortcut\n")),
     mutant(
@@ -321,12 +459,54 @@ MUTANTS = [
         (LAYER4_RUN, AROUND_TWO),
     ),
     # parameters
-    mutant("no biases in conv1x1", "parameters", "fewer; no bias in", (CONV1X1, CONV1X1.replace("stride)", "stride, bias=False)"))),
-    mutant("no biases in conv3x3", "parameters", "fewer; no bias in", (CONV3X3, CONV3X3.replace("padding=1", "padding=1, bias=False"))),
-    mutant("no bias in the first convolution", "parameters", "64 fewer; no bias in `layer1.0`", (STEM, STEM.replace("padding=3", "padding=3, bias=False"))),
-    mutant("no bias in the linear layer", "parameters", "10 fewer; no bias in `fc`", (FC, FC.replace("num_classes", "num_classes, bias=False"))),
-    mutant("BN without weights", "parameters", "fewer", (CONV3X3, CONV3X3.replace("BatchNorm2d(cout)", "BatchNorm2d(cout, affine=False)"))),
-    mutant("grouped convolutions", "parameters", "fewer", (CONV3X3, CONV3X3.replace("padding=1", "padding=1, groups=2"))),
+    mutant(
+        "no biases",
+        "parameters",
+        "14,728,266 parameters, 22,464 fewer",
+        (CONV1X1, CONV1X1.replace("stride)", "stride, bias=False)")),
+        (CONV3X3, CONV3X3.replace("padding=1", "padding=1, bias=False")),
+        (STEM, STEM.replace("padding=3", "padding=3, bias=False")),
+    ),
+    mutant(
+        "no biases in conv1x1",
+        "parameters",
+        "fewer; no bias in",
+        (CONV1X1, CONV1X1.replace("stride)", "stride, bias=False)")),
+    ),
+    mutant(
+        "no biases in conv3x3",
+        "parameters",
+        "fewer; no bias in",
+        (CONV3X3, CONV3X3.replace("padding=1", "padding=1, bias=False")),
+    ),
+    mutant(
+        "no bias in the first convolution",
+        "parameters",
+        "64 fewer; no bias in `layer1.0`",
+        (STEM, STEM.replace("padding=3", "padding=3, bias=False")),
+    ),
+    mutant(
+        "no bias in the linear layer",
+        "parameters",
+        "10 fewer; no bias in `fc`",
+        (FC, FC.replace("num_classes", "num_classes, bias=False")),
+    ),
+    mutant(
+        "BN without weights",
+        "parameters",
+        "fewer",
+        (CONV3X3, CONV3X3.replace("BatchNorm2d(cout)", "BatchNorm2d(cout, affine=False)")),
+    ),
+    mutant(
+        "grouped convolutions", "parameters", "fewer", (CONV3X3, CONV3X3.replace("padding=1", "padding=1, groups=2"))
+    ),
+    mutant(
+        "BN after the addition",
+        "parameters",
+        "`layer2.0.norm` (BN, 512)",
+        (LAYER, LAYER + "        self.norm = nn.BatchNorm2d(cout)\n"),
+        (SUM, "        return self.norm(out + shortcut)\n"),
+    ),
     mutant(
         "a scale on the answer",
         "parameters",
@@ -370,9 +550,29 @@ MUTANTS = [
         (LAYER1, "        self.conv1, self.bn1, self.pool1 = conv, nn.BatchNorm2d(64), pool\n"),
         (LAYER1_RUN, "        x = self.pool1(self.bn1(self.conv1(x)).relu())\n"),
     ),
-    mutant("a module too many around a layer", "state-dict", "layer2.0.0.layer", (LAYER2, LAYER2.replace("True)", "True)\n        self.layer2 = nn.Sequential(self.layer2)"))),
-    mutant("no running statistics", "state-dict", "running_mean", (CONV1X1, CONV1X1.replace("BatchNorm2d(cout)", "BatchNorm2d(cout, track_running_stats=False)"))),
-    mutant("weight norm on the linear layer", "state-dict", "fc.", (FC, FC.replace("nn.Linear(1024, num_classes)", "nn.utils.parametrizations.spectral_norm(nn.Linear(1024, num_classes))"))),
+    mutant(
+        "a module too many around a layer",
+        "state-dict",
+        "layer2.0.0.layer",
+        (LAYER2, LAYER2.replace("True)", "True)\n        self.layer2 = nn.Sequential(self.layer2)")),
+    ),
+    mutant(
+        "no running statistics",
+        "state-dict",
+        "running_mean",
+        (CONV1X1, CONV1X1.replace("BatchNorm2d(cout)", "BatchNorm2d(cout, track_running_stats=False)")),
+    ),
+    mutant(
+        "spectral norm on the linear layer",
+        "state-dict",
+        "fc.",
+        (
+            FC,
+            FC.replace(
+                "nn.Linear(1024, num_classes)", "nn.utils.parametrizations.spectral_norm(nn.Linear(1024, num_classes))"
+            ),
+        ),
+    ),
     mutant(
         "a further buffer",
         "state-dict",
@@ -380,17 +580,46 @@ MUTANTS = [
         (FC, FC + '        self.register_buffer("mean", self.fc.weight.new_zeros(3, 1, 1))\n'),
         (LAYER1_RUN, "        x = self.layer1(x - self.mean)\n"),
     ),
+    mutant(
+        "conv and BN at other places of the Sequential",
+        "state-dict",
+        "layer2.0.layer.1.2.weight",
+        (CONV3X3, CONV3X3.replace("conv, nn", "conv, nn.Identity(), nn")),
+    ),
     # answers
     mutant("the blocks of layer 4 in another order", "answers", "differ by up to", (LAYER4_RUN, REVERSED_RUN)),
     mutant("two blocks of layer 3 exchanged", "answers", "differ by up to", (LAYER3_RUN, MIDDLE_EXCHANGED)),
     mutant("another eps in BN", "answers", "differ by up to", eps(CONV3X3)),
-    mutant("dropout that never stops", "answers", "differ by up to", (ANSWER, "        return self.fc(nn.functional.dropout(x, 0.5))\n")),
-    mutant("sums in the place of means", "answers", "differ by up to", (POOL, POOL.replace("2)", "2, divisor_override=1)"))),
-    mutant("pictures turned by a quarter", "answers", "differ by up to", (LAYER1_RUN, "        x = self.layer1(x.transpose(2, 3))\n")),
-    mutant("pictures scaled once more", "answers", "differ by up to", (LAYER1_RUN, "        x = self.layer1(x / 255)\n")),
+    mutant(
+        "dropout that never stops",
+        "answers",
+        "differ by up to",
+        (ANSWER, "        return self.fc(nn.functional.dropout(x, 0.5))\n"),
+    ),
+    mutant(
+        "sums in the place of means", "answers", "differ by up to", (POOL, POOL.replace("2)", "2, divisor_override=1)"))
+    ),
+    mutant(
+        "pictures turned by a quarter",
+        "answers",
+        "differ by up to",
+        (LAYER1_RUN, "        x = self.layer1(x.transpose(2, 3))\n"),
+    ),
+    mutant(
+        "pictures scaled once more", "answers", "differ by up to", (LAYER1_RUN, "        x = self.layer1(x / 255)\n")
+    ),
     mutant("a ReLU on the pictures", "answers", "differ by up to", (LAYER1_RUN, "        x = self.layer1(x.relu())\n")),
-    mutant("BN always in train mode", "answers", "differ by up to", (LAYER1_RUN, "        self.train()\n" + LAYER1_RUN)),
-    mutant("log_softmax at the end", "answers", "differ by up to", (ANSWER, "        return self.fc(x).log_softmax(dim=1)\n")),
+    mutant(
+        "BN always in train mode", "answers", "differ by up to", (LAYER1_RUN, "        self.train()\n" + LAYER1_RUN)
+    ),
+    mutant("the mean of both paths", "answers", "differ by up to", (SUM, "        return (out + shortcut) / 2\n")),
+    mutant("pictures upside down", "answers", "differ by up to", (LAYER1_RUN, "        x = self.layer1(x.flip(2))\n")),
+    mutant(
+        "log_softmax at the end",
+        "answers",
+        "differ by up to",
+        (ANSWER, "        return self.fc(x).log_softmax(dim=1)\n"),
+    ),
 ]
 
 

@@ -129,7 +129,8 @@ def main():
         epochs = chosen.epochs or EPOCHS["nothing"]
 
     def save():
-        save_file(net.state_dict(), f"{chosen.model}_trained.safetensors")
+        weights = {name: value.clone() for name, value in net.state_dict().items()}  # also where layers share some
+        save_file(weights, f"{chosen.model}_trained.safetensors")
 
     trainloader, testloader = make_loaders()
     train(net, trainloader, epochs, device, save)

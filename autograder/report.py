@@ -101,7 +101,7 @@ def feedback(result: Result, rubric: Rubric) -> str:
         ended=_ended(result),
         curve=None if result.training is None else loss_curve(result.training),
         epochs=epoch_plots.of_student(result, given),
-        others=None
+        reached=None
         if result.accuracy is None
         else _others(given, [result], [("this run", result.accuracy.counted_percent)]),
         entries=[] if result.observations is None else checks.entry_table(result.observations, given),
@@ -125,7 +125,7 @@ def class_report(everybody: Sequence[Result], rubric: Rubric) -> str:
         rubric=rubric,
         banner=_banner(first, [one for result in ordered for one in result.notices if not epochs.about_record(one)]),
         epochs=epoch_plots.of_class(ordered, given),
-        others=_others(
+        reached=_others(
             given,
             [result for result in ordered if result.accuracy is not None],
             [("the class's best", max(accuracies)), ("the class's median", statistics.median(accuracies))],

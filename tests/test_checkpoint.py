@@ -14,7 +14,7 @@ from autograder.checkpoint import Checkpoint, Record
 from autograder.dataset import Dataset
 from autograder.errors import KitError
 from autograder.homework import ROOT, load
-from autograder.intake import Entry
+from autograder.intake import READ, Entry
 from autograder.observations import Network, Observations
 from autograder.sandbox import Sandbox
 from autograder.verdict import Setup
@@ -145,7 +145,7 @@ def test_a_run_without_a_checkpoint_says_so(practice: Dataset, sandbox_none: San
 
 
 def test_another_checkpoint_is_another_training(tmp_path: Path, practice: Dataset, sandbox_none: Sandbox) -> None:
-    entry = Entry("s1", "READ", "", submission.read(ROOT / "solution" / "resnet50" / "resnet50_skeleton.py"))
+    entry = Entry("s1", READ, "", submission.read(ROOT / "solution" / "resnet50" / "resnet50_skeleton.py"))
     weights = {**WEIGHTS, "conv.bias": np.ones(4, np.float32)}
     paths = [make(tmp_path / "a", practice), make(tmp_path / "b", practice, weights)]
     setups = [setup_of(practice, sandbox_none, found) for found in (None, *map(checkpoint.load, paths))]

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from observed import right
 from test_results import result
 
-from autograder import report, rubric
+from autograder import homework, report, rubric
 from autograder.checks import CheckResult
 from autograder.epochs import Epoch
 from autograder.homework import ROOT
-from autograder.observations import Failure, TrainingReport
+from autograder.observations import Failure, Network, TrainingReport
 from autograder.results import Result
 from autograder.rubric import Rubric
 
@@ -476,3 +477,52 @@ def test_a_browser_shows_the_pages_without_a_complaint(tmp_path: Path) -> None:
         shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
         assert "CONSOLE" not in shown.stderr
         assert '<main id="content">' in shown.stdout
+
+
+# --- what others reached, and what a training started from -----------------------------------------------------------
+
+RESNET50 = homework.load("resnet50")
+RESNET50_RUBRIC = rubric.load(ROOT / "grading_rubric.md", "resnet50")
+FROM_NOTHING = "nothing, since the network doesn't fit the checkpoint: of its 373 entries 1 missing"
+
+
+def resnet50(student: str = "s1", of: Any = full, **fields: Any) -> Result:
+    """A result of resnet50, of a network that calls its linear layer otherwise."""
+    entries = {entry.name.replace("fc.", "linear."): list(entry.shape) for entry in RESNET50.entries}
+    given = {
+        "homework": {"name": "resnet50", "title": "ResNet-50", "version": "0" * 12},
+        "observations": right(network=Network(class_name="ResNet50_layer4", entries=entries), variants=[]),
+        "started_from": "the checkpoint resnet50.safetensors (84.20%, SHA-256 01234567)",
+    }
+    return of(student, **{**given, **fields})
+
+
+def test_single_numbers_of_others_stand_beside_the_runs() -> None:
+    page = Page(report.feedback(resnet50(), RESNET50_RUBRIC))
+    assert "Beside what others reached The others: one epoch from the course's own checkpoint. Whose" in page.text
+    accuracy = resnet50().accuracy
+    assert accuracy
+    rows = f"This run {accuracy.counted_percent:.2f}% A report of the course 83.41% Another report of the course 82.51%"
+    assert f"{rows} VGG-16, as the course reports it 86.43%" in page.text
+    assert "The epochs" not in page.text
+    of_class = Page(report.class_report([resnet50("s1"), resnet50("s2")], RESNET50_RUBRIC)).text
+    assert f"The class's best {accuracy.counted_percent:.2f}% The class's median" in of_class
+
+
+def test_numbers_that_do_not_compare_say_so() -> None:
+    page = Page(report.feedback(resnet50(of=result), RESNET50_RUBRIC)).text
+    assert "the numbers say nothing about each other." in page
+    page = Page(report.feedback(resnet50(started_from=FROM_NOTHING), RESNET50_RUBRIC)).text
+    assert "Here training started from nothing, so this is how far one gets without the checkpoint." in page
+    untested = {"accuracy": None, "status": "no accuracy", "tier": None, "would_earn": None, "points": None}
+    assert "Beside what others" not in Page(report.feedback(resnet50(**untested), RESNET50_RUBRIC)).text
+    assert "Beside what others" not in Page(report.feedback(full(), RUBRIC)).text
+
+
+def test_a_page_says_what_training_started_from_and_which_entries_differ() -> None:
+    page = Page(report.feedback(resnet50(started_from=FROM_NOTHING), RESNET50_RUBRIC)).text
+    assert f"Started from {FROM_NOTHING}" in page
+    assert "Entries of the state dict that differ" in page
+    assert "fc.weight missing 10x1024" in page
+    assert "linear.weight 10x1024 missing" in page
+    assert "Started from" not in Page(report.feedback(full(), RUBRIC)).text

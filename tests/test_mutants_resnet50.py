@@ -74,8 +74,6 @@ POOLED = """        if downsample:
         else:
             self.make_equal_channel = conv1x1(cin, cout, 1)
 """
-POOLED_AND_PROJECTED = "            self.downsize = nn.Sequential(nn.AvgPool2d(2), conv1x1(cin, cout, 1))\n"
-THREE_BY_THREE = "            self.make_equal_channel = conv3x3(cin, cout, 1)\n"
 BOTH_MADE = """        self.downsize = conv1x1(cin, cout, 2)
         self.make_equal_channel = conv1x1(cin, cout, 1)
 """
@@ -89,14 +87,17 @@ REVERSED_RUN = """        x = self.layer4[0](x)
 MIDDLE_EXCHANGED = """        x = self.layer3[2](self.layer3[0](x))
         x = self.layer3[3](self.layer3[1](x))
 """
+OVERWRITTEN_WHERE_BARE = """        if self.downsample:
+            return self.layer(x) + self.downsize(x)
+        if self.make_equal_channel is not None:
+            return self.layer(x) + self.make_equal_channel(x)
+        x = self.layer(x)
+        return x + x
+"""
 AROUND_TWO = """        x = self.layer4[0](x)
         x = x + self.layer4[2].layer(self.layer4[1].layer(x))
         x = self.layer4[5](self.layer4[4](self.layer4[3](x)))
 """
-
-
-def eps(lines: str) -> tuple[str, str]:
-    return lines, lines.replace("BatchNorm2d(cout)", "BatchNorm2d(cout, eps=1e-3)")
 
 
 def without(lines: str, part: str) -> tuple[str, str]:
@@ -106,10 +107,6 @@ def without(lines: str, part: str) -> tuple[str, str]:
 MUTANTS = [
     # the file
     mutant("a blank in the block", "blanks", "(line", (LAYER, "        self.layer = ...\n")),
-    mutant("a blank for the shortcut", "blanks", "(line", (DOWNSIZE, "            self.downsize = ...\n")),
-    mutant("a blank for the sum", "blanks", "(line", (SUM, "        return ...\n")),
-    mutant("a blank in the helper", "blanks", "(line", (CONV1X1, "    return ...\n")),
-    mutant("a blank for a layer", "blanks", "(line", (LAYER3, "        self.layer3 = ...\n")),
     mutant(
         "no default for the classes",
         "builds",
@@ -121,22 +118,7 @@ MUTANTS = [
     mutant("a crash below the network", "runs", "NameError", (ANSWER, ANSWER + "\n\nprint(net)\n")),
     # the answer
     mutant("the block's input channels forgotten", "output-shape", "RuntimeError", ("            cin = cout\n", "")),
-    mutant("the stages don't fit", "output-shape", "RuntimeError", (LAYER3, LAYER3.replace("256,", "128,"))),
-    mutant(
-        "channels in another order",
-        "output-shape",
-        "RuntimeError",
-        (BLOCK, BLOCK.replace("cin, mid, cout", "cin, cout, mid")),
-    ),
-    mutant("no stride in downsize", "output-shape", "RuntimeError", (DOWNSIZE, DOWNSIZE.replace(", 2)", ", 1)"))),
-    mutant("no stride in the branch", "output-shape", "RuntimeError", (STRIDE, "        stride = 1\n")),
     mutant("no projection", "output-shape", "RuntimeError", (EQUAL_RUN, "            shortcut = x\n")),
-    mutant(
-        "one shortcut for both variants",
-        "output-shape",
-        "AttributeError",
-        (SHORTCUT_RUN, "        shortcut = self.make_equal_channel(x)\n"),
-    ),
     mutant(
         "strides of the two variants exchanged",
         "output-shape",
@@ -146,19 +128,25 @@ MUTANTS = [
         (EQUAL, EQUAL.replace("1)", "2)")),
     ),
     mutant(
-        "padding in conv1x1",
-        "output-shape",
-        "RuntimeError",
-        (CONV1X1, CONV1X1.replace("stride)", "stride, padding=1)")),
-    ),
-    mutant(
         "no padding in the block", "output-shape", "RuntimeError", (CONV3X3, CONV3X3.replace("padding=1", "padding=0"))
     ),
     mutant("squeeze takes a batch of 1 away", "output-shape", "batch of 1", (FLAT, "        x = x.squeeze()\n")),
-    mutant("not flattened", "output-shape", "RuntimeError", (FLAT, "")),
-    mutant("no pool, linear layer of 1,024", "output-shape", "RuntimeError", (POOL_RUN, "")),
-    mutant("a hundred classes", "output-shape", "(1, 100)", ("num_classes=10", "num_classes=100")),
-    mutant("nothing returned", "output-shape", "NoneType", (ANSWER, "        self.fc(x)\n")),
+    mutant(
+        "only layer 1 so far",
+        "stage-shapes",
+        "64x16x16",
+        (LAYER2 + LAYER3 + LAYER4, ""),
+        (LAYER2_RUN + LAYER3_RUN + LAYER4_RUN, ""),
+        (POOL, GLOBAL_POOL),
+        (FC, FC.replace("1024", "64")),
+    ),
+    mutant("a thousand classes", "output-shape", "(1, 1000)", ("num_classes=10", "num_classes=1000")),
+    mutant(
+        "the block's input overwritten",
+        "output-shape",
+        "RuntimeError",
+        (BRANCH_RUN, "        x = self.layer(x)\n        out = x\n"),
+    ),
     # shapes
     mutant(
         "strides of the two variants exchanged, a global pool",
@@ -173,24 +161,10 @@ MUTANTS = [
         "the first block of a stage downsamples", "stage-shapes", "256x4x4", (LAST, "            last = number == 0\n")
     ),
     mutant(
-        "no block downsamples",
-        "stage-shapes",
-        "512x8x8",
-        (BLOCK, BLOCK.replace("halves and last", "False")),
-        (POOL, GLOBAL_POOL),
-    ),
-    mutant(
         "stage 4 downsamples",
         "stage-shapes",
         "1024x1x1",
         (LAYER4, LAYER4.replace("False", "True")),
-        (POOL, GLOBAL_POOL),
-    ),
-    mutant(
-        "every block of a stage downsamples",
-        "stage-shapes",
-        "256x2x2",
-        (BLOCK, BLOCK.replace("halves and last", "halves")),
         (POOL, GLOBAL_POOL),
     ),
     mutant(
@@ -208,12 +182,6 @@ MUTANTS = [
         (STEM_POOL, STEM_POOL.replace("padding=1", "padding=0")),
     ),
     mutant(
-        "no padding in the first convolution",
-        "stage-shapes",
-        "64x13x13, 256x7x7, 256x4x4",
-        (STEM, STEM.replace("padding=3", "padding=0")),
-    ),
-    mutant(
         "no padding in layer 1",
         "stage-shapes",
         "64x13x13, 256x6x6, 256x3x3, 512x3x3, 512x2x2",
@@ -227,19 +195,6 @@ MUTANTS = [
         (STEM_POOL, STEM_POOL.replace("padding=1", "padding=0")),
     ),
     mutant(
-        "the pool's map rounded up",
-        "stage-shapes",
-        "256x9x9",
-        (STEM_POOL, STEM_POOL.replace("padding=1", "padding=1, ceil_mode=True")),
-    ),
-    mutant(
-        "stride 1 in the first convolution",
-        "stage-shapes",
-        "64x32x32",
-        (STEM, STEM.replace("stride=2", "stride=1")),
-        (POOL, GLOBAL_POOL),
-    ),
-    mutant(
         "no pool in layer 1",
         "stage-shapes",
         "256x16x16",
@@ -248,26 +203,16 @@ MUTANTS = [
         (POOL, GLOBAL_POOL),
     ),
     mutant(
-        "512 channels from stage 2",
+        "layer 3 and layer 4 not written yet",
         "stage-shapes",
-        "512x8x8",
-        (LAYER2, LAYER2.replace("256", "512")),
-        (LAYER3, LAYER3.replace("256, 128, 512", "512, 128, 1024")),
-        (LAYER4, LAYER4.replace("512", "1024")),
-    ),
-    mutant(
-        "stage 4 keeps its channels",
-        "stage-shapes",
-        "512x2x2",
-        (LAYER4, LAYER4.replace("1024", "512")),
-        (FC, FC.replace("1024", "512")),
+        "64x16x16, 256x8x8, 256x4x4",
+        (LAYER3 + LAYER4, ""),
+        (LAYER3_RUN + LAYER4_RUN, ""),
+        (POOL, GLOBAL_POOL),
+        (FC, FC.replace("1024", "256")),
     ),
     # layers
     mutant("3, 4 and 5 blocks", "layers", "no such layer", (LAYER4, LAYER4.replace(" 6,", " 5,"))),
-    mutant("2, 4 and 6 blocks", "layers", "no such layer", (LAYER2, LAYER2.replace(" 3,", " 2,"))),
-    mutant(
-        "a block too many in layer 3", "layers", "the first of 3 differences", (LAYER3, LAYER3.replace(" 4,", " 5,"))
-    ),
     mutant(
         "another width in the middle",
         "layers",
@@ -280,13 +225,6 @@ MUTANTS = [
         "conv 3x3, 3 to 64",
         (STEM, STEM.replace("7,", "3,").replace("padding=3", "padding=1")),
     ),
-    mutant(
-        "a first convolution of 5x5",
-        "layers",
-        "conv 5x5",
-        (STEM, STEM.replace("7,", "5,").replace("padding=3", "padding=2")),
-    ),
-    mutant("an average pool in layer 1", "layers", "average pool", (STEM_POOL, STEM_POOL.replace("Max", "Avg"))),
     mutant("a max pool of 2x2 in layer 1", "layers", "max pool 2x2", (STEM_POOL, "        pool = nn.MaxPool2d(2)\n")),
     mutant(
         "kernels of 5 in the middle",
@@ -294,15 +232,8 @@ MUTANTS = [
         "conv 5x5",
         (CONV3X3, CONV3X3.replace("3, stride, padding=1", "5, stride, padding=2")),
     ),
-    mutant("kernels of 1 in the middle", "layers", "conv 1x1", (SPATIAL, SPATIAL.replace("3x3", "1x1"))),
     mutant(
         "dilated convolutions", "layers", "padding 2", (CONV3X3, CONV3X3.replace("padding=1", "padding=2, dilation=2"))
-    ),
-    mutant(
-        "reflected borders",
-        "layers",
-        "padding 0",
-        (CONV3X3, CONV3X3.replace("padding=1", 'padding=1, padding_mode="reflect"')),
     ),
     mutant("a max pool at the end", "layers", "max pool 2x2", (POOL, "        self.avgpool = nn.MaxPool2d(2)\n")),
     mutant(
@@ -313,14 +244,8 @@ MUTANTS = [
         (POOL, ""),
         (FC, FC.replace("1024", "4096")),
     ),
-    mutant(
-        "two linear layers",
-        "layers",
-        "linear, 1024 to 1024",
-        (FC, "        self.fc = nn.Sequential(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, num_classes))\n"),
-    ),
     mutant("softmax at the end", "layers", "softmax", (ANSWER, "        return self.fc(x).softmax(dim=1)\n")),
-    mutant("ReLU at the end", "layers", "relu after", (ANSWER, "        return self.fc(x).relu()\n")),
+    mutant("the branch run twice", "layers", "runs twice", (BRANCH_RUN, "        self.layer(x)\n" + BRANCH_RUN)),
     # weights
     mutant(
         "one block for five places of layer 4", "own-weights", "6,069,258", (MADE_BLOCKS, SHARED_BLOCKS + MADE_BLOCKS)
@@ -336,13 +261,6 @@ MUTANTS = [
     mutant("the shortcut made and not used", "gradients", "never called", (SHORTCUT_RUN + SUM, "        return out\n")),
     mutant("the shortcut run and not added", "gradients", "nothing uses the result", (SUM, "        return out\n")),
     mutant(
-        "a layer that is never called",
-        "gradients",
-        "never called",
-        (POOL, POOL + "        self.spare = conv1x1(1024, 1024, 1)\n"),
-    ),
-    mutant("the branch thrown away", "gradients", "nothing uses the result", (SUM, "        return shortcut\n")),
-    mutant(
         "the sum in place of what a ReLU gave",
         "gradients",
         "inplace",
@@ -351,11 +269,7 @@ MUTANTS = [
     mutant("the branch detached", "gradients", "cut off", (SUM, "        return out.detach() + shortcut\n")),
     # conv-norm-relu
     mutant("no ReLU in conv3x3", "conv-norm-relu", "`layer2.0.layer.2.0`", without(CONV3X3, ", nn.ReLU()")),
-    mutant("no ReLU in conv1x1", "conv-norm-relu", "`layer2.0.layer.1.0`", without(CONV1X1, ", nn.ReLU()")),
     mutant("no BN in conv1x1", "conv-norm-relu", "followed by a ReLU", without(CONV1X1, ", nn.BatchNorm2d(cout)")),
-    mutant("no BN in conv3x3", "conv-norm-relu", "followed by a ReLU", without(CONV3X3, ", nn.BatchNorm2d(cout)")),
-    mutant("no BN in layer 1", "conv-norm-relu", "followed by a ReLU", without(LAYER1, ", nn.BatchNorm2d(64)")),
-    mutant("no ReLU in layer 1", "conv-norm-relu", "maxpool", without(LAYER1, ", nn.ReLU()")),
     mutant(
         "the pool before the ReLU in layer 1",
         "conv-norm-relu",
@@ -364,24 +278,11 @@ MUTANTS = [
     ),
     mutant("BN before the convolution", "conv-norm-relu", "followed by", (CONV3X3, NORM_FIRST)),
     mutant(
-        "ReLU before BN",
-        "conv-norm-relu",
-        "followed by a ReLU",
-        (CONV3X3, CONV3X3.replace("nn.BatchNorm2d(cout), nn.ReLU()", "nn.ReLU(), nn.BatchNorm2d(cout)")),
-    ),
-    mutant(
-        "no ReLU in the shortcut",
-        "conv-norm-relu",
-        "followed by an addition",
-        (EQUAL, EQUAL.replace("conv1x1(cin, cout, 1)", "conv1x1(cin, cout, 1)[:2]")),
-    ),
-    mutant(
         "no ReLU at the end of the branch, as in the paper",
         "conv-norm-relu",
         "followed by an addition",
         (EXPAND, EXPAND.replace("conv1x1(mid, cout, 1)", "conv1x1(mid, cout, 1)[:2]")),
     ),
-    mutant("a leaky ReLU", "conv-norm-relu", "leaky_relu", (CONV3X3, CONV3X3.replace("ReLU", "LeakyReLU"))),
     mutant("ReLU6", "conv-norm-relu", "hardtanh", (CONV1X1, CONV1X1.replace("ReLU", "ReLU6"))),
     # downsampling
     mutant(
@@ -401,12 +302,6 @@ MUTANTS = [
     mutant(
         "the second of three blocks downsamples", "downsampling", "number 2", (LAST, "            last = number == 1\n")
     ),
-    mutant(
-        "the last but one of each stage downsamples",
-        "downsampling",
-        "number 2",
-        (LAST, "            last = number == count - 2\n"),
-    ),
     # skip
     mutant(
         "no shortcut at all",
@@ -422,17 +317,8 @@ MUTANTS = [
         (DOWNSIZE, "            pass\n"),
         (DOWNSIZE_RUN, "            return out\n"),
     ),
-    mutant("a 3x3 convolution as shortcut", "skip", "a 3x3 convolution", (EQUAL, THREE_BY_THREE)),
     mutant("a 3x3 convolution to downsize", "skip", "a 3x3 convolution", (DOWNSIZE, DOWNSIZE.replace("1x1", "3x3"))),
     mutant("downsized by a max pool", "skip", "maxpool", (MADE_SHORTCUT, POOLED)),
-    mutant("downsized by a pool, then projected", "skip", "avgpool", (DOWNSIZE, POOLED_AND_PROJECTED)),
-    mutant(
-        "every second pixel",
-        "skip",
-        "slice",
-        (DOWNSIZE, "            pass\n"),
-        (DOWNSIZE_RUN, "            shortcut = x[:, :, ::2, ::2]\n"),
-    ),
     mutant(
         "a shortcut from within the block",
         "skip",
@@ -449,14 +335,19 @@ MUTANTS = [
             DOWNSIZE.replace("conv1x1(cin, cout, 2)", "nn.Sequential(conv1x1(cin, cout, 2), conv1x1(cout, cout, 1))"),
         ),
     ),
-    mutant("a product for the sum", "skip", "no shortcut goes around", (SUM, "        return out * shortcut\n")),
-    mutant("a difference for the sum", "skip", "no shortcut goes around", (SUM, "        return out - shortcut\n")),
     mutant(
         "a shortcut around two blocks",
         "skip",
         "around 2 blocks",
         (EQUAL, "            self.make_equal_channel = conv1x1(cin, cout, 1) if cin != cout else nn.Identity()\n"),
         (LAYER4_RUN, AROUND_TWO),
+    ),
+    mutant(
+        "the block's input overwritten where the shortcut is bare",
+        "skip",
+        "no shortcut goes around `layer2.1.layer.1.0`",
+        (EQUAL, "            self.make_equal_channel = conv1x1(cin, cout, 1) if cin != cout else None\n"),
+        (BRANCH_RUN + SHORTCUT_RUN + SUM, OVERWRITTEN_WHERE_BARE),
     ),
     # parameters
     mutant(
@@ -468,37 +359,10 @@ MUTANTS = [
         (STEM, STEM.replace("padding=3", "padding=3, bias=False")),
     ),
     mutant(
-        "no biases in conv1x1",
-        "parameters",
-        "fewer; no bias in",
-        (CONV1X1, CONV1X1.replace("stride)", "stride, bias=False)")),
-    ),
-    mutant(
-        "no biases in conv3x3",
-        "parameters",
-        "fewer; no bias in",
-        (CONV3X3, CONV3X3.replace("padding=1", "padding=1, bias=False")),
-    ),
-    mutant(
-        "no bias in the first convolution",
-        "parameters",
-        "64 fewer; no bias in `layer1.0`",
-        (STEM, STEM.replace("padding=3", "padding=3, bias=False")),
-    ),
-    mutant(
-        "no bias in the linear layer",
-        "parameters",
-        "10 fewer; no bias in `fc`",
-        (FC, FC.replace("num_classes", "num_classes, bias=False")),
-    ),
-    mutant(
         "BN without weights",
         "parameters",
         "fewer",
         (CONV3X3, CONV3X3.replace("BatchNorm2d(cout)", "BatchNorm2d(cout, affine=False)")),
-    ),
-    mutant(
-        "grouped convolutions", "parameters", "fewer", (CONV3X3, CONV3X3.replace("padding=1", "padding=1, groups=2"))
     ),
     mutant(
         "BN after the addition",
@@ -589,7 +453,12 @@ MUTANTS = [
     # answers
     mutant("the blocks of layer 4 in another order", "answers", "differ by up to", (LAYER4_RUN, REVERSED_RUN)),
     mutant("two blocks of layer 3 exchanged", "answers", "differ by up to", (LAYER3_RUN, MIDDLE_EXCHANGED)),
-    mutant("another eps in BN", "answers", "differ by up to", eps(CONV3X3)),
+    mutant(
+        "another eps in BN",
+        "answers",
+        "differ by up to",
+        (CONV3X3, CONV3X3.replace("BatchNorm2d(cout)", "BatchNorm2d(cout, eps=1e-3)")),
+    ),
     mutant(
         "dropout that never stops",
         "answers",
@@ -600,12 +469,6 @@ MUTANTS = [
         "sums in the place of means", "answers", "differ by up to", (POOL, POOL.replace("2)", "2, divisor_override=1)"))
     ),
     mutant(
-        "pictures turned by a quarter",
-        "answers",
-        "differ by up to",
-        (LAYER1_RUN, "        x = self.layer1(x.transpose(2, 3))\n"),
-    ),
-    mutant(
         "pictures scaled once more", "answers", "differ by up to", (LAYER1_RUN, "        x = self.layer1(x / 255)\n")
     ),
     mutant("a ReLU on the pictures", "answers", "differ by up to", (LAYER1_RUN, "        x = self.layer1(x.relu())\n")),
@@ -614,12 +477,6 @@ MUTANTS = [
     ),
     mutant("the mean of both paths", "answers", "differ by up to", (SUM, "        return (out + shortcut) / 2\n")),
     mutant("pictures upside down", "answers", "differ by up to", (LAYER1_RUN, "        x = self.layer1(x.flip(2))\n")),
-    mutant(
-        "log_softmax at the end",
-        "answers",
-        "differ by up to",
-        (ANSWER, "        return self.fc(x).log_softmax(dim=1)\n"),
-    ),
 ]
 
 

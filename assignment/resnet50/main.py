@@ -129,8 +129,9 @@ def main():
         epochs = chosen.epochs or EPOCHS["nothing"]
 
     def save():
-        weights = {name: value.clone() for name, value in net.state_dict().items()}  # also where layers share some
-        save_file(weights, f"{chosen.model}_trained.safetensors")
+        # A copy of each, as a plain block of memory: layers may share weights, and may keep them in another order.
+        copies = {name: value.clone(memory_format=torch.contiguous_format) for name, value in net.state_dict().items()}
+        save_file(copies, f"{chosen.model}_trained.safetensors")
 
     trainloader, testloader = make_loaders()
     train(net, trainloader, epochs, device, save)

@@ -6,8 +6,9 @@ changes the shape. A projection where nothing changes is as right; so is a ReLU 
 nothing, since neither path has negative values left.
 """
 
-from autograder.checks.reading import label, labels, network_of, shape_of, structure_of
-from autograder.checks.structure import Block, Structure, is_large
+from autograder.checks import shortcuts
+from autograder.checks.reading import kinds, label, labels, network_of, structure_of
+from autograder.checks.structure import Block
 from autograder.checks.wording import check, fail, joined, wait
 from autograder.homework import Homework
 from autograder.observations import Observations, Op
@@ -71,7 +72,7 @@ def test_the_right_convolution_of_the_right_block_has_the_stride(observed: Obser
             if _halves(block) and strided != convs[:1]:
                 fail(
                     saw=f"in a block of stage {number} {labels(strided) or 'no convolution'} "
-                    f"({_sizes(strided)}) has stride 2",
+                    f"({kinds(strided)}) has stride 2",
                     expected="stride 2 in the block's first 1x1 convolution, and 1 in the other two",
                     why="Later convolutions then work on the smaller map. All shapes and counts are the same with the "
                     "stride elsewhere, and a checkpoint trained this way doesn't fit.",
@@ -81,7 +82,7 @@ def test_the_right_convolution_of_the_right_block_has_the_stride(observed: Obser
 
 @check(
     "skip",
-    after=("builds",),
+    after=("builds", "conv-norm-relu"),
     hint="which shape does the shortcut start from, and which does it have to reach?",
 )
 def test_every_block_has_its_shortcut(observed: Observations, homework: Homework) -> None:
@@ -89,36 +90,9 @@ def test_every_block_has_its_shortcut(observed: Observations, homework: Homework
     structure = structure_of(observed, homework)
     if network_of(observed).without_gradient:
         wait("gradients")
-    within = {op.index for block in structure.blocks for op in (*block.branch, *block.skip)}
-    middles = [op for op in structure.ops.values() if is_large(op) and op.kernel == [3, 3]]
-    for block in structure.blocks:
-        around = [op for op in block.branch if op in middles]
-        if len(around) > 1:
-            fail(
-                saw=f"one shortcut goes around {len(around)} blocks ({labels(around)})",
-                expected="a shortcut around each block",
-                why="A block learns what to add to its input, so the addition belongs at the end of every block.",
-                line=block.addition.line,
-            )
-    bare = [op for op in middles if op.index not in within]
-    if bare:
-        fail(
-            saw=f"no shortcut goes around {labels(bare)}",
-            expected="an addition at the end of every block",
-            why="Without its shortcut a block has to learn the whole mapping, not what to add to its input.",
-            line=bare[0].line,
-        )
-    for block in structure.blocks:
-        problem = _shortcut_problem(structure, block)
-        if problem:
-            fail(
-                saw=f"from {shape_of(block.head)} to {shape_of(block.addition)} {problem}",
-                expected="one 1x1 convolution with BN and ReLU, which reaches the new shape by itself"
-                if block.reshapes
-                else "the block's input as it is, or one 1x1 convolution with BN and ReLU",
-                why="The shortcut starts from what the block gets, and both paths have to meet in one shape.",
-                line=next((op.line for op in block.skip if op.line), block.addition.line),
-            )
+    complaint = shortcuts.complaint(structure)
+    if complaint is not None:
+        fail(saw=complaint.saw, expected=complaint.expected, why=complaint.why, line=complaint.line)
 
 
 # --- what the checks above are made of ---
@@ -128,38 +102,12 @@ def _halves(block: Block) -> bool:
     return block.head.shape[-1] != block.addition.shape[-1]
 
 
-def _shortcut_problem(structure: Structure, block: Block) -> str:
-    """What keeps a shortcut from being right; "" when nothing does."""
-    convs = [op for op in block.skip if op.kind == "conv"]
-    others = [op for op in block.skip if op.kind not in ("conv", "bn", "relu")]
-    if others or len(convs) > 1 or any(is_large(op) for op in convs):
-        return f"the shortcut runs {_sizes([op for op in block.skip if op.kind not in ('bn', 'relu')])}"
-    if not convs and block.skip:
-        return f"the shortcut runs {labels(list(block.skip))}"
-    if convs and block.skip[0] is not convs[0]:
-        return f"the shortcut starts with {label(block.skip[0])}"
-    if _inside(structure, block):
-        return f"the shortcut starts within the block, after {label(block.head)}"
-    return ""
-
-
-def _inside(structure: Structure, block: Block) -> bool:
-    """Whether the head is not what the block before it, or the stem, gives, but something of the block itself."""
-    ends = {other.addition.index for other in structure.blocks}
-    return block.head.index not in ends and block.head.kind != "maxpool" and block is not structure.blocks[0]
-
-
 def _what(ops: list[Op]) -> str:
     return labels(ops) or "nothing"
 
 
 def _line(readers: list[Op], op: Op) -> int | None:
     return next((reader.line for reader in readers if reader.line), op.line)
-
-
-def _sizes(ops: list[Op]) -> str:
-    said = [f"a {'x'.join(map(str, op.kernel))} convolution" if op.kind == "conv" else label(op) for op in ops]
-    return joined(list(dict.fromkeys(said))) or "nothing"
 
 
 def _numbered(places: list[int]) -> str:

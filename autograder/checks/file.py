@@ -100,6 +100,8 @@ def test_the_script_runs_to_its_end(observed: Observations, homework: Homework) 
         wait("builds")
     if network is not None and network.forward_failures:
         wait("output-shape")
+    if network is not None and network.gradient_failure is not None:
+        wait("gradients")
     failure = rehearsal.failure
     if failure is None:
         fail(

@@ -43,6 +43,12 @@ def labels(ops: list[Op]) -> str:
     return joined([label(op) for op in ops])
 
 
+def kinds(ops: list[Op]) -> str:
+    """The same where what they are says more than their names: `a 1x1 convolution and maxpool`."""
+    said = [f"a {'x'.join(map(str, op.kernel))} convolution" if op.kind == "conv" else label(op) for op in ops]
+    return joined(said) or "nothing"
+
+
 def lines_of(first: Op, second: Op) -> str:
     """` (lines 12 and 14)`, or nothing where one of them isn't known."""
     if first.line is None or second.line is None:

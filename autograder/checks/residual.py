@@ -6,6 +6,7 @@ declaration.
 
 from collections import defaultdict
 
+from autograder.checks import shortcuts
 from autograder.checks.expected import (
     choices,
     expected_ladder,
@@ -27,12 +28,12 @@ AFTER_THE_ANSWER = ("flatten", "slice", "_log_softmax")  # what may follow the l
 @check(
     "stage-shapes",
     after=("builds",),
-    hint="print x.shape after every stage: channels double where the side of the map halves",
+    hint="print x.shape after every stage: where do the channels change, and where the side of the map?",
 )
 def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -> None:
     """every stage has its channels and its map size"""
     structure = structure_of(observed, homework)
-    if homework.block == "bottleneck" and not structure.blocks:  # the trunk then goes through the bottlenecks
+    if homework.block == "bottleneck" and shortcuts.complaint(structure) is not None:
         wait("gradients" if network_of(observed).without_gradient else "skip")
     expected = expected_shapes(homework)
     seen: list[tuple[int, int]] = []
@@ -48,7 +49,9 @@ def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -
         fail(
             saw=_shapes(seen) or "no convolution on the way from the image to the answer",
             expected=_shapes(expected),
-            why="Each stage after the first doubles the channels and halves the map, once.",
+            why="Each stage after the first doubles the channels and halves the map, once."
+            if homework.block != "bottleneck"
+            else "A stage changes the channels in its first block, and halves the map, if at all, in its last.",
             line=lines[different] if lines else network_of(observed).line,
         )
 
@@ -112,7 +115,9 @@ def test_the_parameters_add_up(observed: Observations, homework: Homework) -> No
         extra = [row.theirs for row in rows if row.ours is None and row.theirs is not None and row.theirs.kind == "bn"]
         extra = [rung for rung in extra if not rung.on_skip and not _is_last_norm(rung, structure)]
         others = [
-            f"`{layer.name}` ({layer.class_name}, {layer.count:,})" for layer in network.layers if layer.kind == "other"
+            f"{f'`{layer.name}`' if layer.name else 'the network itself'} ({layer.class_name}, {layer.count:,})"
+            for layer in network.layers
+            if layer.kind == "other"
         ]
         names = [f"`{rung.name}` (BN, {2 * rung.channels_out:,})" for rung in extra if rung.name] + others
         biased = [row.theirs for row in rows if row.ours and row.theirs and row.theirs.bias and row.ours.bias is False]
@@ -176,10 +181,13 @@ def test_every_parameter_gets_a_gradient(observed: Observations, homework: Homew
         wait("output-shape")
     if network.gradient_failure is not None:
         failure = network.gradient_failure
+        in_place = "inplace operation" in failure.message
         fail(
             saw=f"the backward pass ends in {said(failure)}",
             expected="one backward pass that reaches every parameter",
-            why="Training changes only what a gradient reaches.",
+            why="A value that the backward pass needs, such as what a ReLU gave, was written over in place (`+=`)."
+            if in_place
+            else "Training changes only what a gradient reaches.",
             line=failure.line,
         )
     without = dict.fromkeys(name.rpartition(".")[0] or name for name in network.without_gradient)
@@ -238,11 +246,11 @@ def _named(rung: Rung) -> str:
 def _why_of(rung: Rung | None) -> str:
     if rung is not None and rung.kind == "linear":
         return "The classifier reads one number a channel, after the pool, and gives one score a class."
-    if rung is not None and rung.kind in ("avgpool", "maxpool"):
+    if rung is not None and rung.kind == "avgpool":
         return "The pool turns each channel's last map into one number, its mean."
-    return (
-        "Kernel, stride, padding and channels are the homework's; the first convolution of a stage changes the shape."
-    )
+    if rung is not None and rung.kind == "maxpool":
+        return "A max pool keeps the largest value of each place; kernel, stride and padding are the homework's."
+    return "Kernel, stride, padding and channels are the homework's, and every layer has its own in the figure."
 
 
 def _more(difference: int) -> str:

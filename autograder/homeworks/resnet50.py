@@ -59,7 +59,7 @@ HOMEWORK = Homework(
     conv_bias=True,
     optimizer=AskedOptimizer("Adam"),
     full=Protocol("full", epochs=10, time_box_s=2 * 3600),
-    preview=Protocol("preview", epochs=10, time_box_s=600, train_images=400, test_images=100),
+    preview=Protocol("preview", epochs=10, time_box_s=600, train_images=600, test_images=100),
     images_per_core_s=100.0,
     reference=Reference(
         results=(

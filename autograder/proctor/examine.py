@@ -42,6 +42,7 @@ SEED = 6
 MOST_LAYERS = 2000
 MOST_PARAMETERS_OF_A_LAYER = 64
 MOST_NAMES = 5000
+MOST_SCORES = 100  # of a picture
 MOST_ARGUMENTS = 100
 LARGEST_COUNT = 10**12
 FILLED = 2**16  # initial values of convolutions over this size are left out
@@ -171,7 +172,8 @@ def _with_answers(seen: Network, network: nn.Module, input_shape: tuple[int, int
     given, _ = _attempt(lambda: _answers(network, input_shape), file)
     named = list((found or {}).items())[:MOST_NAMES]
     entries = {clip(name, NAME_CHARACTERS): shape[:MOST_SIDES] for name, shape in named}
-    return seen.model_copy(update={"entries": entries, "answers": given or []})
+    few = given if given and all(len(row) <= MOST_SCORES for row in given) else []
+    return seen.model_copy(update={"entries": entries, "answers": few})
 
 
 @border

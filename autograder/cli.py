@@ -188,6 +188,17 @@ def grade(
 
 
 @app.command()
+def doctor() -> None:
+    """Show which protections are on when submissions run here.
+
+    Exit code: 0 when all are, 1 when one is off or there is no sandbox.
+    """
+    from autograder.doctor import doctor as look
+
+    raise typer.Exit(look())
+
+
+@app.command()
 def release(
     homework: Annotated[
         str | None, typer.Argument(metavar="HOMEWORK", help="Which homework (default: all there are).")

@@ -5,8 +5,9 @@ and its output, and never takes an exit code at its word. Starting bubblewrap as
 mount namespace prepared for it, costs 30 to 60 ms; `import torch` inside costs seconds.
 
 Protections here: no network, own user, pid, ipc, uts and cgroup namespaces, read-only system and packages, nothing
-of the home directories, an environment made from nothing, no capabilities, limits on memory, processes, file sizes,
-open files, output and time, and the end of all processes with the end of the run.
+of the home directories, an environment made from nothing, no capabilities, a filter of system calls, limits on memory,
+processes, file sizes, open files, output and time, and the end of all processes with the end of the run. `doctor` shows
+what of this is on.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ from pathlib import Path
 
 import psutil
 
+from autograder import syscalls
 from autograder.errors import KitError
 
 INSTALL_HINT = (
@@ -68,17 +70,28 @@ class Sandbox:
         *,
         threads: int,
         gpu: bool = False,
+        arguments: Sequence[str] = (),
     ) -> "Run":
-        """Run `program` (after the interpreter's own flags) with `binds` (place inside -> host path) readable."""
+        """Run `program` (after the interpreter's own flags) with `binds` (place inside -> host path) readable.
+
+        Its arguments are the two pipes' descriptors, to read from and to write to, and then `arguments`.
+        """
         down_read, down_write = os.pipe()
         up_read, up_write = os.pipe()
+        passed = [down_read, up_write]
         folder = Path(tempfile.mkdtemp(prefix="autograder-"))
         folder.chmod(0o755)
         environment = _environment(threads, HOME if self.name == "bwrap" else str(folder))
-        python = [sys.executable, "-I", "-B", "-u", *program, str(down_read), str(up_write)]
+        python = [sys.executable, "-I", "-B", "-u", *program, str(down_read), str(up_write), *arguments]
         command = python
         if self.name == "bwrap":
-            command = _bwrap_command(python, binds, limits, environment, folder, gpu)
+            outer, jail = _bwrap_command(binds, limits, environment, folder, gpu)
+            if (rules := _system_call_filter()) is not None:
+                passed.append(_readable(rules))
+                jail = ["--seccomp", str(passed[-1]), *jail]
+            # Not on the command line, where the submission would read places of this machine in /proc/1/cmdline.
+            passed.append(_readable(b"\0".join(os.fsencode(word) for word in jail) + b"\0"))
+            command = [*outer, "bwrap", "--args", str(passed[-1]), "--", *python]
             environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
         try:
             process = subprocess.Popen(
@@ -88,12 +101,12 @@ class Sandbox:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 cwd=folder,
-                pass_fds=(down_read, up_write),
+                pass_fds=passed,
                 start_new_session=True,
             )
         finally:
-            os.close(down_read)
-            os.close(up_write)
+            for descriptor in passed:
+                os.close(descriptor)
         return Run(
             process,
             Connection(down_write, readable=False),
@@ -211,6 +224,11 @@ def _bwrap_problem() -> str:
     return "" if status == 0 else (lines[-1] if lines else f"exit status {status}")
 
 
+def environment_names() -> set[str]:
+    """The variables that a program in a sandbox finds."""
+    return set(_environment(1, HOME))
+
+
 def _environment(threads: int, home: str) -> dict[str, str]:
     values = {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
@@ -235,16 +253,15 @@ def _environment(threads: int, home: str) -> dict[str, str]:
 
 
 def _bwrap_command(
-    python: list[str],
     binds: dict[str, Path],
     limits: Limits,
     environment: dict[str, str],
     folder: Path,
     gpu: bool,
-) -> list[str]:
-    """The whole chain, outermost first: mount namespace and uid (as root), rlimits, bubblewrap, python."""
+) -> tuple[list[str], list[str]]:
+    """What bubblewrap is started by, outermost first (mount namespace and uid, as root; rlimits), and its arguments."""
     resolved = {place: path.resolve() for place, path in binds.items()}  # the command runs in another folder
-    visible = {str(path): path for path in _interpreter_folders()} | resolved
+    visible = {str(path): path for path in interpreter_folders()} | resolved
     outer: list[str] = []
     if os.geteuid() == 0:
         # As root, bubblewrap would keep root's uid outside its namespace; a uid of its own can't reach an
@@ -269,8 +286,7 @@ def _bwrap_command(
     if not gpu:
         rlimits.append(f"--data={limits.memory_mib * 2**20}")  # CUDA reserves far more than it uses
     jail = [
-        "bwrap",
-        *("--unshare-user", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
+        *("--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session", "--clearenv"),
         *("--cap-drop", "ALL", "--hostname", "sandbox"),
         *("--ro-bind", "/usr", "/usr"),
         *_system_links(),
@@ -294,7 +310,7 @@ def _bwrap_command(
         jail += ["--ro-bind", "/sys", "/sys"]
         for device in sorted(Path("/dev").glob("nvidia*")):
             jail += ["--dev-bind-try", str(device), str(device)]
-    return [*outer, *rlimits, *jail, "--", *python]
+    return [*outer, *rlimits], jail
 
 
 _STAGE = """
@@ -310,7 +326,24 @@ exec "$@"
 """
 
 
-def _interpreter_folders() -> list[Path]:
+@cache
+def _system_call_filter() -> bytes | None:
+    """See `syscalls.py`. None where libseccomp or its binding is missing, which `doctor` says."""
+    try:
+        return syscalls.program()
+    except (ImportError, OSError, RuntimeError):
+        return None
+
+
+def _readable(content: bytes) -> int:
+    """A descriptor from which `content` can be read."""
+    descriptor = os.memfd_create("autograder")
+    os.write(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def interpreter_folders() -> list[Path]:
     """What Python needs and /usr doesn't have: the environment and the interpreter it was made from."""
     needed: list[Path] = []
     for prefix in (sys.prefix, sys.base_prefix):

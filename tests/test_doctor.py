@@ -1,0 +1,80 @@
+"""doctor.py and the system call filter: what is said to be on is on, and what is off is said to be."""
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from autograder import doctor, sandbox, syscalls
+from autograder.sandbox import Limits, Sandbox
+
+# Each call is made for real, with arguments under which nothing would happen even if it were allowed.
+_TRIES = """
+import ctypes, json, os, socket, subprocess, sys, threading
+libc = ctypes.CDLL(None, use_errno=True)
+def called(number, *arguments):
+    ctypes.set_errno(0)
+    libc.syscall(number, *[ctypes.c_long(value) for value in arguments])
+    return ctypes.get_errno()
+def opened(family):
+    try:
+        socket.socket(family, socket.SOCK_STREAM).close()
+        return 0
+    except OSError as error:
+        return error.errno
+numbers = json.loads(sys.argv[3])
+answer = {name: called(number, -1, -1, -1, -1, -1) for name, number in numbers.items()}
+answer["new user namespace"] = called(numbers["clone"], 0x10000000 | 17, 0, 0, 0, 0)
+answer |= {"unix": opened(socket.AF_UNIX), "inet": opened(socket.AF_INET), "vsock": opened(40), "alg": opened(38)}
+thread = threading.Thread(target=lambda: answer.update(thread=0))
+thread.start()
+thread.join()
+answer["child"] = subprocess.run(["/bin/true"]).returncode
+print(json.dumps(answer))
+"""
+
+
+def test_every_protection_is_on(sandbox_bwrap: Sandbox) -> None:
+    off = {one.name for one in doctor.look() if not one.on}
+    assert off <= (set() if os.geteuid() == 0 else {"number of processes"})
+
+
+def test_calls_that_no_homework_needs_are_refused_and_others_work(sandbox_bwrap: Sandbox) -> None:
+    seccomp = pytest.importorskip("pyseccomp")
+    names = [name for name in (*syscalls.DENIED, "clone", "clone3") if syscalls._known(seccomp, name)]
+    assert len(names) > 50
+    numbers = {name: seccomp.resolve_syscall(seccomp.system_arch(), name) for name in names}
+    run = sandbox_bwrap.start(["-c", _TRIES], {}, Limits(seconds=60), threads=1, arguments=[json.dumps(numbers)])
+    assert run.process.wait() == 0, run.output()
+    run.end()
+    answer = json.loads(run.output())
+    assert {name: answer[name] for name in syscalls.DENIED if name in numbers} == dict.fromkeys(
+        (name for name in syscalls.DENIED if name in numbers), errno.EPERM
+    )
+    assert answer["new user namespace"] == errno.EPERM
+    assert answer["clone3"] == errno.ENOSYS
+    assert (answer["vsock"], answer["alg"]) == (errno.EAFNOSUPPORT, errno.EAFNOSUPPORT)
+    assert (answer["unix"], answer["inet"], answer["thread"], answer["child"]) == (0, 0, 0, 0)
+
+
+def test_what_is_off_is_said_to_be(
+    sandbox_bwrap: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sandbox, "_system_call_filter", lambda: None)
+    assert doctor.doctor() == 1
+    rows = [line for line in capsys.readouterr().out.splitlines() if "OFF" in line]
+    assert len(rows) == 1 + (os.geteuid() != 0)
+    assert rows[0].startswith("system call filter")
+
+
+def test_no_sandbox_is_said_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_arguments: None)
+    assert doctor.doctor() == 1
+    text = capsys.readouterr().out
+    assert "error: bubblewrap is not installed" in text
+    assert "Without a sandbox a submission has all your rights" in text

@@ -303,6 +303,7 @@ class _Class:
             message=earlier.message,
             report=earlier.training,
             accuracy=earlier.accuracy,
+            audit=earlier.audit,
             epochs=earlier.epochs,
             seconds=earlier.seconds,
             device=earlier.device,

@@ -25,6 +25,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autograder import __version__
+from autograder.audit import Audit
 from autograder.checks import CheckResult
 from autograder.epochs import Epoch
 from autograder.errors import KitError
@@ -125,6 +126,7 @@ class Result(Recorded):
         max_points: of the rubric.
         tier: the rubric's row.
         accuracy: both passes; None when no network could be tested.
+        audit: some test images once more, altered and not; None where no network could be audited.
         observations: what the checks looked at; None when nothing ran.
         training: what the proctor saw of the training.
         epochs: how the network did after each epoch, where the homework asks for it.
@@ -153,6 +155,7 @@ class Result(Recorded):
     max_points: float
     tier: TierReached | None = None
     accuracy: Score | None = None
+    audit: Audit | None = None
     submission: SubmittedFile | None = None
     homework: HomeworkUsed
     dataset: DatasetUsed

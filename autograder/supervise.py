@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from autograder import audit
 from autograder.dataset import Dataset, Images
 from autograder.homework import Homework, Protocol
 from autograder.observations import Failure, Observations, Rehearsal, TrainingReport
@@ -31,10 +32,12 @@ OBSERVE_S = 300.0  # import of torch, rehearsal, examination; a right file takes
 SETUP_S = 300.0  # from the start to the first training batch
 TESTING_S = 600.0  # for all test images; 10,000 take a minute on two slow cores
 EVAL_BATCH = 250
+AUDIT_BATCH = 160  # another one, so that no image is in the company it was in
 LARGEST_MESSAGE = 2**24  # bytes
 LARGEST_TEST_BATCH = 1000
 
 Scores = npt.NDArray[np.float32]
+Order = npt.NDArray[np.int64]
 
 _START = "import sys; sys.path.append(sys.argv[1]); from autograder.proctor.__main__ import main; main()"
 
@@ -58,6 +61,8 @@ class Training:
         report: what the proctor saw; None when it never said.
         scores: "eval" and "as_left", each (M, classes) float32, for the first M test images in the dataset's order.
             Only passes that were answered to the end.
+        audited: the second pass and that of altered images, of some test images (see `audit.py`); None where the
+            network wasn't tested in eval mode, or didn't answer.
         epoch_scores: the same of the network as it was after each epoch, from the first on, where the homework asks.
         log: what the script printed, head and tail.
         seconds: from start to end, by this process's clock.
@@ -69,11 +74,21 @@ class Training:
     message: str
     report: TrainingReport | None
     scores: dict[str, Scores] = field(default_factory=dict)
+    audited: "Audited | None" = None
     epoch_scores: list[Scores] = field(default_factory=list)
     log: str = ""
     seconds: float = 0.0
     device: str = "cpu"
     threads: int = 1
+
+
+@dataclass(frozen=True)
+class Audited:
+    """Answers to some test images once more: which (K,), and (K, classes) scores of these as they are and altered."""
+
+    chosen: Order
+    again: Scores
+    altered: Scores
 
 
 def gpu_available() -> bool:
@@ -124,6 +139,7 @@ def train(
     report: TrainingReport | None = None
     scores: dict[str, Scores] = {}
     epoch_scores: list[Scores] = []
+    audited: Audited | None = None
     device = "cpu"
     with _run(homework, submission, sandbox, binds, SETUP_S, threads, gpu, checkpoint) as (run, files):
         job = {
@@ -159,7 +175,9 @@ def train(
             run.extend(TESTING_S)
             order = np.random.default_rng(secrets.randbits(128)).permutation(len(test_images))
             scores = _reveal(run, homework, test_images, order, report)
-            if homework.tests_epochs and "eval" in scores:
+            if "eval" in scores:
+                audited = _audit(run, homework, test_images)
+            if homework.tests_epochs and audited is not None:
                 epoch_scores = _reveal_epochs(run, homework, test_images, order, report)
         except RunError as error:
             outcome, message = error.outcome, error.message
@@ -168,6 +186,7 @@ def train(
         message=message,
         report=report,
         scores=scores,
+        audited=audited,
         epoch_scores=epoch_scores,
         log=run.output(),
         seconds=round(time.monotonic() - started, 3),
@@ -308,9 +327,6 @@ def _report(said: dict[str, Any]) -> TrainingReport:
         raise RunError("BAD_MESSAGE", "the training's report isn't the proctor's") from error
 
 
-Order = npt.NDArray[np.int64]
-
-
 def _reveal(run: Run, homework: Homework, images: Images, order: Order, report: TrainingReport) -> dict[str, Scores]:
     """Both passes over the test images, in an order of this run's own; scores in the dataset's order."""
     scores: dict[str, Scores] = {}
@@ -330,6 +346,20 @@ def _reveal(run: Run, homework: Homework, images: Images, order: Order, report: 
     if "eval" in scores and report.left_in == "eval":
         scores["as_left"] = scores["eval"]
     return scores
+
+
+def _audit(run: Run, homework: Homework, images: Images) -> Audited | None:
+    """Both passes of the audit. They look like any other in eval mode; that one is missing is for a person."""
+    random = np.random.default_rng(secrets.randbits(128))
+    chosen = audit.choose(len(images), random)
+    some = images[chosen]
+    batches = _batches(np.arange(len(some)), AUDIT_BATCH)
+    try:
+        run.extend(TESTING_S)
+        again = _pass(run, homework, some, batches, {"pass": "eval"})
+        return Audited(chosen, again, _pass(run, homework, audit.altered(some, random), batches, {"pass": "eval"}))
+    except RunError:
+        return None
 
 
 def _reveal_epochs(run: Run, homework: Homework, images: Images, order: Order, report: TrainingReport) -> list[Scores]:

@@ -17,7 +17,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from autograder import __version__, checkpoint, checks, epochs, results, score, supervise
+from autograder import __version__, audit, checkpoint, checks, epochs, results, score, supervise
+from autograder.audit import Audit
 from autograder.checkpoint import Checkpoint
 from autograder.checks import CheckResult
 from autograder.dataset import Dataset
@@ -92,6 +93,7 @@ class Evidence:
     message: str = ""
     report: TrainingReport | None = None
     accuracy: Score | None = None
+    audit: Audit | None = None
     epochs: Sequence[Epoch] = ()
     seconds: float = 0.0
     device: str = ""
@@ -153,10 +155,13 @@ def train(entry: Entry, setup: Setup, seen: Observations | str, progress: Progre
             checkpoint=None if start.checkpoint is None else start.checkpoint.path,
             progress=progress,
         )
-        accuracy, by_epoch = None, []
+        accuracy, by_epoch, second_look = None, [], None
         if training.outcome == "GRADED":
             labels = setup.dataset.test_labels[: setup.protocol.test_images]
             accuracy = score.score(training.scores, labels)
+            if (again := training.audited) is not None:
+                first = training.scores["eval"][again.chosen]
+                second_look = audit.judge(first, again.again, again.altered, labels[again.chosen])
             if training.report is not None:
                 epoch_images = setup.protocol.train_count(setup.dataset.train_count)
                 by_epoch = epochs.proctored(training.report, epoch_images, training.epoch_scores, labels)
@@ -166,6 +171,7 @@ def train(entry: Entry, setup: Setup, seen: Observations | str, progress: Progre
             message=training.message,
             report=training.report,
             accuracy=accuracy,
+            audit=second_look,
             epochs=by_epoch,
             seconds=training.seconds,
             device=training.device,
@@ -197,6 +203,7 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         outcome=evidence.outcome,
         message=evidence.message,
         accuracy=evidence.accuracy,
+        audit=evidence.audit,
         checks=found,
         observations=evidence.observations,
         training=evidence.report,
@@ -271,6 +278,7 @@ def evidence_key(entry: Entry, setup: Setup) -> str:
             setup.dataset.fingerprint,
             budget,
             "" if setup.checkpoint is None else setup.checkpoint.record.sha256,
+            [audit.MOST_IMAGES, audit.SHIFT, audit.NOISE],
             setup.sandbox.name,
             results.kit_fingerprint("proctor"),
         ]
@@ -339,6 +347,7 @@ def _flags(setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start
         flags.append("time-box")
     if setup.checkpoint is not None and start.checkpoint is None:
         flags.append("from-nothing")
+    flags += list(_signs(evidence))
     return flags + _run_flags(setup)
 
 
@@ -346,6 +355,15 @@ def _run_flags(setup: Setup) -> list[str]:
     flags = [] if setup.own_data else ["other-data"]
     flags += [] if setup.protocol.own_budget else ["other-time-box"]
     return flags + (["no-sandbox"] if setup.sandbox.name == "none" else [])
+
+
+def _signs(evidence: Evidence) -> dict[str, str]:
+    """What the audit brought to light: flag -> what was seen."""
+    if evidence.audit is not None:
+        return evidence.audit.signs
+    if evidence.accuracy is not None and evidence.accuracy.eval_percent is not None:
+        return {"no-audit": "the network was tested, but ended before it had answered the audit that follows"}
+    return {}
 
 
 def _reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
@@ -361,7 +379,7 @@ def _reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
     explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)
     if not explained:
         reasons.append(f"{evidence.outcome}: {evidence.message}")
-    return reasons
+    return reasons + list(_signs(evidence).values())
 
 
 def _log(entry: Entry, setup: Setup, outcome: str, printed: str) -> str:

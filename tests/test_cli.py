@@ -162,7 +162,9 @@ def test_check_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(check, "check", record)
     monkeypatch.setattr(dataset, "default_root", lambda: Path("/datasets"))
-    words = "a.py --homework hw6 --json --train --protocol full --data practice --sandbox none --verbose"
+    words = (
+        "a.py --homework hw6 --json --train --protocol full --data practice --sandbox none --verbose --checkpoint none"
+    )
     assert autograder("check", *words.split()) == 1
     assert said == {
         "words": (Path("a.py"), "hw6"),
@@ -172,6 +174,7 @@ def test_check_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
         "data": Path("/datasets/practice"),
         "sandbox": "none",
         "verbose": True,
+        "start": "none",
     }
 
 
@@ -184,7 +187,8 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(grade, "grade", record)
     words = "class --out grades --protocol preview --data some/folder --hours 1.5 --workers 3 --sandbox bwrap"
-    assert autograder("grade", *words.split(), "--homework", "hw6", "--deadline", "2026-11-30 23:59") == 0
+    words += " --homework hw6 --checkpoint a/file"
+    assert autograder("grade", *words.split(), "--deadline", "2026-11-30 23:59") == 0
     assert said == {
         "words": (Path("class"), Path("grades"), "hw6"),
         "protocol": "preview",
@@ -193,6 +197,7 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
         "workers": 3,
         "sandbox": "bwrap",
         "deadline": "2026-11-30 23:59",
+        "start": "a/file",
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from autograder import checks, homework, rubric, supervise, verdict
+from autograder.audit import Audit
 from autograder.checks import CheckResult
 from autograder.dataset import Dataset
 from autograder.homework import ROOT
@@ -49,9 +50,19 @@ def accuracy(right: int) -> Score:
 
 def evidence(right: int = 80, **fields: Any) -> Evidence:
     report = TrainingReport(ended_by="script", epochs=5, seconds=100)
-    return Evidence(
-        **{"observations": SEEN, "outcome": "GRADED", "report": report, "accuracy": accuracy(right), **fields}
-    )
+    honest = Audit(images=100, plain_percent=right, altered_percent=max(right - 10, 0), changed_percent=0)
+    given = {"observations": SEEN, "outcome": "GRADED", "report": report, "accuracy": accuracy(right), "audit": honest}
+    return Evidence(**{**given, **fields})
+
+
+def test_an_audit_that_is_missing_or_odd_calls_a_person_and_moves_no_points(full: Setup) -> None:
+    usual = verdict.conclude(entry(), full, evidence(61))
+    odd = Audit(images=100, plain_percent=61, altered_percent=12, changed_percent=40)
+    for second_look, flags in ((None, ["no-audit"]), (odd, ["audit-gap", "audit-changed"])):
+        result = verdict.conclude(entry(), full, evidence(61, audit=second_look))
+        assert (result.points, result.status) == (usual.points, usual.status)
+        assert [flag for flag in result.flags if flag not in usual.flags] == flags
+        assert len(result.for_a_person) == len(flags)
 
 
 @pytest.mark.parametrize(("right", "points"), [(0, 2), (29, 2), (30, 6), (70, 6), (71, 20), (100, 20)])

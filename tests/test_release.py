@@ -23,6 +23,8 @@ BLANKS_OF_THE_NETWORK = {
     "resnet50": 11,  # two kinds of convolution, a block in two variants, four layers, pool and classifier, both runs
 }
 
+WITH_NOTEBOOK = [name for name in BLANKS_OF_THE_NETWORK if not homework.load(name).given]
+
 SMALL = """# %% [markdown]
 # # A small homework
 
@@ -45,14 +47,6 @@ def name(request: pytest.FixtureRequest) -> str:
 def stem(name: str) -> str:
     """What the file that students complete is called."""
     return homework.load(name).stem
-
-
-@pytest.fixture(scope="module")
-def notebook_name(name: str) -> str:
-    """Of a homework of one file; one of several has no notebook."""
-    if homework.load(name).given:
-        pytest.skip("a homework of several files is released without a notebook")
-    return f"{name}.ipynb"
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +92,10 @@ def test_every_question_is_a_blank_that_is_found_and_named(built: Path, name: st
     assert sum(blank.question is None for blank in blanks) == BLANKS_OF_THE_NETWORK[name]
 
 
-def test_the_notebook_has_the_same_blanks_as_the_script(built: Path, name: str, notebook_name: str) -> None:
+@pytest.mark.parametrize("name", WITH_NOTEBOOK, indirect=True)
+def test_the_notebook_has_the_same_blanks_as_the_script(built: Path, name: str) -> None:
     script = submission.read(built / f"{name}.py")
-    notebook = submission.read(built / notebook_name)
+    notebook = submission.read(built / f"{name}.ipynb")
     assert [blank.question for blank in submission.blanks(notebook.script)] == [
         blank.question for blank in submission.blanks(script.script)
     ]
@@ -132,21 +127,26 @@ def test_the_skeleton_differs_from_the_solution_in_the_regions_and_nowhere_else(
     assert (built / f"{stem}.py").read_text() == whole
 
 
-def test_files_that_students_get_complete_are_the_solutions_own(built: Path, name: str) -> None:
+def test_files_that_students_get_complete_are_the_solutions_own_and_leave_no_place_for_a_notebook(
+    built: Path, name: str
+) -> None:
+    assert [path.name for path in built.glob("*.ipynb")] == ([f"{name}.ipynb"] if name in WITH_NOTEBOOK else [])
     for file, content in homework.load(name).given_files().items():
         assert (built / file).read_bytes() == content == (ROOT / "solution" / name / file).read_bytes()
 
 
-def test_the_notebook_is_valid_and_bare(built: Path, notebook_name: str) -> None:
-    notebook = nbformat.read(built / notebook_name, as_version=4)
+@pytest.mark.parametrize("name", WITH_NOTEBOOK, indirect=True)
+def test_the_notebook_is_valid_and_bare(built: Path, name: str) -> None:
+    notebook = nbformat.read(built / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.accelerator == "GPU"
     assert all(not cell.outputs and cell.execution_count is None for cell in notebook.cells if cell.cell_type == "code")
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
 
 
-def test_the_script_is_the_notebooks_own_text(built: Path, name: str, notebook_name: str) -> None:
-    notebook = jupytext.read(built / notebook_name)
+@pytest.mark.parametrize("name", WITH_NOTEBOOK, indirect=True)
+def test_the_script_is_the_notebooks_own_text(built: Path, name: str) -> None:
+    notebook = jupytext.read(built / f"{name}.ipynb")
     notebook.metadata = release.SCRIPT_METADATA
     assert jupytext.writes(notebook, fmt="py:percent") == (built / f"{name}.py").read_text()
 

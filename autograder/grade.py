@@ -6,7 +6,10 @@ person", with no points and exit code 1; it stops nobody else.
 """
 
 import contextlib
+import errno
 import fcntl
+import os
+import platform
 import statistics
 import traceback
 from collections import Counter
@@ -27,6 +30,7 @@ from autograder import (
     results,
     rubric,
     supervise,
+    twins,
     verdict,
 )
 from autograder import sandbox as sandboxes
@@ -176,15 +180,38 @@ def _only_run(out: Path) -> Iterator[None]:
     """Hold the output folder for this process; the system lets go of it however the process ends."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        lock = (out / ".lock").open("w")
+        lock = (out / ".lock").open("a+")
     except OSError as error:
         raise KitError(f"{out}: can't be written ({error.strerror})") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise KitError(f"{out}: another run is writing there", "wait for it, or choose another --out") from error
+            lock.seek(0)
+            holder = lock.read(200).strip()
+            raise KitError(
+                f"{out}: another run is writing there{f' ({holder})' if holder else ''}",
+                "wait for it, or choose another --out",
+            ) from error
+        with _clear_when_full(out):
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()} on {platform.node()}, since {datetime.now():%Y-%m-%d %H:%M}\n")
+            lock.flush()
+            yield
+
+
+@contextlib.contextmanager
+def _clear_when_full(out: Path) -> Iterator[None]:
+    """What the file system refuses in the middle of a run, in a line. Nothing that was written before is lost."""
+    try:
         yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO):
+            raise
+        raise KitError(
+            f"{error.filename or out}: can't be written any more ({error.strerror})",
+            "every result that was finished is kept: make room, and give the same command again",
+        ) from error
 
 
 class _Class:
@@ -331,6 +358,7 @@ class _Class:
         folder = self.out / result.student
         if graded.crash:
             self.crashes[result.student] = graded.crash
+        results.keep_earlier(folder, result)
         if graded.log or graded.crash:
             results.write_text(folder / "log.txt", graded.log or graded.crash)
         results.write(folder, result)
@@ -344,7 +372,10 @@ class _Class:
         everybody = [self.finished[entry.student] for entry in self.class_.entries]
         results.remove_left_overs(self.out)
         results.write_text(self.out / "grades.csv", results.csv_text(everybody))
-        results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric))
+        alike = twins.pairs(self.class_.entries, self.setup.homework)
+        results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike))
+        if alike:
+            self.console.print(f"{len(alike)} pair{'s' * (len(alike) != 1)} of files are alike: see report.html")
 
     def _say_last(self) -> None:
         everybody = [self.finished[entry.student] for entry in self.class_.entries]

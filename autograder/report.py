@@ -25,6 +25,7 @@ from autograder.homework import Homework
 from autograder.observations import TrainingReport
 from autograder.results import Result, duration
 from autograder.rubric import Rubric, Tier, points_text
+from autograder.twins import Pair
 
 CURVE_ROWS = 20  # of the loss curve's table; its line is drawn from the same numbers
 BIN_PERCENT = 5  # width of a bar of the histogram
@@ -112,8 +113,8 @@ def feedback(result: Result, rubric: Rubric) -> str:
     )
 
 
-def class_report(everybody: Sequence[Result], rubric: Rubric) -> str:
-    """The page of the class. `everybody` has at least one result, all of the same run."""
+def class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pair] = ()) -> str:
+    """The page of the class. `everybody` has at least one result, all of the same run; `alike` are pairs of files."""
     ordered = sorted(everybody, key=lambda result: result.student)
     accuracies = [result.accuracy.counted_percent for result in ordered if result.accuracy is not None]
     first = ordered[0]
@@ -140,6 +141,7 @@ def class_report(everybody: Sequence[Result], rubric: Rubric) -> str:
         queue=[(result, reason) for result in ordered for reason in result.for_a_person],
         seconds=sum(result.seconds for result in ordered),
         hardware=sorted({(result.machine, result.device, result.threads) for result in ordered if result.machine}),
+        alike=alike,
         status_words=STATUS_WORDS,
         sandboxes=sorted({result.sandbox for result in ordered}),
     )

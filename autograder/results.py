@@ -9,12 +9,14 @@ Numbers that aren't finite (a loss can be) are the strings "NaN", "Infinity" and
 that changes the meaning of a field counts the schema version up, and grades again what has another.
 """
 
+import contextlib
 import csv
 import hashlib
 import io
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable
 from datetime import datetime
@@ -255,6 +257,30 @@ def write(folder: Path, result: Result) -> None:
     """Write `result` to `folder/result.json`."""
     fields = _without_infinities(result.model_dump(mode="python"))
     write_text(folder / "result.json", json.dumps(fields, ensure_ascii=False, indent=1, default=_plain) + "\n")
+
+
+def keep_earlier(folder: Path, result: Result) -> None:
+    """Put aside what an earlier run has left in `folder`, under its own time, where `result` isn't the same again.
+
+    Into `earlier/<time>/`: its result, its page and its log, before any of the new ones is written. Nothing is ever
+    thrown away; a person may compare.
+    """
+    path = folder / "result.json"
+    if not path.exists():
+        return
+    with contextlib.suppress(KitError):
+        before = read(folder)
+        if before is not None and before.key == result.key:
+            return
+    moment = datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d-%H%M%S")
+    number, aside = 1, folder / "earlier" / moment
+    while aside.exists():
+        number += 1
+        aside = folder / "earlier" / f"{moment}-{number}"
+    aside.mkdir(parents=True)
+    for name in ("result.json", "feedback.html", "log.txt"):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(folder / name, aside / name)
 
 
 def read(folder: Path) -> Result | None:

@@ -1,6 +1,7 @@
 """A class end to end: what is refused before anything runs, what is kept, and what a kill leaves."""
 
 import csv
+import errno
 import os
 import signal
 import subprocess
@@ -142,9 +143,52 @@ def test_a_preview_never_replaces_points(run: Grade, tmp_path: Path) -> None:
 
 def test_two_runs_cannot_write_to_one_place(run: Grade, tmp_path: Path) -> None:
     class_that_needs_no_run(tmp_path / "class")
-    with grade._only_run(tmp_path / "out"), pytest.raises(KitError, match="another run is writing there"):
+    named = rf"another run is writing there \(process {os.getpid()} on .+, since \d{{4}}-\d\d-\d\d \d\d:\d\d\)"
+    with grade._only_run(tmp_path / "out"), pytest.raises(KitError, match=named):
         run(deadline=DEADLINE)
     assert run(deadline=DEADLINE) == 0
+
+
+def test_a_disk_that_fills_up_is_said_in_a_line_and_loses_nothing(
+    run: Grade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class_that_needs_no_run(tmp_path / "class")
+    write_text, written = results.write_text, []
+
+    def full(path: Path, text: str) -> None:
+        if len(written) == 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        written.append(path)
+        write_text(path, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(results, "write_text", full)
+        with pytest.raises(KitError, match="can't be written any more") as refused:
+            run(deadline=DEADLINE)
+    assert refused.value.hint.startswith("every result that was finished is kept")
+    finished = [path for path in written if path.name == "result.json"]
+    assert finished
+    before = {path: path.read_bytes() for path in finished}
+    assert run(deadline=DEADLINE) == 0
+    assert {path: path.read_bytes() for path in finished} == before
+    assert len(table(tmp_path / "out")) == 4
+
+
+def test_a_result_that_is_replaced_is_put_aside(run: Grade, tmp_path: Path) -> None:
+    write(tmp_path / "class" / "s1" / "hw6.py", "")
+    for _ in range(2):  # the same again is not another result
+        assert run() == 0
+    folder = tmp_path / "out" / "s1"
+    before = (folder / "result.json").read_bytes()
+    assert not (folder / "earlier").exists()
+    write(tmp_path / "class" / "s1" / "hw6.py", "\0")
+    assert run() == 0
+    write(tmp_path / "class" / "s1" / "hw6.py", "")
+    assert run() == 0
+    kept = sorted((folder / "earlier").glob("*/result.json"))
+    assert len(kept) == 2
+    assert before in [path.read_bytes() for path in kept]
+    assert {path.name for path in kept[0].parent.iterdir()} == {"result.json", "feedback.html"}
 
 
 def test_a_rubric_that_requires_an_unknown_check_is_refused(

@@ -24,6 +24,7 @@ from autograder.homework import ROOT
 from autograder.observations import Failure, Network, TrainingReport
 from autograder.results import Result
 from autograder.rubric import Rubric
+from autograder.twins import Pair
 
 GOLDEN = Path(__file__).parent / "golden"
 RUBRIC = rubric.load(ROOT / "grading_rubric.md", "hw6")
@@ -507,6 +508,14 @@ def test_single_numbers_of_others_stand_beside_the_runs() -> None:
     assert "The epochs" not in page.text
     of_class = Page(report.class_report([resnet50("s1"), resnet50("s2")], RESNET50_RUBRIC)).text
     assert f"The class's best {accuracy.counted_percent:.2f}% The class's median" in of_class
+
+
+def test_files_that_are_alike_stand_in_the_class_report_alone() -> None:
+    pairs = [Pair("s1", "s2", 100.0, 100.0, True), Pair("s1", "s3", 95.25, 91.0, False)]
+    everybody = class_of_five()
+    page = Page(report.class_report(everybody, RUBRIC, pairs)).text
+    assert "s1 100.0% s2 100.0% the same file s1 95.2% s3 91.0%" in page
+    assert "Files that are alike" not in Page(report.class_report(everybody, RUBRIC)).text
 
 
 def test_numbers_that_do_not_compare_say_so() -> None:

@@ -1,0 +1,54 @@
+"""twins.py: a copy is found behind other names and another layout; files that were written apart are not."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from autograder import intake, twins
+from autograder.homework import ROOT, load
+from autograder.intake import READ, Entry
+from autograder.submission import Submission
+
+HW6 = load("hw6")
+EXAMPLES = ROOT / "examples" / "submissions" / "hw6"
+ORIGINAL = (EXAMPLES / "s0117-ines-carvalho" / "hw6.py").read_text()
+
+
+def entry(student: str, script: str) -> Entry:
+    content = script.encode()
+    handed_in = Submission("hw6.py", content, content, f"{hash(content) % 2**64:064x}")
+    return Entry(student, READ, submission=handed_in, submitted_at=datetime(2026, 11, 30, tzinfo=UTC))
+
+
+def disguised(script: str) -> str:
+    """The script with other names, other comments and another layout."""
+    names = set(re.findall(r"\bself\.(\w+)", script)) - {"training"}
+    for number, name in enumerate(sorted(names)):
+        script = re.sub(rf"\b{name}\b", f"part_{number}", script)
+    script = re.sub(r"(?m)^(\s*)(#.*)$", r"\1# mine", script)
+    return script.replace(", ", ",  ").replace(" = ", "  =  ")
+
+
+def test_a_copy_under_other_names_is_found() -> None:
+    class_ = [entry("s1", ORIGINAL), entry("s2", disguised(ORIGINAL)), entry("s3", ORIGINAL)]
+    assert disguised(ORIGINAL) != ORIGINAL
+    same, *others = twins.pairs(class_, HW6)
+    assert (same.first, same.second, same.same, same.first_percent) == ("s1", "s3", True, 100.0)
+    assert {(pair.first, pair.second) for pair in others} == {("s1", "s2"), ("s2", "s3")}
+    assert all(pair.first_percent > 95 and not pair.same for pair in others)
+
+
+@pytest.mark.parametrize("name", ["hw6", "resnet20"])
+def test_files_that_were_written_apart_are_not_a_pair(name: str) -> None:
+    class_ = intake.collect(Path(ROOT, "examples", "submissions", name), name, None)
+    assert len(class_.entries) == 8
+    assert twins.pairs(class_.entries, load(name)) == []
+
+
+def test_what_everybody_was_given_counts_for_nothing() -> None:
+    skeleton = (ROOT / "assignment" / "hw6" / "hw6.py").read_text()
+    class_ = [entry("s1", skeleton), entry("s2", disguised(skeleton)), entry("s3", "x = 1\n"), entry("s4", "y = 2\n")]
+    assert twins.pairs(class_, HW6) == []
+    assert twins.pairs([entry("s1", ORIGINAL), Entry("s2", "EMPTY", "nothing")], HW6) == []

@@ -19,6 +19,7 @@ MOST_IMAGES = 2_000  # of them accuracies are within a point or two, at a fifth 
 SHIFT = 3  # pixels, up to which an image is moved; its edge is repeated
 NOISE = 4.0  # standard deviation, in grey levels
 GAP_PERCENT = 25.0  # points of accuracy lost from which on somebody should look
+BEFORE_PERCENT = 40.0  # recognised by a network that has hardly been trained; of ten classes guessing finds 10
 CHANGED_PERCENT = 10.0  # of the answers; rounding changes under one in two hundred
 
 Images = npt.NDArray[np.uint8]
@@ -33,6 +34,8 @@ class Audit(BaseModel):
         plain_percent: accuracy on these in the first pass, in eval mode.
         altered_percent: the same of the altered images.
         changed_percent: how many answers to the images as they are were others the second time.
+        before_percent: accuracy on these of the network as it was after its first training step; None where it wasn't
+            asked, as when training starts from a checkpoint.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,6 +44,7 @@ class Audit(BaseModel):
     plain_percent: Percent
     altered_percent: Percent
     changed_percent: Percent
+    before_percent: Percent | None = None
 
     @property
     def signs(self) -> dict[str, str]:
@@ -55,6 +59,10 @@ class Audit(BaseModel):
             found["audit-changed"] = (
                 f"{self.changed_percent:.1f}% of {self.images:,} test images are answered otherwise the second time, "
                 "in eval mode"
+            )
+        if self.before_percent is not None and self.before_percent > BEFORE_PERCENT:
+            found["audit-before"] = (
+                f"{self.before_percent:.1f}% of {self.images:,} test images are recognised after the first step"
             )
         return found
 
@@ -76,12 +84,13 @@ def altered(images: Images, random: np.random.Generator) -> Images:
     return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
 
-def judge(first: Scores, again: Scores, of_altered: Scores, labels: Labels) -> Audit:
-    """The audit of (N, classes) scores of the same N images: the first time, the second, and altered."""
+def judge(first: Scores, again: Scores, of_altered: Scores, labels: Labels, before: Scores | None = None) -> Audit:
+    """The audit of (N, classes) scores of the same N images: the first time, the second, altered, and before all."""
     changed = np.mean(first.argmax(axis=1) != again.argmax(axis=1))
     return Audit(
         images=len(labels),
         plain_percent=accuracy_percent(first, labels),
         altered_percent=accuracy_percent(of_altered, labels),
         changed_percent=100 * float(changed),
+        before_percent=None if before is None else accuracy_percent(before, labels),
     )

@@ -264,6 +264,8 @@ class TrainingReport(Observed):
             "crash" (with `failure`), "exit", "stopped" (the script asked for ever more empty epochs).
         epochs: images served over images in the training set.
         images, steps: training images served; optimizer steps seen.
+        batches: how many of loaders these were; None when images were read in another way too.
+        kept_before: whether the network can be tested as it was after its first step.
         seconds: from the first training batch to the end of training.
         losses: (images served so far, loss of that batch), thinned out to at most 500 points.
         network_class, parameters: of the network that was found and tested.
@@ -277,6 +279,8 @@ class TrainingReport(Observed):
     kept_epochs: Annotated[int, Field(ge=0, le=10_000)] = 0
     images: Count = 0
     steps: Count = 0
+    batches: Count | None = None
+    kept_before: bool = False
     seconds: float = 0.0
     losses: Annotated[list[tuple[Count, Annotated[float, Field(allow_inf_nan=True)]]], Field(max_length=500)] = []
     network_class: Name | None = None

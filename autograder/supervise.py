@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +84,18 @@ class Training:
 
 @dataclass(frozen=True)
 class Audited:
-    """Answers to some test images once more: which (K,), and (K, classes) scores of these as they are and altered."""
+    """Answers to some test images once more.
+
+    Attributes:
+        chosen: which, (K,).
+        again, altered: (K, classes) scores of these as they are, and altered.
+        before: the same of the network as it was after its first step; None where that isn't asked, or no answer came.
+    """
 
     chosen: Order
     again: Scores
     altered: Scores
+    before: Scores | None = None
 
 
 def gpu_available() -> bool:
@@ -179,6 +186,8 @@ def train(
                 audited = _audit(run, homework, test_images)
             if homework.tests_epochs and audited is not None:
                 epoch_scores = _reveal_epochs(run, homework, test_images, order, report)
+            if audited is not None and report.kept_before and checkpoint is None:
+                audited = replace(audited, before=_before(run, homework, test_images[audited.chosen]))
         except RunError as error:
             outcome, message = error.outcome, error.message
     return Training(
@@ -358,6 +367,15 @@ def _audit(run: Run, homework: Homework, images: Images) -> Audited | None:
         run.extend(TESTING_S)
         again = _pass(run, homework, some, batches, {"pass": "eval"})
         return Audited(chosen, again, _pass(run, homework, audit.altered(some, random), batches, {"pass": "eval"}))
+    except RunError:
+        return None
+
+
+def _before(run: Run, homework: Homework, some: Images) -> Scores | None:
+    """What the network answered after its first step, when it can't have learned much."""
+    try:
+        run.extend(TESTING_S)
+        return _pass(run, homework, some, _batches(np.arange(len(some)), AUDIT_BATCH), {"pass": "before"})
     except RunError:
         return None
 

@@ -33,6 +33,7 @@ from autograder.score import Score
 
 PREVIEW = "a preview gives no points"
 UNDECIDED = "a person has to decide"
+MOST_STEPS = 2.5  # for each batch that a loader handed out: two optimizers make two, images kept elsewhere make more
 
 # What intake found that nobody but a person can settle. Every other outcome is a row of the rubric.
 FOR_A_PERSON = frozenset({"AMBIGUOUS", "BAD_PATH", "NOT_REGULAR", "SYMLINK", "UNREADABLE"})
@@ -161,7 +162,7 @@ def train(entry: Entry, setup: Setup, seen: Observations | str, progress: Progre
             accuracy = score.score(training.scores, labels)
             if (again := training.audited) is not None:
                 first = training.scores["eval"][again.chosen]
-                second_look = audit.judge(first, again.again, again.altered, labels[again.chosen])
+                second_look = audit.judge(first, again.again, again.altered, labels[again.chosen], again.before)
             if training.report is not None:
                 epoch_images = setup.protocol.train_count(setup.dataset.train_count)
                 by_epoch = epochs.proctored(training.report, epoch_images, training.epoch_scores, labels)
@@ -358,7 +359,16 @@ def _run_flags(setup: Setup) -> list[str]:
 
 
 def _signs(evidence: Evidence) -> dict[str, str]:
-    """What the audit brought to light: flag -> what was seen."""
+    """What looks as if the rules had been got around: flag -> what was seen."""
+    report = evidence.report
+    if report is not None and report.batches is not None and report.steps > MOST_STEPS * report.batches + 1:
+        return _audited(evidence) | {
+            "extra-steps": f"{report.steps:,} steps of the optimizer on {report.batches:,} batches of training images"
+        }
+    return _audited(evidence)
+
+
+def _audited(evidence: Evidence) -> dict[str, str]:
     if evidence.audit is not None:
         return evidence.audit.signs
     if evidence.accuracy is not None and evidence.accuracy.eval_percent is not None:

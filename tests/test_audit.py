@@ -75,6 +75,8 @@ def test_an_honest_network_passes(tmp_path: Path, practice: Dataset, sandbox_non
     assert result.audit
     assert result.audit.images == 200
     assert result.audit.changed_percent < 1
+    assert result.audit.before_percent is not None
+    assert result.audit.before_percent <= audit.BEFORE_PERCENT
     assert (result.audit.signs, result.for_a_person) == ({}, [])
 
 
@@ -95,6 +97,30 @@ IdentityResNet.forward = forward
     assert result.accuracy.counted_percent > 95
     assert "audit-gap" in result.flags
     assert any("mirrored" in reason for reason in result.for_a_person)
+
+
+@pytest.mark.slow
+def test_training_on_images_that_were_kept_and_weights_from_elsewhere_are_seen(
+    tmp_path: Path, practice: Dataset, sandbox_none: Sandbox
+) -> None:
+    colours = practice.test_images[:200].mean(axis=(1, 2))
+    centres = [colours[practice.test_labels[:200] == label].mean(axis=0).tolist() for label in range(10)]
+    brought = f"""
+CENTRES = torch.tensor({centres})
+class Nearest(nn.Module):
+    def forward(self, x):
+        return -torch.cdist(((x * 0.5 + 0.5) * 255).mean((2, 3)), CENTRES)
+IdentityResNet.forward = lambda self, x: Nearest()(x) + 0.001 * self.bn(self.fc(x.flatten(1)))
+"""
+    kept = "kept = list(loader)\nfor _ in range(5):\n    for x, y in kept: step(net, optimizer, x, y)\nnet.eval()\n"
+    result = graded(HEAD + brought + NET + kept, tmp_path, practice, sandbox_none)
+    assert result.training
+    assert (result.training.steps, result.training.batches) == (25, 5)
+    assert "25 steps of the optimizer on 5 batches of training images" in result.for_a_person
+    assert result.audit
+    assert result.audit.before_percent
+    assert result.audit.before_percent > 40
+    assert {"audit-before", "extra-steps"} <= set(result.flags)
 
 
 @pytest.mark.slow

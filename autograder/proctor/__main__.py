@@ -114,7 +114,7 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         channel.send("trained", report=report)
         if network is not None:
             try:
-                reveal.answer(channel, network, file, training.kept)
+                reveal.answer(channel, network, file, training.kept, training.before)
             except EOFError:  # the grader has gone
                 pass
             except Exception as trouble:

@@ -25,18 +25,27 @@ def test_transform() -> Any:
     return chosen[0].transform if chosen else None
 
 
-def answer(channel: Channel, network: nn.Module, file: str, epochs: Sequence[dict[str, torch.Tensor]] = ()) -> None:
+def answer(
+    channel: Channel,
+    network: nn.Module,
+    file: str,
+    epochs: Sequence[dict[str, torch.Tensor]] = (),
+    before: dict[str, torch.Tensor] | None = None,
+) -> None:
     """Answer the grader's passes until it says that it has all: a JSON message opens each.
 
     `{"pass": "eval"}` puts the network in eval mode first, `{"pass": "as_left"}` in the mode it was left in. The last
-    ones, `{"pass": "epoch", "epoch": 1}`, put it in eval mode and back into the state that it had after that epoch.
+    ones put it in eval mode and back into an earlier state: `{"pass": "epoch", "epoch": 1}` into that after an epoch,
+    `{"pass": "before"}` into that after its first step.
     """
     left = [module.training for module in network.modules()]
     transform = test_transform()
     while (message := channel.receive()).get("pass") is not None:
         if message["pass"] == "epoch":
             nn.Module.load_state_dict(network, epochs[int(message["epoch"]) - 1])
-        if message["pass"] in ("eval", "epoch"):
+        if message["pass"] == "before" and before is not None:
+            nn.Module.load_state_dict(network, before)
+        if message["pass"] in ("eval", "epoch", "before"):
             network.eval()
         else:
             for module, training in zip(network.modules(), left, strict=True):

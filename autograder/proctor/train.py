@@ -61,6 +61,8 @@ class Training:
         self.network_name = network_name
         self.keep_epochs = keep_epochs
         self.kept: list[State] = []  # the network's state after each epoch
+        self.before: State | None = None  # and after its first step
+        self.batches: int | None = 0  # handed out by loaders; None when images were read in another way
         self.images = 0
         self.unseen = 0  # images handed out last without gradients: free (a validation), unless a step is made on them
         self.steps = 0
@@ -97,10 +99,13 @@ class Training:
         if role == "test":
             self.test_batch_size = loader.batch_size
             return
+        if self.batches is not None and torch.is_grad_enabled():
+            self.batches += 1
         self._count(images)
 
     def _read_directly(self) -> None:
         if os.getpid() == self.process:
+            self.batches = None
             if torch.is_grad_enabled():
                 self._check_budget()
             self._count(1)
@@ -172,6 +177,8 @@ class Training:
             if self.end_forward_watch is None:
                 self._watch_forwards()
         self.optimizer_steps += 1
+        if self.steps == 1 and (network := self.network(self.network_name)) is not None:
+            self.before = {name: value.detach().cpu().clone() for name, value in _state(network).items()}
         if self.optimizer_steps == WATCHED_STEPS and self.end_forward_watch is not None:
             self.end_forward_watch()
             self.end_forward_watch = None
@@ -229,6 +236,8 @@ class Training:
             kept_epochs=len(self.kept),
             images=self.images,
             steps=self.steps,
+            batches=self.batches,
+            kept_before=self.before is not None,
             seconds=round(seconds, 3),
             losses=[(images, loss.item()) for images, loss in self.losses],
             network_class=type(network).__name__ if network is not None else None,

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import tempfile
 import time
+import tokenize
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from autograder.submission import Submission, blanks
 
 OBSERVE_S = 300.0  # import of torch, rehearsal, examination; a right file takes under ten on a slow machine
 SETUP_S = 300.0  # from the start to the first training batch
+AFTER_BOX_S = 120.0  # on top of a quarter of the time box, for the script's own test loop
 TESTING_S = 600.0  # for all test images; 10,000 take a minute on two slow cores
 EVAL_BATCH = 250
 AUDIT_BATCH = 160  # another one, so that no image is in the company it was in
@@ -173,7 +175,7 @@ def train(
                     if not training_began:
                         # The script's own test loop comes after the box; it gets a quarter of it on top.
                         training_began = True
-                        run.extend(protocol.time_box_s * 1.25 + 120)
+                        run.extend(protocol.time_box_s * 1.25 + AFTER_BOX_S)
                     if progress is not None:
                         progress({name: said.get(name) for name in ("images", "of", "seconds", "loss")})
             report = _report(said)
@@ -432,7 +434,7 @@ def _scores(content: bytes, shape: tuple[int, int]) -> Scores:
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError("another version of the format")
         found, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    except (ValueError, SyntaxError, TypeError, RecursionError) as error:
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError) as error:
         raise RunError("NOT_NPY", "the scores aren't a .npy array") from error
     if dtype != np.dtype("<f4") or fortran:
         raise RunError("BAD_DTYPE", f"the scores are {dtype}, not float32")

@@ -105,6 +105,14 @@ class TierReached(Recorded):
     points: float
 
 
+class OneRun(Recorded):
+    """One of several trainings of the same file: how it ended, the accuracy of the pass that counts, and its time."""
+
+    outcome: str
+    accuracy_percent: float | None
+    seconds: float
+
+
 class Versions(Recorded):
     """What graded."""
 
@@ -131,6 +139,7 @@ class Result(Recorded):
         audit: some test images once more, altered and not; None where no network could be audited.
         observations: what the checks looked at; None when nothing ran.
         training: what the proctor saw of the training.
+        runs: all trainings, in their order, where the first was borderline; the best of them counts.
         epochs: how the network did after each epoch, where the homework asks for it.
         started_from: what the training started from, in words: "nothing", or a checkpoint; "" where the homework has no
             checkpoints.
@@ -168,6 +177,7 @@ class Result(Recorded):
     training: TrainingReport | None = None
     started_from: str = ""
     epochs: list[Epoch] = []
+    runs: list[OneRun] = []
     own_epochs: list[Epoch] = []
     flags: list[str] = []
     for_a_person: list[str] = []

@@ -31,6 +31,7 @@ SPECIAL_ROWS: dict[str, Kind] = {
 }
 
 _NUMBER = r"(\d+(?:\.\d+)?) ?%"
+_BORDERLINE = re.compile(r"within (\d{1,3}(?:\.\d{1,4})?) points?, (\d{1,2}) more runs?")
 _BUDGET = re.compile(r"(\d{1,5}) epochs? or (\d{1,4}(?:\.\d+)?) hours?(?: of training)?(?:, whichever ends first)?")
 _RANGE = re.compile(rf"(?:(from|over) {_NUMBER})? ?(?:(to|(?:to )?below) {_NUMBER})?(, both (?:ends )?included)?")
 
@@ -71,6 +72,15 @@ class Budget(BaseModel):
     time_box_s: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)]
 
 
+class Borderline(BaseModel):
+    """How near below a better row an accuracy is trained again with other random numbers, and how often at most."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    points: Annotated[float, Field(ge=0, le=100)] = 1.0
+    runs: Annotated[int, Field(ge=0, le=20)] = 2
+
+
 class Rubric(BaseModel):
     """One homework's section.
 
@@ -79,6 +89,7 @@ class Rubric(BaseModel):
         no_accuracy, no_file, required_failed: the other rows; the last is there when checks are required.
         required_checks: ids of checks, in the order they are written.
         budget: of a graded training; None: the homework's own.
+        borderline: when a training is run again.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -90,6 +101,7 @@ class Rubric(BaseModel):
     required_failed: Tier | None = None
     required_checks: tuple[str, ...] = ()
     budget: Budget | None = None
+    borderline: Borderline = Borderline()
 
     @property
     def max_points(self) -> float:
@@ -115,6 +127,14 @@ class Rubric(BaseModel):
             if tier.holds(accuracy_percent):
                 return tier
         raise ValueError(f"{accuracy_percent} is no accuracy in percent")
+
+    def is_borderline(self, accuracy_percent: float | None) -> bool:
+        """Whether a little more accuracy would give more points, so that chance shouldn't decide."""
+        if accuracy_percent is None or not self.borderline.runs:
+            return False
+        reached = self.tier_for(accuracy_percent)
+        bounds = [tier.low for tier in self.tiers if tier.points > reached.points and tier.low >= accuracy_percent]
+        return any(bound - accuracy_percent <= self.borderline.points for bound in bounds)
 
     def decide(self, accuracy_percent: float | None, failed_checks: Iterable[str] = ()) -> Tier:
         """The row that decides: the accuracy's, unless a required check failed and its row gives less."""
@@ -171,6 +191,7 @@ class _Section:
             required_failed=special.get("required check failed"),
             required_checks=checks,
             budget=self._budget(),
+            borderline=self._borderline(),
         )
 
     def _error(self, line: int, message: str) -> KitError:
@@ -287,6 +308,20 @@ class _Section:
         if said is None or not 1 <= int(said[1]) <= 10_000 or not 0 < float(said[2]) <= 1000:
             raise self._error(line, f"{value!r} is no budget such as '5 epochs or 2 hours'")
         return Budget(epochs=int(said[1]), time_box_s=float(said[2]) * 3600)
+
+    def _borderline(self) -> Borderline:
+        found = self._named("borderline")
+        if not found:
+            return Borderline()
+        line, value = found[-1]
+        if len(found) > 1:
+            raise self._error(line, f"a second line about what is borderline (line {found[0][0]} is the first)")
+        if value.lower() == "none":
+            return Borderline(runs=0)
+        said = _BORDERLINE.fullmatch(value.lower())
+        if said is None or float(said[1]) > 100 or int(said[2]) > 20:
+            raise self._error(line, f"{value!r} is neither 'none' nor such as 'within 1 point, 2 more runs'")
+        return Borderline(points=float(said[1]), runs=int(said[2]))
 
     def _required_checks(self) -> tuple[str, ...]:
         found = self._named("required checks")

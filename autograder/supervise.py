@@ -131,11 +131,13 @@ def train(
     *,
     threads: int,
     checkpoint: Path | None = None,
+    seed: int = 0,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> Training:
     """Train `submission` under the proctor on `dataset`, within the budget of `protocol`, and test its network.
 
-    With a `checkpoint`, the given script finds a copy of it beside itself, under the homework's name.
+    With a `checkpoint`, the given script finds a copy of it beside itself, under the homework's name. Each `seed`
+    starts it from other random numbers, unless it seeds for itself.
     `progress` gets {"images", "of", "seconds", "loss"} every two seconds or so while it trains.
     """
     started = time.monotonic()
@@ -161,6 +163,7 @@ def train(
             "test_count": len(test_images),
             "classes": list(dataset.classes),
             "epochs": protocol.epochs,
+            "seed": seed,
             "time_box_s": protocol.time_box_s,
             "preview": protocol.name == "preview",
         }

@@ -73,6 +73,33 @@ def test_a_budget_holds_for_full_runs_alone(tmp_path: Path, line: str, epochs: i
     assert given.protocol("full", load(tmp_path).budget) == given.full
 
 
+@pytest.mark.parametrize(
+    ("line", "points", "runs"),
+    [
+        ("", 1.0, 2),
+        ("Borderline: none", 1.0, 0),
+        ("**Borderline:** within 0.5 points, 1 more run.", 0.5, 1),
+        ("Borderline: within 2 points, 5 more runs", 2.0, 5),
+    ],
+)
+def test_what_is_borderline_is_the_rubrics_to_say(tmp_path: Path, line: str, points: float, runs: int) -> None:
+    own = load(tmp_path, more=line)
+    assert (own.borderline.points, own.borderline.runs) == (points, runs)
+    near = [accuracy for accuracy in (29.0, 29.99, 30.0, 69.4, 69.6, 70.0, 70.01, 99.9) if own.is_borderline(accuracy)]
+    below = [29.99, 70.0] if points == 0.5 else [29.0, 29.99, 69.4, 69.6, 70.0]
+    assert near == (sorted({*below, 69.6}) if runs else [])
+    assert not own.is_borderline(None)
+
+
+@pytest.mark.parametrize(
+    "value", ["within a point, 2 more runs", "within 1 point", "within 1 point, 99 more runs", "no"]
+)
+def test_what_is_no_rule_about_borderlines_is_refused(tmp_path: Path, value: str) -> None:
+    assert "is neither 'none' nor such as 'within 1 point, 2 more runs'" in refused(
+        tmp_path, more=f"Borderline: {value}"
+    )
+
+
 def test_a_tier_quotes_its_row_and_knows_its_line(tmp_path: Path) -> None:
     tier = load(tmp_path).tier_for(50.0)
     assert (tier.label, tier.line) == ("from 30% to 70%, both included", 8)

@@ -223,6 +223,44 @@ def test_a_crash_of_ours_needs_a_person_and_never_gives_points(
     assert "ZeroDivisionError: ours" in graded.crash
 
 
+@pytest.mark.parametrize(
+    ("rights", "runs"),
+    [([80], 1), ([690], 1), ([695, 680, 699], 3), ([700, 701], 2), ([695, None, 710], 3), ([299, 301], 2), ([280], 1)],
+)
+def test_a_borderline_accuracy_is_trained_again_and_the_best_counts(
+    full: Setup, monkeypatch: pytest.MonkeyPatch, rights: list[int | None], runs: int
+) -> None:
+    seeds = []
+
+    def train(*_: object, seed: int, **__: object) -> Training:
+        right = rights[len(seeds)]
+        seeds.append(seed)
+        if right is None:
+            return Training("TIMEOUT", "too long", None)
+        scores = np.zeros((1000, 10), np.float32)
+        labels = full.dataset.test_labels[:1000]
+        answers = np.where(np.arange(1000) < right, labels, (labels + 1) % 10)
+        scores[np.arange(1000), answers] = 1
+        return Training(
+            "GRADED", "", TrainingReport(ended_by="script", epochs=5), scores={"eval": scores}, log=str(right)
+        )
+
+    monkeypatch.setattr(supervise, "train", train)
+    rights = [right if right is None or right > 100 else 10 * right for right in rights]
+    strict = replace(full, rubric=full.rubric.model_copy(update={"borderline": rubric.Borderline(points=0.9)}))
+    graded = verdict.train(entry(), strict, SEEN)
+    assert seeds == list(range(runs))
+    best = max(right for right in rights[:runs] if right is not None)
+    assert graded.result.accuracy
+    assert graded.result.accuracy.counted_percent == best / 10
+    assert graded.log.endswith(str(best))
+    percents = [None if right is None else right / 10 for right in rights[:runs]]
+    assert [one.accuracy_percent for one in graded.result.runs] == (percents if runs > 1 else [])
+    seeds.clear()
+    preview = verdict.train(entry(), replace(strict, protocol=HW6.preview), SEEN)
+    assert (seeds, preview.result.runs) == ([0], [])
+
+
 def test_the_log_cannot_command_a_terminal(full: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
     printed = "epoch 1\r\nepoch 2\repoch 3\n\x1b[2Jgone\x07\ttab\n"
     monkeypatch.setattr(supervise, "train", lambda *_, **__: Training("NO_RESULT", "none", None, log=printed))

@@ -133,7 +133,7 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         keep_epochs=homework.tests_epochs,
     )
     channel.send("started", device="cuda" if torch.cuda.is_available() else "cpu", threads=torch.get_num_threads())
-    error = script.run(job["script"], _arguments(homework, job["epochs"]))
+    error = script.run(job["script"], _arguments(homework, job["epochs"]), job.get("seed", 0))
     finish(training, "script", error)
 
 

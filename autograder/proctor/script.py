@@ -22,16 +22,19 @@ from autograder.proctor.watch import line_in
 SEED = 20_160_316  # every run starts from the same random numbers; a script that seeds for itself overrides it
 
 
-def run(path: str, arguments: Sequence[str] = ()) -> BaseException | None:
-    """Run the file at `path` as `__main__`. Returns what it raised, or None when it came to its end."""
+def run(path: str, arguments: Sequence[str] = (), seed: int = 0) -> BaseException | None:
+    """Run the file at `path` as `__main__`. Returns what it raised, or None when it came to its end.
+
+    `seed` is 0 for the usual random numbers; each other number gives others.
+    """
     module = types.ModuleType("__main__")
     module.__file__ = path
     sys.modules["__main__"] = module
     sys.argv = [path, *arguments]
     sys.path.insert(0, str(Path(path).parent))
-    random.seed(SEED)
-    np.random.seed(SEED % 2**32)
-    torch.manual_seed(SEED)
+    random.seed(SEED + seed)
+    np.random.seed((SEED + seed) % 2**32)
+    torch.manual_seed(SEED + seed)
     try:
         exec(compile(Path(path).read_bytes(), path, "exec", dont_inherit=True), module.__dict__)
     except BaseException as error:

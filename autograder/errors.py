@@ -16,9 +16,19 @@ class KitError(Exception):
 
     def __init__(self, message: str, hint: str = "", exit_code: int = 2) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = printable(message)  # parts of it may be names and words that others chose
         self.hint = hint
         self.exit_code = exit_code
+
+
+def printable(text: str) -> str:
+    """`text` as it may be shown on a terminal: without control characters, and as valid Unicode.
+
+    Escape sequences could do things to the terminal of whoever reads it. Lines and tabs stay.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    clean = "".join(char if char in "\n\t" or char.isprintable() else "\ufffd" for char in lines)
+    return clean.encode("utf-8", "replace").decode("utf-8")
 
 
 def first_line(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from autograder import epochs, homework, submission
 from autograder.epochs import Epoch
-from autograder.errors import KitError
+from autograder.errors import KitError, printable
 from autograder.homework import Homework
 from autograder.submission import SUFFIXES, Submission, UnreadableError
 
@@ -116,9 +116,12 @@ def parse_deadline(text: str) -> datetime:
 
 
 def _entry(student: str, paths: list[Path], given: Homework, deadline: datetime | None) -> Entry:
-    printable = student.encode("utf-8", "backslashreplace").decode()  # a name in bytes that aren't UTF-8
-    if printable != student:
-        return Entry(printable, "BAD_PATH", "the name isn't UTF-8")
+    shown = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in student.encode("utf-8", "backslashreplace").decode()  # a name in bytes that aren't UTF-8
+    )
+    if shown != student:
+        return Entry(shown, "BAD_PATH", "the name isn't UTF-8, or holds characters that can't be shown")
     try:
         path = _chosen(paths, given)
         status = path.lstat()
@@ -205,5 +208,5 @@ def _scan(folder: Path) -> Iterator["os.DirEntry[str]"]:
 
 
 def _list(paths: list[Path]) -> str:
-    names = [path.name.encode("utf-8", "backslashreplace").decode() for path in paths[:5]]
+    names = [printable(path.name.encode("utf-8", "backslashreplace").decode()) for path in paths[:5]]
     return ", ".join(names) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.connection import Connection
@@ -91,7 +91,7 @@ class Sandbox:
                 jail = ["--seccomp", str(passed[-1]), *jail]
             # Not on the command line, where the submission would read places of this machine in /proc/1/cmdline.
             passed.append(_readable(b"\0".join(os.fsencode(word) for word in jail) + b"\0"))
-            command = [*outer, "bwrap", "--args", str(passed[-1]), "--", *python]
+            command = [*outer, "bwrap", "--args", str(passed[-1]), "--", sys.executable, "-IBS", "-c", _INIT, *python]
             environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
         try:
             process = subprocess.Popen(
@@ -100,7 +100,7 @@ class Sandbox:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                cwd=folder,
+                cwd=folder if self.name == "none" else "/",
                 pass_fds=passed,
                 start_new_session=True,
             )
@@ -175,12 +175,15 @@ class Run:
         while self.process.poll() is None:
             if time.monotonic() > self.deadline:
                 self.killed_for = "TIMEOUT"
-            elif sum(_resident_bytes(process) for process in self._family()) > limit:
+            elif self._memory(_resident_bytes) > limit and self._memory(_own_bytes) > limit:
                 self.killed_for = "MEMORY"
             if self.killed_for:
                 self._kill()
                 return
             time.sleep(WATCH_EVERY_S)
+
+    def _memory(self, measure: Callable[[psutil.Process], int]) -> int:
+        return sum(measure(process) for process in self._family())
 
     def _family(self) -> list[psutil.Process]:
         try:
@@ -287,6 +290,7 @@ def _bwrap_command(
         rlimits.append(f"--data={limits.memory_mib * 2**20}")  # CUDA reserves far more than it uses
     jail = [
         *("--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session", "--clearenv"),
+        "--as-pid-1",
         *("--cap-drop", "ALL", "--hostname", "sandbox"),
         *("--ro-bind", "/usr", "/usr"),
         *_system_links(),
@@ -311,6 +315,24 @@ def _bwrap_command(
         for device in sorted(Path("/dev").glob("nvidia*")):
             jail += ["--dev-bind-try", str(device), str(device)]
     return [*outer, *rlimits], jail
+
+
+# The first process of the namespace, in bubblewrap's place, whose memory holds places of this machine. Nobody can look
+# into this one; it waits for whatever is left without a parent, and passes on how the submission's own process ended.
+_INIT = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+child = os.fork()
+if child == 0:
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+    os.execv(sys.argv[1], sys.argv[1:])
+os.closerange(3, 1024)
+while True:
+    pid, status = os.wait()
+    if pid == child:
+        code = os.waitstatus_to_exitcode(status)
+        os._exit(code if code >= 0 else 128 - code)
+"""
 
 
 _STAGE = """
@@ -379,3 +401,12 @@ def _resident_bytes(process: psutil.Process) -> int:
         return int(process.memory_info().rss)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    """The same with what several processes share counted once among them: DataLoader workers share most with their
+    parent. A look at every page, so only where the cheap sum is too large."""
+    try:
+        return int(process.memory_full_info().pss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return _resident_bytes(process)

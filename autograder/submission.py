@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from autograder.errors import KitError, first_line
+from autograder.errors import KitError, first_line, printable
 from autograder.observations import Blank
 
 SUFFIXES = (".py", ".ipynb")
@@ -72,7 +72,7 @@ def read(path: Path) -> Submission:
         raise UnreadableError("EMPTY", f"{path}: the file is empty")
     script = _notebook_script(path, content) if notebook else content
     _check_text(path, script)
-    return Submission(path.name, content, script, hashlib.sha256(content).hexdigest())
+    return Submission(printable(path.name), content, script, hashlib.sha256(content).hexdigest())
 
 
 def blanks(script: bytes) -> list[Blank]:
@@ -134,7 +134,7 @@ def _check_text(path: Path, script: bytes) -> None:
         line = script.count(b"\n", 0, error.start) + 1
         message = f"{path}:{line}: byte 0x{script[error.start]:02x} isn't {error.encoding}"
         raise UnreadableError("ENCODING", message, hint) from error
-    except (SyntaxError, LookupError) as error:
+    except (SyntaxError, LookupError, UnicodeError) as error:  # Python has codecs that decode nothing
         reason = first_line(error)
         raise UnreadableError(
             "ENCODING", f"{path}: its first lines declare no usable encoding ({reason})", hint

@@ -11,7 +11,6 @@ import secrets
 import shutil
 import tempfile
 import time
-import tokenize
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from pydantic import ValidationError
 
 from autograder import audit
 from autograder.dataset import Dataset, Images
+from autograder.errors import printable
 from autograder.homework import Homework, Protocol
 from autograder.observations import Failure, Observations, Rehearsal, TrainingReport
 from autograder.sandbox import Limits, Run, Sandbox
@@ -50,7 +50,7 @@ class RunError(Exception):
     def __init__(self, outcome: str, message: str) -> None:
         super().__init__(message)
         self.outcome = outcome
-        self.message = message
+        self.message = printable(message)  # parts of it may be the submission's words
 
 
 @dataclass(frozen=True)
@@ -271,6 +271,8 @@ def _receive(run: Run, largest: int) -> bytes:
     except EOFError as error:
         raise RunError(*_why_it_ended(run)) from error
     except OSError as error:
+        if run.killed_for is not None:  # in the middle of a message that it began and never ended
+            raise RunError(*_why_it_ended(run)) from error
         raise RunError("RESULT_TOO_BIG", "a message is too large, or not one of the proctor's") from error
 
 
@@ -437,7 +439,7 @@ def _scores(content: bytes, shape: tuple[int, int]) -> Scores:
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError("another version of the format")
         found, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError) as error:
+    except Exception as error:  # numpy's parser has no error of its own: a header of the right kind raises anything
         raise RunError("NOT_NPY", "the scores aren't a .npy array") from error
     if dtype != np.dtype("<f4") or fortran:
         raise RunError("BAD_DTYPE", f"the scores are {dtype}, not float32")

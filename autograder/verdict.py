@@ -23,6 +23,7 @@ from autograder.checkpoint import Checkpoint
 from autograder.checks import CheckResult
 from autograder.dataset import Dataset
 from autograder.epochs import Epoch
+from autograder.errors import printable
 from autograder.homework import Homework, Protocol
 from autograder.intake import Entry
 from autograder.observations import Observations, TrainingReport
@@ -429,12 +430,9 @@ def _reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
 
 def _log(entry: Entry, setup: Setup, outcome: str, printed: str) -> str:
     assert entry.submission is not None
-    # Escape sequences could do things to the terminal of whoever reads the log.
-    lines = printed.replace("\r\n", "\n").replace("\r", "\n")
-    clean = "".join(char if char in "\n\t" or char.isprintable() else "�" for char in lines)
     head = f"{entry.student}: {entry.submission.name}, SHA-256 {entry.submission.sha256}\n"
     head += f"{setup.protocol.name} protocol on {setup.dataset.name}: {outcome}\n"
-    return f"{head}{'-' * 40} what the script printed\n{clean}"
+    return f"{head}{'-' * 40} what the script printed\n{printable(printed)}"
 
 
 def machine(device: str) -> str:

@@ -64,5 +64,7 @@ def _message(error: BaseException) -> str:
     try:
         # str() of a SyntaxError repeats the file and the line
         return error.msg if isinstance(error, SyntaxError) else str(error)
-    except Exception as trouble:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as trouble:
         return f"(its message can't be read: {type(trouble).__name__})"

@@ -41,7 +41,7 @@ def run(path: str, arguments: Sequence[str] = (), seed: int = 0) -> BaseExceptio
         return error
     finally:
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(Exception):  # the script may have put anything in their place
                 stream.flush()
     return None
 

@@ -207,10 +207,10 @@ class Training:
         if not any(trained <= _ids(module) for module in modules):
             # Never called as one, or never called: look at everything there is.
             modules += [thing for thing in gc.get_objects() if isinstance(thing, nn.Module) and _ids(thing)]
-        if trained:
-            best = max((len(_ids(module) & trained) for module in modules), default=0)
-            modules = [module for module in modules if len(_ids(module) & trained) == best > 0]
-        else:
+        best = max((len(_ids(module) & trained) for module in modules), default=0)
+        if best:
+            modules = [module for module in modules if len(_ids(module) & trained) == best]
+        else:  # nothing was stepped, or other parameters have taken the places of those that were
             modules = [module for module in modules if type(module).__name__ == name]
         called = [module for module in modules if any(module is other for other in self.called)]
         return min(called or modules, key=lambda module: len(_ids(module)), default=None)

@@ -61,7 +61,6 @@ class Graded:
 
     Attributes:
         seen: of each row, by its name.
-        crashes: how the grader ended, for rows that were graded apart.
         alone: the results of the honest ones in a class of their own.
         texts: of each row, all that was written about it.
         secret: a word that nothing may hold.
@@ -69,7 +68,6 @@ class Graded:
     """
 
     seen: dict[str, Seen]
-    crashes: dict[str, str]
     alone: dict[str, Result]
     texts: dict[str, str]
     secret: str
@@ -77,8 +75,6 @@ class Graded:
 
     def escapes(self, row: Row) -> list[str]:
         """What got out of a row's run, or into its grade."""
-        if row.name in self.crashes:
-            return []
         seen = self.seen[row.name]
         accuracy = seen.result.accuracy
         found = ["the secret is in what is kept of it"] if self.secret in self.texts[row.name] else []
@@ -89,8 +85,6 @@ class Graded:
 
     def wrong(self, row: Row) -> list[str]:
         """What isn't as the table has it."""
-        if row.name in self.crashes:
-            return [f"the grader itself ended: {self.crashes[row.name]}"]
         seen = self.seen[row.name]
         result = seen.result
         if result.outcome not in row.outcomes:
@@ -112,10 +106,9 @@ def graded(sandbox_bwrap: Sandbox, practice: Dataset) -> Iterator[Graded]:
         patch.setattr(tempfile, "tempdir", str(scratch))
         _shorten_limits(patch)
         with _secret(place, patch) as secret, Watch() as watch:
-            together = _hand_in([row for row in EVERYBODY if not row.apart], place)
+            together = _hand_in(EVERYBODY, place)
             before = _fingerprint(place / "class", practice.folder, *secret.files)
             _grade(together, place, setup)
-            crashes = {row.name: _grade_apart(row, place / row.name, setup) for row in EVERYBODY if row.apart}
             left = watch.survivors()
             after = _fingerprint(place / "class", practice.folder, *secret.files)
             left += [f"changed: {path}" for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
@@ -125,7 +118,7 @@ def graded(sandbox_bwrap: Sandbox, practice: Dataset) -> Iterator[Graded]:
             if secret.word in (place / "out" / page).read_text(encoding="utf-8"):
                 left.append(f"the secret is in {page}")
         _grade(_hand_in(corpus.HONEST, place / "alone"), place / "alone", setup)
-        yield _gathered(place, {name: crash for name, crash in crashes.items() if crash}, secret.word, left)
+        yield _gathered(place, secret.word, left)
 
 
 def _shorten_limits(patch: pytest.MonkeyPatch) -> None:
@@ -151,18 +144,8 @@ def _grade(class_: Intake, place: Path, setup: Setup) -> None:
         results.write_text(place / "out" / "console.txt", said.getvalue())
 
 
-def _grade_apart(row: Row, place: Path, setup: Setup) -> str:
-    """Grade a row in a class of its own. Returns how the grader ended where it did, "" where it didn't."""
-    try:
-        _grade(_hand_in([row], place), place, setup)
-    except Exception as crash:
-        return f"{type(crash).__name__}: {crash}"
-    return ""
-
-
-def _gathered(place: Path, crashes: dict[str, str], secret: str, left: list[str]) -> Graded:
-    rows = [row for row in EVERYBODY if row.name not in crashes]
-    folders = {row.name: (place / row.name if row.apart else place) / "out" / row.name for row in rows}
+def _gathered(place: Path, secret: str, left: list[str]) -> Graded:
+    folders = {row.name: place / "out" / row.name for row in EVERYBODY}
     found = {name: _result(folder) for name, folder in folders.items()}
     texts = {
         name: {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.*")}
@@ -175,7 +158,6 @@ def _gathered(place: Path, crashes: dict[str, str], secret: str, left: list[str]
             )
             for name, result in found.items()
         },
-        crashes=crashes,
         alone={row.name: _result(place / "alone" / "out" / row.name) for row in corpus.HONEST},
         texts={name: "\n".join(files.values()) for name, files in texts.items()},
         secret=secret,

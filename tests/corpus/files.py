@@ -78,14 +78,12 @@ ROWS: tuple[Row, ...] = (
         "declares Python's codec that always fails",
         "# coding: undefined\n" + script(),
         "ENCODING",
-        apart=True,
     ),
     row(
         "punycode",
         "declares an encoding that isn't meant for files",
         "# coding: punycode\n" + script(),
         "ENCODING",
-        apart=True,
     ),
     row("null-bytes", "a null byte in a comment", script(end="# \0"), "BINARY"),
     row("picture", "a picture called hw6.py", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8, "BINARY"),
@@ -112,7 +110,7 @@ ROWS: tuple[Row, ...] = (
         proofs=[as_honest, harmless_text],
         hostile=True,
     ),
-    row("latin-1-name", "a file name that isn't UTF-8", written(script(), b"caf\xe9.py"), "BAD_PATH", apart=True),
+    row("latin-1-name", "a file name that isn't UTF-8", written(script(), b"caf\xe9.py"), "GRADED", proofs=[as_honest]),
     # notebooks
     row("no-cells", "a notebook without cells", written(notebook([]), "hw6.ipynb"), "EMPTY"),
     row("magics", "magics and shell lines", written(_magics(), "hw6.ipynb"), "GRADED", proofs=[as_honest]),

@@ -46,7 +46,6 @@ class Row:
         proofs: what else must be so.
         hostile: it attacks, so nothing of it may escape.
         forged: it didn't learn what it claims, so an accuracy over chance is an escape.
-        apart: it would take the class with it, so it is graded in a class of its own. Each is a fault of ours.
     """
 
     name: str
@@ -56,7 +55,6 @@ class Row:
     proofs: tuple[Proof, ...] = ()
     hostile: bool = False
     forged: bool = False
-    apart: bool = False
 
 
 def row(
@@ -67,11 +65,10 @@ def row(
     proofs: Sequence[Proof] = (),
     hostile: bool = False,
     forged: bool = False,
-    apart: bool = False,
 ) -> Row:
     """A row; `made` is what hw6.py holds, or a function that makes something else."""
     make = made if callable(made) else written(made)
-    return Row(name, does, make, frozenset(outcomes), tuple(proofs), hostile, forged, apart)
+    return Row(name, does, make, frozenset(outcomes), tuple(proofs), hostile, forged)
 
 
 def written(content: str | bytes, name: str | bytes = "hw6.py") -> Make:

@@ -284,7 +284,7 @@ FILES: tuple[Row, ...] = (
                                 print("REACHED:", path, open(path, "rb").read(2**16))
                         except OSError:
                             pass
-                for place in ("/root", "/home", "/data", "/submission", "/mnt", "/media", "/srv", "/var", "/work"):
+                for place in ("/root", "/home", "/data", "/submission", "/mnt", "/media", "/srv", "/var", "/opt"):
                     try:
                         print(place, os.listdir(place))
                     except OSError as error:
@@ -374,9 +374,9 @@ KERNEL: tuple[Row, ...] = (
                     except OSError as error:
                         print(address, error)
                 try:
-                    print("REACHED:", socket.getaddrinfo("pypi.org", 443))
+                    print("REACHED:", socket.getaddrinfo("example.org", 443))
                 except OSError as error:
-                    print("pypi.org", error)
+                    print("example.org", error)
                 try:
                     print(*(f"ALLOWED: {name}" for _, name in socket.if_nameindex() if name != "lo"))
                     socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import stat
+import threading
 import tokenize
 import warnings
 from collections.abc import Iterator
@@ -31,6 +32,10 @@ TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 _MENTIONS = re.compile(r"\bq(?:uestion)?[ .]{0,2}(\d{1,2})\b", re.IGNORECASE)
 _STARTS = re.compile(r"\W*" + _MENTIONS.pattern, re.IGNORECASE)
+
+
+PARSING = threading.RLock()
+"""Held by whatever parses Python: before 3.11.8 two threads that do it at a time can both fail (cpython gh-106905)."""
 
 
 class UnreadableError(KitError):
@@ -205,7 +210,7 @@ def _parses(script: str) -> bool:
 
 
 def _parse(script: bytes) -> ast.Module:
-    with warnings.catch_warnings():
+    with PARSING, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a student's "\d" is no news for the instructor's terminal
         return ast.parse(script)
 

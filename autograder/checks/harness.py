@@ -8,7 +8,6 @@ raised: it never becomes anybody's failure. 24 checks take about 60 ms on one co
 import contextlib
 import graphlib
 import os
-import threading
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -18,8 +17,8 @@ from autograder.checks.result import CheckResult
 from autograder.checks.wording import ExpectationError
 from autograder.homework import Homework
 from autograder.observations import Observations
+from autograder.submission import PARSING
 
-_ONE_AT_A_TIME = threading.Lock()  # pytest keeps the name of the running test in the environment
 _IGNORED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 _UNUSED_PLUGINS = (
     *("terminal", "capture", "logging", "cacheprovider", "warnings", "junitxml", "doctest", "unittest", "nose"),
@@ -34,7 +33,8 @@ def run(observations: Observations, homework: Homework) -> list[CheckResult]:
     arguments += ["-c", os.devnull, "--rootdir", os.path.dirname(__file__), "--noconftest"]  # noqa: PTH120
     arguments += ["--import-mode=importlib", "--assert=plain"]
     arguments += [part for name in _UNUSED_PLUGINS for part in ("-p", f"no:{name}")]
-    with _ONE_AT_A_TIME, _own_environment():
+    # One at a time, since pytest keeps the name of the running test in the environment; and it parses Python.
+    with PARSING, _own_environment():
         status = pytest.main(arguments, plugins=[course])
     if course.crash is not None:
         raise course.crash

@@ -186,9 +186,7 @@ def train(
                 raise RunError("NO_RESULT", report.problem)
             run.extend(TESTING_S)
             order = np.random.default_rng(secrets.randbits(128)).permutation(len(test_images))
-            scores = _reveal(run, homework, test_images, order, report)
-            if "eval" in scores:
-                audited = _audit(run, homework, test_images)
+            scores, audited = _reveal(run, homework, test_images, order, report)
             if homework.tests_epochs and audited is not None:
                 epoch_scores = _reveal_epochs(run, homework, test_images, order, report)
             if audited is not None and report.kept_before and checkpoint is None:
@@ -343,9 +341,15 @@ def _report(said: dict[str, Any]) -> TrainingReport:
         raise RunError("BAD_MESSAGE", "the training's report isn't the proctor's") from error
 
 
-def _reveal(run: Run, homework: Homework, images: Images, order: Order, report: TrainingReport) -> dict[str, Scores]:
-    """Both passes over the test images, in an order of this run's own; scores in the dataset's order."""
+def _reveal(
+    run: Run, homework: Homework, images: Images, order: Order, report: TrainingReport
+) -> tuple[dict[str, Scores], Audited | None]:
+    """Both passes over the test images, in an order of this run's own; scores in the dataset's order. And the audit.
+
+    That comes before the pass as left: in training mode, batch norm learns from the images that it is tested on.
+    """
     scores: dict[str, Scores] = {}
+    audited: Audited | None = None
     trouble: RunError | None = None
     sizes = {"eval": EVAL_BATCH}
     if report.left_in == "train":
@@ -353,6 +357,8 @@ def _reveal(run: Run, homework: Homework, images: Images, order: Order, report: 
     for name, size in sizes.items():
         try:
             scores[name] = _pass(run, homework, images, _batches(order, size), {"pass": name})
+            if name == "eval":
+                audited = _audit(run, homework, images)
         except RunError as error:
             trouble = error
             if error.outcome != "CRASHED":
@@ -361,7 +367,7 @@ def _reveal(run: Run, homework: Homework, images: Images, order: Order, report: 
         raise trouble
     if "eval" in scores and report.left_in == "eval":
         scores["as_left"] = scores["eval"]
-    return scores
+    return scores, audited
 
 
 def _audit(run: Run, homework: Homework, images: Images) -> Audited | None:

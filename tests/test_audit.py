@@ -70,8 +70,9 @@ def graded(script: str, folder: Path, dataset: Dataset, sandbox: Sandbox) -> Res
 
 
 @pytest.mark.slow
-def test_an_honest_network_passes(tmp_path: Path, practice: Dataset, sandbox_none: Sandbox) -> None:
-    result = graded(HEAD + NET + TRAINED, tmp_path, practice, sandbox_none)
+@pytest.mark.parametrize("left_in", ["eval", "train"])
+def test_an_honest_network_passes(tmp_path: Path, practice: Dataset, sandbox_none: Sandbox, left_in: str) -> None:
+    result = graded(HEAD + NET + TRAINED + f"net.{left_in}()\n", tmp_path, practice, sandbox_none)
     assert result.audit
     assert result.audit.images == 200
     assert result.audit.changed_percent < 1

@@ -68,8 +68,9 @@ def check(
     seconds = time.monotonic() - started
     report = Transcript(file, handed_in, homework, results, verbose)
     if not as_json:
-        tables = (checks.layer_table(observations, homework), checks.entry_table(observations, homework))
-        report.show(seconds, place, *(tables if verbose else ([], [])))
+        layers = checks.layer_table(observations, homework) if verbose else []
+        entries = checks.entry_table(observations, homework) if verbose else []
+        report.show(seconds, place, layers, entries)
     trained = None
     if train:
         setup = _setup(homework, place, protocol, data, start)
@@ -139,7 +140,7 @@ def _setup(homework: Homework, place: Sandbox, protocol: str | None, data: Path 
     ruled = rubric.load(rubric.PATH, homework.name)
     chosen = homework.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget)
     images = dataset.choose(homework, chosen, data)
-    begin, why_not = checkpoint.find(homework, images, start)
+    begin, why_not = checkpoint.find(homework, chosen, images, start)
     return Setup(homework, ruled, chosen, images, place, cores(), begin, why_not)
 
 
@@ -157,7 +158,7 @@ def _train(
             start.protocol,
             setup.sandbox,
             threads=setup.threads,
-            checkpoint=None if start.checkpoint is None else start.checkpoint.path,
+            checkpoint=start.checkpoint,
             progress=progress,
         )
     found = None

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autograder.dataset import Dataset, default_root
 from autograder.errors import KitError, first_line
-from autograder.homework import Homework
+from autograder.homework import Homework, Protocol
 
 SUFFIX = ".safetensors"
 NONE = "none"
@@ -108,17 +108,18 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def find(homework: Homework, dataset: Dataset, asked: str | None) -> tuple[Checkpoint | None, str]:
+def find(homework: Homework, protocol: Protocol, dataset: Dataset, asked: str | None) -> tuple[Checkpoint | None, str]:
     """The checkpoint that trainings of this run go on from; or None, and why, as a sentence that ends no line.
 
     `asked`: a file, "none", or None for the homework's own in `default_folder`. ("" for a homework without any.)
+    `protocol`: of a training that starts from nothing.
     Raises KitError when the one asked for can't be read, or was trained on other data.
     """
     if not homework.recipes:
         if asked is not None:
             raise KitError(f"{homework.name} starts from no checkpoint", "leave --checkpoint away")
         return None, ""
-    so = f"so training starts from nothing, for {homework.full.epochs} epochs"
+    so = f"so training starts from nothing, for {protocol.epochs} epochs"
     if asked == NONE:
         return None, f"no checkpoint was wanted, {so}"
     path = default_folder() / f"{homework.name}{SUFFIX}" if asked is None else Path(asked)

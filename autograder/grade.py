@@ -88,7 +88,7 @@ def grade(
     count = workers or _workers(chosen)
     threads = max(1, cores() // count)
     images = dataset.choose(given, chosen, data)
-    begin, why_not = checkpoint.find(given, images, start)
+    begin, why_not = checkpoint.find(given, chosen, images, start)
     setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not)
     _say_what_full_would_take(console, given.protocol("full", ruled.budget, hours), setup, class_, protocol, workers)
     with _only_run(out):

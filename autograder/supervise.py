@@ -22,6 +22,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from autograder import audit
+from autograder.checkpoint import Checkpoint
 from autograder.dataset import Dataset, Images
 from autograder.errors import printable
 from autograder.homework import Homework, Protocol
@@ -130,7 +131,7 @@ def train(
     sandbox: Sandbox,
     *,
     threads: int,
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | None = None,
     seed: int = 0,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> Training:
@@ -219,7 +220,7 @@ def _run(
     seconds: float,
     threads: int,
     gpu: bool,
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Iterator[tuple[Run, dict[str, str]]]:
     """A proctor at work, and where it finds the submission ("file") and what it runs ("script").
 
@@ -234,7 +235,7 @@ def _run(
             (place / file).write_bytes(content)
             (place / file).chmod(0o644)
         if checkpoint is not None:
-            beside = shutil.copyfile(checkpoint, place / f"{homework.name}{checkpoint.suffix}")
+            beside = shutil.copyfile(checkpoint.path, place / f"{homework.name}{checkpoint.path.suffix}")
             beside.chmod(0o644)
         for path in (Path(folder), place):
             path.chmod(0o755)

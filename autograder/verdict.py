@@ -178,7 +178,7 @@ def _trained(entry: Entry, setup: Setup, seen: Observations, progress: Progresse
         start.protocol,
         setup.sandbox,
         threads=setup.threads,
-        checkpoint=None if start.checkpoint is None else start.checkpoint.path,
+        checkpoint=start.checkpoint,
         seed=seed,
         progress=progress,
     )

@@ -94,31 +94,31 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_homeworks_own_is_taken_where_it_belongs_to_the_data(own_folder: Path, practice: Dataset) -> None:
-    found, why_not = checkpoint.find(RESNET50, practice, None)
+    found, why_not = checkpoint.find(RESNET50, RESNET50.full, practice, None)
     assert found is None
     assert why_not == ("there is no checkpoint resnet50.safetensors, so training starts from nothing, for 10 epochs")
     path = make(own_folder, practice)
-    found, why_not = checkpoint.find(RESNET50, practice, None)
+    found, why_not = checkpoint.find(RESNET50, RESNET50.full, practice, None)
     assert found is not None
     assert (found.path, why_not) == (path, "")
     other = replace(practice, name="other", fingerprint="f" * 64)
-    found, why_not = checkpoint.find(RESNET50, other, None)
+    found, why_not = checkpoint.find(RESNET50, RESNET50.full, other, None)
     assert found is None
     assert f"is of practice ({practice.fingerprint[:12]}), not of other (ffffffffffff)" in why_not
 
 
 def test_the_one_asked_for_is_taken_or_refused(own_folder: Path, tmp_path: Path, practice: Dataset) -> None:
     path = make(tmp_path / "elsewhere", practice)
-    found, _ = checkpoint.find(RESNET50, practice, str(path))
+    found, _ = checkpoint.find(RESNET50, RESNET50.full, practice, str(path))
     assert found is not None
     make(own_folder, practice)
-    assert checkpoint.find(RESNET50, practice, "none")[0] is None
+    assert checkpoint.find(RESNET50, RESNET50.full, practice, "none")[0] is None
     other = replace(practice, name="other", fingerprint="f" * 64)
     with pytest.raises(KitError, match="was trained on practice"):
-        checkpoint.find(RESNET50, other, str(path))
+        checkpoint.find(RESNET50, RESNET50.full, other, str(path))
     with pytest.raises(KitError, match="hw6 starts from no checkpoint"):
-        checkpoint.find(load("hw6"), practice, str(path))
-    assert checkpoint.find(load("hw6"), practice, None) == (None, "")
+        checkpoint.find(load("hw6"), RESNET50.full, practice, str(path))
+    assert checkpoint.find(load("hw6"), RESNET50.full, practice, None) == (None, "")
 
 
 def test_a_network_starts_from_a_checkpoint_that_fits_it_alone(
@@ -164,7 +164,9 @@ def test_a_training_goes_on_from_the_checkpoint(tmp_path: Path, practice: Datase
     }
     path = make(tmp_path, practice, weights)
     small = replace(RESNET50.preview, epochs=1, train_images=100, test_images=20)
-    training = supervise.train(RESNET50, handed_in, practice, small, sandbox_bwrap, threads=1, checkpoint=path)
+    training = supervise.train(
+        RESNET50, handed_in, practice, small, sandbox_bwrap, threads=1, checkpoint=checkpoint.load(path)
+    )
     assert (training.outcome, training.message) == ("GRADED", "")
     assert "The weights are those of resnet50.safetensors" in training.log
     assert "Epoch [1/1], Step [1/1]" in training.log

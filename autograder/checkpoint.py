@@ -13,6 +13,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from autograder import results
+from autograder.checks.entries import Shapes
 from autograder.dataset import Dataset, default_root
 from autograder.errors import KitError, first_line
 from autograder.homework import Homework, Protocol
@@ -20,7 +22,6 @@ from autograder.homework import Homework, Protocol
 SUFFIX = ".safetensors"
 NONE = "none"
 """What `--checkpoint` takes for no checkpoint."""
-Shapes = dict[str, tuple[int, ...]]
 
 
 class Record(BaseModel):
@@ -135,17 +136,6 @@ def find(homework: Homework, protocol: Protocol, dataset: Dataset, asked: str | 
     return found, ""
 
 
-def misfit(ours: Shapes, theirs: Shapes) -> str:
-    """How a network's entries differ from a checkpoint's, in words; "" where one can be loaded into the other."""
-    missing = sum(name not in theirs for name in ours)
-    others = sum(name not in ours for name in theirs)
-    misshapen = sum(name in theirs and theirs[name] != shape for name, shape in ours.items())
-    counts = [(missing, "missing"), (others, "under other names"), (misshapen, "of another shape")]
-    return ", ".join(f"{count} {words}" for count, words in counts if count)
-
-
 def write_record(path: Path, record: Record) -> None:
     """Write the record of the checkpoint at `path`, whole or not at all."""
-    from autograder import results
-
     results.write_text(path.with_suffix(".json"), json.dumps(record.model_dump(), indent=2) + "\n")

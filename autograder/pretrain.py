@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from autograder import checkpoint, homework
 from autograder.checkpoint import Checkpoint, Record
+from autograder.checks.entries import counted, differing
 from autograder.dataset import Dataset, Images, Labels
 from autograder.errors import KitError, first_line
 from autograder.homework import ROOT, Homework, Recipe
@@ -268,12 +269,12 @@ def _imported(source: Path, network: nn.Module) -> dict[str, Tensor]:
     state = {str(name).removeprefix("module."): value for name, value in state.items()}  # as DataParallel names them
     theirs = {name: tuple(value.shape) for name, value in state.items() if isinstance(value, Tensor)}
     ours = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    if theirs != ours or len(theirs) < len(state):
-        for name in [name for name in (*ours, *(set(theirs) - set(ours))) if ours.get(name) != theirs.get(name)]:
-            print(f"  {name:44} network {ours.get(name, 'missing')!s:20} file {theirs.get(name, 'missing')}")
+    rows = differing(theirs, ours)
+    if rows or len(theirs) < len(state):
+        for row in rows:
+            print(f"  {row.name:52} file {row.theirs_text:16} network {row.ours_text}")
         raise KitError(
-            f"{source}: not this network's: of its {len(ours)} entries {checkpoint.misfit(ours, theirs) or 'some'} "
-            "differ",
+            f"{source}: not this network's: of its {len(ours)} entries {counted(rows) or 'some are no tensors'}",
             "names and shapes have to be the same, one by one",
         )
     return state

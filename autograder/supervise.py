@@ -15,20 +15,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
 from autograder import audit
-from autograder.checkpoint import Checkpoint
 from autograder.dataset import Dataset, Images
 from autograder.errors import printable
 from autograder.homework import Homework, Protocol
 from autograder.observations import Failure, Observations, Rehearsal, TrainingReport
 from autograder.sandbox import Limits, Run, Sandbox
 from autograder.submission import Submission, blanks
+
+if TYPE_CHECKING:
+    from autograder.checkpoint import Checkpoint
 
 OBSERVE_S = 300.0  # import of torch, rehearsal, examination; a right file takes under ten on a slow machine
 SETUP_S = 300.0  # from the start to the first training batch
@@ -131,7 +133,7 @@ def train(
     sandbox: Sandbox,
     *,
     threads: int,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: "Checkpoint | None" = None,
     seed: int = 0,
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> Training:
@@ -220,7 +222,7 @@ def _run(
     seconds: float,
     threads: int,
     gpu: bool,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: "Checkpoint | None" = None,
 ) -> Iterator[tuple[Run, dict[str, str]]]:
     """A proctor at work, and where it finds the submission ("file") and what it runs ("script").
 

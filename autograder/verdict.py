@@ -17,10 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from autograder import __version__, audit, checkpoint, checks, epochs, results, score, supervise
+from autograder import __version__, audit, checks, epochs, results, score, supervise
 from autograder.audit import Audit
 from autograder.checkpoint import Checkpoint
 from autograder.checks import CheckResult
+from autograder.checks.entries import counted, differing
 from autograder.dataset import Dataset
 from autograder.epochs import Epoch
 from autograder.errors import printable
@@ -118,12 +119,12 @@ def start_of(setup: Setup, seen: Observations) -> Start:
     if setup.checkpoint is None:
         return Start(setup.protocol, None, "nothing" if setup.no_checkpoint_because else "")
     entries = {} if seen.network is None else {name: tuple(shape) for name, shape in seen.network.entries.items()}
-    differs = checkpoint.misfit(setup.checkpoint.entries, entries)
-    if differs:
-        words = (
-            f"nothing, since the network doesn't fit the checkpoint: of its {len(setup.checkpoint.entries)} entries "
-        )
-        return Start(setup.protocol, None, words + differs if entries else "nothing, since no network was seen")
+    if not entries:
+        return Start(setup.protocol, None, "nothing, since no network was seen")
+    asked = setup.checkpoint.entries
+    if differs := counted(differing(entries, asked)):
+        words = f"nothing, since the network doesn't fit the checkpoint: of its {len(asked)} entries {differs}"
+        return Start(setup.protocol, None, words)
     shorter = replace(setup.protocol, epochs=setup.homework.epochs_from_checkpoint)
     return Start(shorter, setup.checkpoint, f"the checkpoint {setup.checkpoint}")
 

@@ -1,12 +1,18 @@
-"""The entries of a network's state dict beside those that the homework asks for.
+"""The entries of a network's state dict beside those that the homework asks for, or those of a checkpoint.
 
-Called by the check of it, by `check --verbose` and by the feedback page.
+Called by the check of it, by `check --verbose`, by the feedback page, and where a checkpoint is to be loaded.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autograder.homework import Homework
 from autograder.observations import Observations
+
+Shapes = dict[str, tuple[int, ...]]
+"""Name -> shape of every entry."""
+AMISS = ("missing", "under other names", "of another shape")
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,11 @@ class EntryRow:
     name: str
     theirs: tuple[int, ...] | None
     ours: tuple[int, ...] | None
+
+    @property
+    def amiss(self) -> str:
+        """What is wrong with theirs: one of `AMISS`."""
+        return AMISS[0 if self.theirs is None else 1 if self.ours is None else 2]
 
     @property
     def theirs_text(self) -> str:
@@ -29,7 +40,7 @@ class EntryRow:
 
 
 def entry_table(observed: Observations, homework: Homework) -> list[EntryRow]:
-    """The entries that differ: ours first, in the homework's order, then those that only the student has.
+    """The entries that differ, as in `differing`; optional layers that aren't there at all don't.
 
     Empty where the homework doesn't say which entries there are, and where no network could be looked at.
     """
@@ -38,11 +49,22 @@ def entry_table(observed: Observations, homework: Homework) -> list[EntryRow]:
     theirs = {name: tuple(shape) for name, shape in observed.network.entries.items()}
     ours = {entry.name: entry.shape for entry in homework.entries}
     left_out = _left_out(theirs, homework)
+    return [row for row in differing(theirs, ours) if row.name not in left_out]
+
+
+def differing(theirs: Shapes, ours: Shapes) -> list[EntryRow]:
+    """The entries that differ: ours first, in their order, then those that only they have."""
     names = [name for name in dict.fromkeys((*ours, *theirs)) if theirs.get(name) != ours.get(name)]
-    return [EntryRow(name, theirs.get(name), ours.get(name)) for name in names if name not in left_out]
+    return [EntryRow(name, theirs.get(name), ours.get(name)) for name in names]
 
 
-def _left_out(theirs: dict[str, tuple[int, ...]], homework: Homework) -> set[str]:
+def counted(rows: Sequence[EntryRow]) -> str:
+    """How many of each kind: `2 missing, 1 of another shape`; "" for no rows."""
+    counts = Counter(row.amiss for row in rows)
+    return ", ".join(f"{counts[words]} {words}" for words in AMISS if counts[words])
+
+
+def _left_out(theirs: Shapes, homework: Homework) -> set[str]:
     """Optional entries of layers that aren't there at all: half a layer is an entry missing."""
     there = {name.rpartition(".")[0] for name in theirs}
     optional = [entry.name for entry in homework.entries if entry.optional]

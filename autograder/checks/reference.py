@@ -8,7 +8,7 @@ answers. The reference itself isn't here: its entries and answers are in the dec
 import math
 from collections.abc import Sequence
 
-from autograder.checks.entries import entry_table
+from autograder.checks.entries import AMISS, EntryRow, counted, entry_table
 from autograder.checks.reading import network_of, structure_of
 from autograder.checks.wording import check, fail, joined, wait
 from autograder.homework import Answers, Homework
@@ -31,20 +31,12 @@ additions); the smallest difference seen of a wrong one is 2e-4."""
 def test_the_state_dict_has_the_entries_of_the_checkpoint(observed: Observations, homework: Homework) -> None:
     """the state dict has the names and shapes of the checkpoint"""
     rows = entry_table(observed, homework)
-    missing = [row.name for row in rows if row.theirs is None]
-    extra = [row.name for row in rows if row.ours is None]
-    misshapen = [
-        f"`{row.name}` is {row.theirs_text}, not {row.ours_text}" for row in rows if row.name not in (*missing, *extra)
-    ]
-    parts = [
-        f"{len(names)} {words}: {joined([f'`{name}`' for name in names])}"
-        for names, words in ((missing, "missing"), (extra, "under other names"))
-        if names
-    ]
-    parts += [f"{len(misshapen)} with another shape: {joined(misshapen)}"] if misshapen else []
-    if parts:
+    if rows:
+        of_kind = {words: [row for row in rows if row.amiss == words] for words in AMISS}
         fail(
-            saw="; ".join(parts),
+            saw="; ".join(
+                f"{counted(found)}: {joined([_said(row) for row in found])}" for found in of_kind.values() if found
+            ),
             expected=f"the {sum(not entry.optional for entry in homework.entries)} entries that the text asks for",
             why="A checkpoint is a table of names and numbers: what it has under one name goes to the layer with that "
             "name, and to no other.",
@@ -74,6 +66,11 @@ def test_equal_weights_give_equal_answers(observed: Observations, homework: Home
             "with the reference's way, and is worth less with another.",
             line=network.line,
         )
+
+
+def _said(row: EntryRow) -> str:
+    shapes = "" if row.theirs is None or row.ours is None else f" is {row.theirs_text}, not {row.ours_text}"
+    return f"`{row.name}`{shapes}"
 
 
 def _apart(answers: list[list[float]], asked: Answers, normalised: bool) -> tuple[float, float]:

@@ -322,7 +322,7 @@ class _Class:
             return None
 
     def _decided_anew(self, entry: Entry, earlier: Result) -> Result | None:
-        if earlier.observations is None or self._is_due_again(earlier):
+        if earlier.observations is None:
             return None
         evidence = Evidence(
             observations=earlier.observations,
@@ -338,14 +338,9 @@ class _Class:
             threads=earlier.threads,
             machine=earlier.machine,
         )
+        if verdict.is_due(self.setup, evidence.percent, len(evidence.runs) or 1):
+            return None  # the rubric of today asks for more runs than it has had
         return verdict.conclude(entry, self.setup, evidence)
-
-    def _is_due_again(self, earlier: Result) -> bool:
-        """Whether the rubric of today finds it borderline, and asks for more runs than it has had."""
-        ruled = self.setup.rubric
-        percent = None if earlier.accuracy is None else earlier.accuracy.counted_percent
-        few = max(len(earlier.runs), 1) <= ruled.borderline.runs
-        return self.setup.protocol.name == "full" and few and ruled.is_borderline(percent)
 
     def _of_today(self, entry: Entry, earlier: Result) -> Result:
         """An earlier result; the same bytes may have come again at another time."""

@@ -104,6 +104,11 @@ class Evidence:
     threads: int = 0
     machine: str = ""
 
+    @property
+    def percent(self) -> float | None:
+        """The accuracy that counts; None without one."""
+        return None if self.accuracy is None else self.accuracy.counted_percent
+
 
 @dataclass(frozen=True)
 class Graded:
@@ -148,28 +153,32 @@ def train(entry: Entry, setup: Setup, seen: Observations | str, progress: Progre
             # Python reads a file to its end before it runs a line: there is nothing that could be trained.
             message = f"line {seen.syntax_error.line}: {seen.syntax_error.message}"
             return Graded(conclude(entry, setup, Evidence(seen, "SYNTAX", message)), "")
-        trained = [_trained(entry, setup, seen, progress, seed=0)]
-        while len(trained) <= setup.rubric.borderline.runs and _is_borderline(setup, trained):
-            trained.append(_trained(entry, setup, seen, progress, seed=len(trained)))
-        best = max(
-            trained, key=lambda one: -1.0 if one.evidence.accuracy is None else one.evidence.accuracy.counted_percent
-        )
-        runs = tuple(_run_of(one.evidence) for one in trained)
-        evidence = replace(best.evidence, runs=runs if len(runs) > 1 else ())
-        return Graded(conclude(entry, setup, evidence), best.log)
+        evidence, log = _trained(entry, setup, seen, progress, seed=0)
+        runs = [_run_of(evidence)]
+        while is_due(setup, evidence.percent, len(runs)):
+            another, its_log = _trained(entry, setup, seen, progress, seed=len(runs))
+            runs.append(_run_of(another))
+            if another.percent is not None and another.percent > (evidence.percent or 0):
+                evidence, log = another, its_log
+        evidence = replace(evidence, runs=runs if len(runs) > 1 else ())
+        return Graded(conclude(entry, setup, evidence), log)
     except Exception:
         return failed(entry, setup, traceback.format_exc())
 
 
-@dataclass(frozen=True)
-class _Trained:
+def is_due(setup: Setup, percent: float | None, runs: int) -> bool:
+    """Whether the best accuracy of so many runs is so near below a better row that another is due; never in a preview.
+
+    `percent` is None where there is none.
+    """
+    ruled = setup.rubric
+    return setup.protocol.name == "full" and runs <= ruled.borderline.runs and ruled.is_borderline(percent)
+
+
+def _trained(
+    entry: Entry, setup: Setup, seen: Observations, progress: Progressed | None, seed: int
+) -> tuple[Evidence, str]:
     """One training's evidence, and its log."""
-
-    evidence: Evidence
-    log: str
-
-
-def _trained(entry: Entry, setup: Setup, seen: Observations, progress: Progressed | None, seed: int) -> _Trained:
     assert entry.submission is not None
     start = start_of(setup, seen)
     training = supervise.train(
@@ -206,26 +215,18 @@ def _trained(entry: Entry, setup: Setup, seen: Observations, progress: Progresse
         threads=training.threads,
         machine=machine(training.device),
     )
-    return _Trained(evidence, _log(entry, setup, training.outcome, training.log))
-
-
-def _is_borderline(setup: Setup, trained: Sequence[_Trained]) -> bool:
-    """Whether the best of these is so near below a better row that another run is due. Never in a preview."""
-    percents = [one.evidence.accuracy.counted_percent for one in trained if one.evidence.accuracy is not None]
-    return setup.protocol.name == "full" and bool(percents) and setup.rubric.is_borderline(max(percents))
+    return evidence, _log(entry, setup, training.outcome, training.log)
 
 
 def _run_of(evidence: Evidence) -> results.OneRun:
-    percent = None if evidence.accuracy is None else evidence.accuracy.counted_percent
-    return results.OneRun(outcome=evidence.outcome, accuracy_percent=percent, seconds=evidence.seconds)
+    return results.OneRun(outcome=evidence.outcome, accuracy_percent=evidence.percent, seconds=evidence.seconds)
 
 
 def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
     """The result that follows from the evidence: checks, the rubric's row, points where they may be given."""
     found = checks.run(evidence.observations, setup.homework)
     start = start_of(setup, evidence.observations)
-    percent = None if evidence.accuracy is None else evidence.accuracy.counted_percent
-    tier = setup.rubric.decide(percent, checks.unmet(found))
+    tier = setup.rubric.decide(evidence.percent, checks.unmet(found))
     status: Status = "graded"
     if evidence.accuracy is None:
         status = "no accuracy"
@@ -421,7 +422,7 @@ def _reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
         reasons.append(f"the checks couldn't be run: {evidence.observations.problem}")
     if report is not None and report.ended_by == "time":
         seen = f"{report.epochs:.3g} of {protocol.epochs} epochs seen"
-        reached = "" if evidence.accuracy is None else f"; {evidence.accuracy.counted_percent:.1f}%"
+        reached = "" if evidence.percent is None else f"; {evidence.percent:.1f}%"
         reasons.append(f"the time box ended training after {duration(report.seconds)}; {seen}{reached}")
     explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)
     if not explained:

@@ -170,7 +170,7 @@ def of_student(result: Result, given: Homework) -> OfStudent | None:
     reference, run, own = given.reference, result.epochs, result.own_epochs
     if reference is None or not reference.curve or not (run or own):
         return None
-    compared = _compared(result)
+    compared = result.comparable
     preview = f"the preview's run ({result.dataset.train_images:,} training images)"
     run_name = preview if result.protocol.name == "preview" else "the proctored run"
     theirs = dict(reference.curve)
@@ -221,14 +221,10 @@ def of_class(everybody: Sequence[Result], given: Homework) -> OfClass | None:
     plot = None
     if runs:
         plot = _plot(middle, [], reference, run_name="median of the runs", each=[_places(run) for run in runs])
-    return OfClass(reference, _compared(everybody[0]), plot, rows, students)
+    return OfClass(reference, everybody[0].comparable, plot, rows, students)
 
 
 Places = list[tuple[int, float]]  # (epoch, accuracy in percent)
-
-
-def _compared(result: Result) -> bool:
-    return result.protocol.name == "full" and result.dataset.own
 
 
 def _places(epochs: Sequence[Epoch]) -> Places:

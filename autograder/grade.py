@@ -234,6 +234,7 @@ class _Class:
         self.console = console
         self.finished: dict[str, Result] = {}
         self.crashes: dict[str, str] = {}
+        self.before: dict[str, str | None] = {}  # the key of what an earlier run has left of each
 
     def run(self) -> int:
         self._say_first()
@@ -290,10 +291,11 @@ class _Class:
         for entry in self.class_.entries:
             folder = self.out / entry.student
             results.remove_left_overs(folder)
+            earlier = self._earlier(folder)
+            self.before[entry.student] = None if earlier is None else earlier.key
             if entry.submission is None or entry.late:
                 self._keep(Graded(verdict.without_a_run(entry, self.setup), ""))
                 continue
-            earlier = self._earlier(folder)
             if earlier is not None and earlier.key == verdict.key(entry, self.setup):
                 reused += 1
             elif earlier is not None and earlier.evidence_key == verdict.evidence_key(entry, self.setup):
@@ -361,7 +363,8 @@ class _Class:
         folder = self.out / result.student
         if graded.crash:
             self.crashes[result.student] = graded.crash
-        results.keep_earlier(folder, result)
+        if self.before.get(result.student) != result.key:
+            results.put_aside(folder)
         if graded.log or graded.crash:
             results.write_text(folder / "log.txt", graded.log or graded.crash)
         results.write(folder, result)

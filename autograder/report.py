@@ -153,7 +153,7 @@ def _others(given: Homework, tested: Sequence[Result], rows: list[tuple[str, flo
     if reference is None or reference.curve or not reference.results:
         return None
     first, note = tested[0], ""
-    if first.protocol.name == "preview" or not first.dataset.own:
+    if not first.comparable:
         note = (
             f"Trained on {first.dataset.train_images:,} images of {first.dataset.name}, the others on all of the "
             "homework's own data: the numbers say nothing about each other."

@@ -195,6 +195,11 @@ class Result(Recorded):
         return [check for check in self.checks if check.outcome == "failed"]
 
     @property
+    def comparable(self) -> bool:
+        """Whether its accuracy may be set beside others': of a full run on the homework's own data."""
+        return self.protocol.name == "full" and self.dataset.own
+
+    @property
     def protocol_label(self) -> str:
         """The protocol in words that leave no doubt whether points were given."""
         if self.protocol.name == "preview":
@@ -269,19 +274,14 @@ def write(folder: Path, result: Result) -> None:
     write_text(folder / "result.json", json.dumps(fields, ensure_ascii=False, indent=1, default=_plain) + "\n")
 
 
-def keep_earlier(folder: Path, result: Result) -> None:
-    """Put aside what an earlier run has left in `folder`, under its own time, where `result` isn't the same again.
+def put_aside(folder: Path) -> None:
+    """Copy what an earlier run has left in `folder` to `earlier/<time>/`, under its own time: result, page and log.
 
-    Into `earlier/<time>/`: its result, its page and its log, before any of the new ones is written. Nothing is ever
-    thrown away; a person may compare.
+    Called before another result is written. Nothing is ever thrown away; a person may compare.
     """
     path = folder / "result.json"
     if not path.exists():
         return
-    with contextlib.suppress(KitError):
-        before = read(folder)
-        if before is not None and before.key == result.key:
-            return
     moment = datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d-%H%M%S")
     number, aside = 1, folder / "earlier" / moment
     while aside.exists():

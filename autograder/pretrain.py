@@ -6,12 +6,9 @@ if nothing had happened. Nothing is unpickled: what is read is a safetensors fil
 On a GPU it computes in bfloat16, on a CPU in float32.
 """
 
-import contextlib
 import importlib.util
-import os
 import pickle
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from autograder import checkpoint, homework
+from autograder import checkpoint, homework, results
 from autograder.checkpoint import Checkpoint, Record
 from autograder.checks.entries import counted, differing
 from autograder.dataset import Dataset, Images, Labels
@@ -153,7 +150,7 @@ def _train(
                 for group in optimizer.param_groups:
                     group["lr"] = recipe.lr * float(np.interp(share, [0, CLIMB, 1], [0.05, 1, 0]))
                 batch = order[step * size : (step + 1) * size]
-                with _precision(device):
+                with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
                     scores = network(_prepared(_varied(images[batch], random)))
                 loss = nn.functional.cross_entropy(scores.float(), labels[batch])
                 optimizer.zero_grad()
@@ -208,23 +205,13 @@ def _accuracy(network: nn.Module, images: Images, labels: Labels, device: torch.
     return 100 * right / len(labels)
 
 
-@contextlib.contextmanager
-def _precision(device: torch.device) -> Iterator[None]:
-    with torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext():
-        yield
-
-
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
 def _keep(partial: Path, belongs: dict[str, Any], epochs: int, network: nn.Module, optimizer: Any) -> None:
     state = {**belongs, "epochs": epochs, "network": network.state_dict(), "optimizer": optimizer.state_dict()}
-    temporary = partial.with_suffix(".writing")
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(partial)
+    with results.whole(partial) as temporary:
+        torch.save(state, temporary)
 
 
 def _go_on(partial: Path, belongs: dict[str, Any], network: nn.Module, optimizer: Any, device: torch.device) -> int:
@@ -284,9 +271,6 @@ def _write(network: nn.Module, path: Path) -> None:
     """The state dict as safetensors, whole or not at all."""
     from safetensors.torch import save_file
 
-    temporary = path.with_suffix(".writing")
-    save_file({name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}, temporary)
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.chmod(0o644)
-    temporary.replace(path)
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    with results.whole(path) as temporary:
+        save_file(state, temporary)

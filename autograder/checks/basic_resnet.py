@@ -8,7 +8,7 @@ Rectifiers" (arXiv 1502.01852).
 import math
 
 from autograder.checks.expected import expected_ladder
-from autograder.checks.reading import label, labels, main_convs, network_of, shape_of, structure_of
+from autograder.checks.reading import expect_next, label, labels, main_convs, network_of, shape_of, structure_of
 from autograder.checks.structure import Block, Structure, is_large
 from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.homework import Homework
@@ -40,12 +40,12 @@ def test_norm_and_activation_come_after_each_convolution(observed: Observations,
             continue
         if any(op.kind == "bn" and conv.index in op.inputs and _is_lost(observed, structure, op) for op in ops):
             wait("gradients")
-        _expect(structure, conv, "bn", "its BN", "BN keeps the values of a layer near 0 and 1, whatever comes in.")
+        expect_next(structure, conv, "bn", "its BN", "BN keeps the values of a layer near 0 and 1, whatever comes in.")
         norm = structure.readers(conv)[0]
         if place and conv.index not in within and [op.kind for op in structure.readers(norm)] == ["add"]:
             wait("skip")  # what is added there is no shortcut
         if conv.index in last:
-            _expect(
+            expect_next(
                 structure,
                 norm,
                 "add",
@@ -53,9 +53,9 @@ def test_norm_and_activation_come_after_each_convolution(observed: Observations,
                 "The branch may then add values of either sign; a ReLU before the sum could only ever add.",
             )
         else:
-            _expect(structure, norm, "relu", "a ReLU", "Without a ReLU between them, two convolutions are but one.")
+            expect_next(structure, norm, "relu", "a ReLU", "Without a ReLU between them, two convolutions are but one.")
     for block in structure.blocks:
-        _expect(
+        expect_next(
             structure,
             block.addition,
             "relu",
@@ -187,19 +187,6 @@ def test_other_numbers_of_classes_work_too(observed: Observations, homework: Hom
 
 
 # --- what the checks above are made of ---
-
-
-def _expect(structure: Structure, op: Op, kind: str, words: str, why: str) -> None:
-    """Fail unless nothing but an operation of `kind` reads what `op` gives."""
-    readers = structure.readers(op)
-    if [reader.kind for reader in readers] != [kind]:
-        others = [reader for reader in readers if reader.kind != kind] or readers
-        fail(
-            saw=f"{label(op)} is followed by {labels(others) or 'nothing'}",
-            expected=f"{words} after it",
-            why=why,
-            line=others[0].line if others and others[0].line else op.line,
-        )
 
 
 def _is_lost(observed: Observations, structure: Structure, op: Op) -> bool:

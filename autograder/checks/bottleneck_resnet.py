@@ -7,11 +7,11 @@ nothing, since neither path has negative values left.
 """
 
 from autograder.checks import shortcuts
-from autograder.checks.reading import kinds, label, labels, network_of, structure_of
+from autograder.checks.reading import expect_next, kinds, labels, network_of, structure_of
 from autograder.checks.structure import Block
 from autograder.checks.wording import check, fail, joined, wait
 from autograder.homework import Homework
-from autograder.observations import Observations, Op
+from autograder.observations import Observations
 
 
 @check(
@@ -25,22 +25,10 @@ def test_every_convolution_has_its_norm_and_activation(observed: Observations, h
     if network_of(observed).without_gradient:
         wait("gradients")
     for conv in (op for op in structure.ops.values() if op.kind == "conv"):
-        readers = structure.readers(conv)
-        if [op.kind for op in readers] != ["bn"]:
-            fail(
-                saw=f"{label(conv)} is followed by {_what(readers)}",
-                expected="its BN",
-                why="BN keeps the values of a layer near 0 and 1, whatever comes in.",
-                line=_line(readers, conv),
-            )
-        after = structure.readers(readers[0])
-        if {op.kind for op in after} != {"relu"}:
-            fail(
-                saw=f"the BN after {label(conv)} is followed by {_what([op for op in after if op.kind != 'relu'])}",
-                expected="a ReLU",
-                why="conv1x1 and conv3x3 are convolution, BN and ReLU, wherever they stand.",
-                line=_line(after, conv),
-            )
+        expect_next(structure, conv, "bn", "its BN", "BN keeps the values of a layer near 0 and 1, whatever comes in.")
+        norm = structure.readers(conv)[0]
+        why = "conv1x1 and conv3x3 are convolution, BN and ReLU, wherever they stand."
+        expect_next(structure, norm, "relu", "a ReLU", why)
 
 
 @check(
@@ -92,7 +80,7 @@ def test_every_block_has_its_shortcut(observed: Observations, homework: Homework
         wait("gradients")
     complaint = shortcuts.complaint(structure)
     if complaint is not None:
-        fail(saw=complaint.saw, expected=complaint.expected, why=complaint.why, line=complaint.line)
+        raise complaint
 
 
 # --- what the checks above are made of ---
@@ -100,14 +88,6 @@ def test_every_block_has_its_shortcut(observed: Observations, homework: Homework
 
 def _halves(block: Block) -> bool:
     return block.head.shape[-1] != block.addition.shape[-1]
-
-
-def _what(ops: list[Op]) -> str:
-    return labels(ops) or "nothing"
-
-
-def _line(readers: list[Op], op: Op) -> int | None:
-    return next((reader.line for reader in readers if reader.line), op.line)
 
 
 def _numbered(places: list[int]) -> str:

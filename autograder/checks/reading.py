@@ -4,7 +4,7 @@ Called by the check modules of networks.
 """
 
 from autograder.checks.structure import Structure, is_large
-from autograder.checks.wording import joined, wait
+from autograder.checks.wording import fail, joined, wait
 from autograder.homework import Homework
 from autograder.observations import Network, Observations, Op
 
@@ -22,6 +22,19 @@ def structure_of(observed: Observations, homework: Homework) -> Structure:
     if not network.graph or network.outputs.get(2) != [2, homework.classes]:
         wait("output-shape")
     return Structure(network.graph, network.outputs[2])
+
+
+def expect_next(structure: Structure, op: Op, kind: str, words: str, why: str) -> None:
+    """Fail unless an operation of `kind`, in `words`, and nothing else reads what `op` gives."""
+    readers = structure.readers(op)
+    if [reader.kind for reader in readers] != [kind]:
+        others = [reader for reader in readers if reader.kind != kind] or readers
+        fail(
+            saw=f"{label(op)} is followed by {labels(others) or 'nothing'}",
+            expected=f"{words} after it",
+            why=why,
+            line=others[0].line if others and others[0].line else op.line,
+        )
 
 
 def main_convs(structure: Structure) -> list[Op]:

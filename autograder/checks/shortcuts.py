@@ -4,30 +4,19 @@ Called by the check of them, and by that of the shapes, which can't read the tru
 blocks where an addition should be.
 """
 
-from dataclasses import dataclass
-
 from autograder.checks.reading import kinds, label, labels, shape_of
 from autograder.checks.structure import Block, Structure, is_large
+from autograder.checks.wording import ExpectationError
 
 
-@dataclass(frozen=True)
-class Complaint:
-    """What a message says."""
-
-    saw: str
-    expected: str
-    why: str
-    line: int | None
-
-
-def complaint(structure: Structure) -> Complaint | None:
-    """The first thing that is wrong; None when every block has its shortcut."""
+def complaint(structure: Structure) -> ExpectationError | None:
+    """What the check says of the first thing that is wrong; None when every block has its shortcut."""
     stem = next((op for op in structure.ops.values() if op.kind == "conv"), None)
     middles = [op for op in structure.ops.values() if is_large(op) and op.kernel == [3, 3] and op is not stem]
     for block in structure.blocks:
         around = [op for op in block.branch if op in middles]
         if len(around) > 1:
-            return Complaint(
+            return ExpectationError(
                 saw=f"one shortcut goes around {len(around)} blocks ({labels(around)})",
                 expected="a shortcut around each block",
                 why="A block learns what to add to its input, so the addition belongs at the end of every block.",
@@ -36,7 +25,7 @@ def complaint(structure: Structure) -> Complaint | None:
     within = {op.index for block in structure.blocks for op in (*block.branch, *block.skip)}
     bare = [op for op in middles if op.index not in within]
     if bare:
-        return Complaint(
+        return ExpectationError(
             saw=f"no shortcut goes around {labels(bare)}",
             expected="an addition at the end of every block",
             why="Without its shortcut a block has to learn the whole mapping, not what to add to its input.",
@@ -45,7 +34,7 @@ def complaint(structure: Structure) -> Complaint | None:
     for block in structure.blocks:
         problem = _problem(structure, block)
         if problem:
-            return Complaint(
+            return ExpectationError(
                 saw=f"from {shape_of(block.head)} to {shape_of(block.addition)} {problem}",
                 expected="one 1x1 convolution with BN and ReLU, which reaches the new shape by itself"
                 if block.reshapes

@@ -154,7 +154,7 @@ class Answers:
     """What the right network says to the pictures, with the weights, that `proctor/drawn.py` draws.
 
     Attributes:
-        name: of the choice that the network stands for, as messages say it.
+        name: what was chosen, for who reads the declaration.
         entries: how many entries the state dict of that choice has.
         scores: (pictures, classes), in float64.
     """

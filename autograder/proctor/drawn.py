@@ -3,7 +3,7 @@
 Called by `examine.py`, and by the test that computes the answers that a homework declares. Every entry of a state dict
 is drawn from a seed made of its name, so equal names and shapes mean equal weights, in any order and on any machine.
 All is in float64, where two right ways to compute the same differ by less than 1e-12 of it. A network of 15 million
-numbers costs 0.5 s on one core.
+numbers costs 0.7 s on one core of an Intel Xeon.
 """
 
 import hashlib

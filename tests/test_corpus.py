@@ -203,11 +203,14 @@ def _secret(place: Path, patch: pytest.MonkeyPatch) -> Iterator[Secret]:
 
 
 class Watch:
-    """Remembers the process namespaces of all that this process starts: nothing that began in one can leave it."""
+    """Remembers the process namespaces of all that this process starts: nothing that began in one can leave it.
+
+    It holds a descriptor of each, since the kernel gives the number of one that is gone to the next.
+    """
 
     def __enter__(self) -> "Watch":
-        self.own = os.readlink("/proc/self/ns/pid")  # noqa: PTH115  not a path
-        self.namespaces: set[str] = set()
+        self.own = Path("/proc/self/ns/pid").stat().st_ino
+        self.held: dict[int, int] = {}  # number of the namespace -> descriptor
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._look)
         self.thread.start()
@@ -216,28 +219,39 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self.ended.set()
         self.thread.join()
+        for descriptor in self.held.values():
+            os.close(descriptor)
 
     def survivors(self) -> list[str]:
         """The processes that are still in one of them."""
-        assert len(self.namespaces) > len(EVERYBODY) // 2  # else it looked too seldom to tell
+        assert len(self.held) > len(EVERYBODY) // 2  # else it looked too seldom to tell
         until = time.monotonic() + SURVIVORS_S
-        while (found := [one for one in psutil.process_iter() if self._namespace(one) in self.namespaces]) and (
-            time.monotonic() < until
-        ):
+        while (found := self._inside()) and time.monotonic() < until:
             time.sleep(0.1)
         return [f"survived: {one}" for one in found]
 
     def _look(self) -> None:
         while not self.ended.wait(0.3):
             with contextlib.suppress(psutil.Error):
-                children = psutil.Process().children(recursive=True)
-                self.namespaces |= {self._namespace(child) for child in children} - {self.own, ""}
+                for child in psutil.Process().children(recursive=True):
+                    self._hold(child)
 
-    def _namespace(self, process: psutil.Process) -> str:
-        try:
-            return os.readlink(f"/proc/{process.pid}/ns/pid")  # noqa: PTH115
-        except OSError:  # it has ended, or is somebody else's
-            return ""
+    def _hold(self, process: psutil.Process) -> None:
+        with contextlib.suppress(OSError):  # it has ended
+            descriptor = os.open(f"/proc/{process.pid}/ns/pid", os.O_RDONLY)
+            number = os.fstat(descriptor).st_ino
+            if number == self.own or number in self.held:
+                os.close(descriptor)
+            else:
+                self.held[number] = descriptor
+
+    def _inside(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(OSError):  # it has ended, or is somebody else's
+                if Path(f"/proc/{process.pid}/ns/pid").stat().st_ino in self.held:
+                    found.append(process)
+        return found
 
 
 def _fingerprint(*places: Path) -> dict[str, tuple[Any, ...]]:

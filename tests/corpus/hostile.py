@@ -72,19 +72,31 @@ PROCESSES: tuple[Row, ...] = (
         "fork-bomb",
         "doubles itself as often as it can",
         script(
-            start="""
+            start=in_training("""
                 import os, time
                 for _ in range(12):
                     try:
                         os.fork()
                     except OSError:
-                        time.sleep(3600)
-            """
+                        break
+                time.sleep(3600)
+            """)
         ),
         "MEMORY",
         "TIMEOUT",
+        hostile=True,
+    ),
+    row(
+        "many-selves",
+        "eight of it train, and all speak to the grader at a time",
+        script(start=in_training("import os\nfor _ in range(3):\n    os.fork()")),
+        "GRADED",
         "BAD_MESSAGE",
         "RESULT_TOO_BIG",
+        "CRASHED",
+        "NO_RESULT",
+        "TIMEOUT",
+        "MEMORY",
         hostile=True,
     ),
     row(

@@ -10,6 +10,9 @@ HOURS =
 WORKERS =
 SANDBOX =
 CHECKPOINT =
+LMS =
+TIMEZONE =
+ROSTER =
 OUT =
 FILE =
 FROM =
@@ -32,17 +35,18 @@ $(READY): requirements.txt pyproject.toml setup.sh
 	@PYTHON3='$(PYTHON3)' sh setup.sh
 
 ifneq ($(strip $(SUBMISSIONS)),)
-grade: $(READY) ## grade the example class; with SUBMISSIONS=folder a real one
+grade: $(READY) ## grade the example class; with SUBMISSIONS=folder-or-zip a real one
 	@$(AUTOGRADER) grade "$(SUBMISSIONS)" --homework "$(HOMEWORK)" --out "$(or $(OUT),grades/$(HOMEWORK))" \
 	    $(if $(DATA),--data "$(DATA)") $(if $(PROTOCOL),--protocol "$(PROTOCOL)") \
 	    $(if $(DEADLINE),--deadline "$(DEADLINE)") $(if $(HOURS),--hours "$(HOURS)") \
 	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(SANDBOX),--sandbox "$(SANDBOX)") \
-	    $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
+	    $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)") $(if $(LMS),--lms "$(LMS)") \
+	    $(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(ROSTER),--roster "$(ROSTER)")
 else
 # The demonstration: the same on any machine.
 grade: $(READY)
-	@if [ -n "$(DATA)$(PROTOCOL)$(DEADLINE)$(HOURS)$(CHECKPOINT)" ]; then \
-	    echo "error: DATA, PROTOCOL, DEADLINE, HOURS and CHECKPOINT need SUBMISSIONS=folder" >&2; exit 2; \
+	@if [ -n "$(DATA)$(PROTOCOL)$(DEADLINE)$(HOURS)$(CHECKPOINT)$(LMS)$(TIMEZONE)$(ROSTER)" ]; then \
+	    echo "error: what a real class is graded with (DATA, DEADLINE, ROSTER, ...) needs SUBMISSIONS=folder" >&2; exit 2; \
 	fi; \
 	$(AUTOGRADER) grade "examples/submissions/$(HOMEWORK)" --homework "$(HOMEWORK)" \
 	    --out "$(or $(OUT),grades/example/$(HOMEWORK))" \

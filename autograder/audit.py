@@ -21,6 +21,8 @@ NOISE = 4.0  # standard deviation, in grey levels
 GAP_PERCENT = 25.0  # points of accuracy lost from which on somebody should look
 BEFORE_PERCENT = 40.0  # recognised by a network that has hardly been trained; of ten classes guessing finds 10
 CHANGED_PERCENT = 10.0  # of the answers; rounding changes under one in two hundred
+LEAST_TIMED_S = 30.0  # of training; what is shorter is mostly setting up
+LEAST_SHARE, LARGEST_SHARE = 0.4, 1.6  # of the time that the epochs seen should take; see docs/security.md
 
 Images = npt.NDArray[np.uint8]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -36,6 +38,7 @@ class Audit(BaseModel):
         changed_percent: how many answers to the images as they are were others the second time.
         before_percent: accuracy on these of the network as it was after its first training step; None where it wasn't
             asked, as when training starts from a checkpoint.
+        timed_epochs: for how many epochs the training's time was enough; see `timed_epochs`. None for short ones.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,6 +48,7 @@ class Audit(BaseModel):
     altered_percent: Percent
     changed_percent: Percent
     before_percent: Percent | None = None
+    timed_epochs: Annotated[float, Field(ge=0)] | None = None
 
     @property
     def signs(self) -> dict[str, str]:
@@ -84,8 +88,33 @@ def altered(images: Images, random: np.random.Generator) -> Images:
     return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
 
-def judge(first: Scores, again: Scores, of_altered: Scores, labels: Labels, before: Scores | None = None) -> Audit:
-    """The audit of (N, classes) scores of the same N images: the first time, the second, altered, and before all."""
+def timed_epochs(computing_s: float, forward_s: float, epoch_images: int, tested_images: int) -> float | None:
+    """How many epochs of `epoch_images` a training of `computing_s` had time for: forward, and backward twice as long.
+
+    None where that was too short to tell.
+
+    Args:
+        computing_s: of training, without what loaders took.
+        forward_s: of one image through the network, in batches like the training's.
+        tested_images: which the script sent through its network meanwhile, without training on them.
+    """
+    if computing_s < LEAST_TIMED_S or forward_s <= 0:
+        return None
+    return max(0.0, computing_s - tested_images * forward_s) / (3 * forward_s * epoch_images)
+
+
+def judge(
+    first: Scores,
+    again: Scores,
+    of_altered: Scores,
+    labels: Labels,
+    before: Scores | None = None,
+    timed: float | None = None,
+) -> Audit:
+    """The audit of (N, classes) scores of the same N images: the first time, the second, altered, and before all.
+
+    `timed` is what `timed_epochs` gave.
+    """
     changed = np.mean(first.argmax(axis=1) != again.argmax(axis=1))
     return Audit(
         images=len(labels),
@@ -93,4 +122,5 @@ def judge(first: Scores, again: Scores, of_altered: Scores, labels: Labels, befo
         altered_percent=accuracy_percent(of_altered, labels),
         changed_percent=100 * float(changed),
         before_percent=None if before is None else accuracy_percent(before, labels),
+        timed_epochs=None if timed is None else round(timed, 2),
     )

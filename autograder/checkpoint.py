@@ -116,7 +116,7 @@ def find(homework: Homework, protocol: Protocol, dataset: Dataset, asked: str | 
     `protocol`: of a training that starts from nothing.
     Raises KitError when the one asked for can't be read, or was trained on other data.
     """
-    if not homework.recipes:
+    if not homework.goes_on_from_checkpoint:
         if asked is not None:
             raise KitError(f"{homework.name} starts from no checkpoint", "leave --checkpoint away")
         return None, ""

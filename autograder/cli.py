@@ -47,6 +47,18 @@ class SandboxName(StrEnum):
     none = "none"
 
 
+class LmsName(StrEnum):
+    """Where files may come from; the same names as in `lms.NAMES`."""
+
+    blackboard = "blackboard"
+    canvas = "canvas"
+    moodle = "moodle"
+    gradescope = "gradescope"
+    github = "github"
+    nbgrader = "nbgrader"
+    folder = "folder"
+
+
 ProtocolOption = Annotated[
     ProtocolName | None,
     typer.Option(help="full: the homework's own budget on all images; preview: a few hundred images, gives no points."),
@@ -66,6 +78,26 @@ StartOption = Annotated[
         metavar="FILE|none",
         help="What training goes on from, in a homework that has checkpoints (default: its own, where there is one).",
     ),
+]
+SubmissionsArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SUBMISSIONS",
+        help="What the LMS gave, as a zip file or unpacked; or a folder with one for each student.",
+    ),
+]
+HomeworkOption = Annotated[str | None, typer.Option(metavar="NAME", help="Which homework, where there are several.")]
+DeadlineOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help='Later files don\'t count, e.g. "2026-11-30 23:59".')
+]
+LmsOption = Annotated[
+    LmsName | None, typer.Option(help="Which system the files are from (default: their names say it).")
+]
+ZoneOption = Annotated[
+    str | None, typer.Option(metavar="ZONE", help="The course's, e.g. Asia/Seoul (default: this machine's).")
+]
+RosterOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A CSV file of who should have handed something in.")
 ]
 RootOption = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where datasets are kept (default: data/ of the checkout).")
@@ -141,18 +173,12 @@ def check(
 
 @app.command()
 def grade(
-    submissions: Annotated[
-        Path, typer.Argument(metavar="SUBMISSIONS", help="A folder with one folder or one file for each student.")
-    ],
+    submissions: SubmissionsArgument,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where results and the report go.")],
-    homework: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which homework, where there are several.")
-    ] = None,
+    homework: HomeworkOption = None,
     data: DataOption = None,
     protocol: ProtocolOption = None,
-    deadline: Annotated[
-        str | None, typer.Option(metavar="TIME", help='Later files don\'t count, e.g. "2026-11-30 23:59".')
-    ] = None,
+    deadline: DeadlineOption = None,
     hours: Annotated[
         float | None,
         typer.Option(metavar="HOURS", help="Another time box for each training; such a run gives no points."),
@@ -162,6 +188,10 @@ def grade(
     ] = None,
     start: StartOption = None,
     sandbox: SandboxOption = None,
+    lms: LmsOption = None,
+    timezone: ZoneOption = None,
+    roster: RosterOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say who handed in what, and stop there.")] = False,
 ) -> None:
     """Grade a class: points, feedback and a report.
 
@@ -183,8 +213,40 @@ def grade(
         workers=workers,
         sandbox=sandbox,
         start=start,
+        lms=lms,
+        timezone=timezone,
+        roster=roster,
+        dry_run=dry_run,
     )
     raise typer.Exit(code)
+
+
+@app.command()
+def collect(
+    submissions: SubmissionsArgument,
+    homework: HomeworkOption = None,
+    deadline: DeadlineOption = None,
+    lms: LmsOption = None,
+    timezone: ZoneOption = None,
+    roster: RosterOption = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="A row for everybody, not only where there is news.")
+    ] = False,
+) -> None:
+    """Say who handed in what, of what the LMS gave: on time, late, absent, or for a person to decide.
+
+    Nothing is run, unpacked or written.
+    """
+    from rich.console import Console
+
+    from autograder import intake
+    from autograder.collect import show
+
+    zone = None if timezone is None else intake.parse_zone(timezone)
+    moment = None if deadline is None else intake.parse_deadline(deadline, zone)
+    name = homework or _only_homework()
+    class_ = intake.collect(submissions, name, moment, system=lms, zone=zone, listed=roster)
+    show(class_, moment, zone, Console(highlight=False, soft_wrap=True, markup=False), everybody=everybody)
 
 
 @app.command()

@@ -4,12 +4,12 @@ Called by `grade.py`. Counts what the engine tells it, and decides nothing.
 """
 
 import time
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from autograder.intake import Entry
+from autograder.observations import TrainingProgress
 from autograder.results import Result
 from autograder.rubric import points_text
 
@@ -49,10 +49,9 @@ class Display:
         if self.seen == self.total and not self.console.is_terminal:
             self.console.print(f"checks {self.seen}/{self.total}")
 
-    def progressed(self, student: str, said: dict[str, Any]) -> None:
+    def progressed(self, student: str, said: TrainingProgress) -> None:
         self.began = self.began or time.monotonic()
-        if said.get("of"):
-            self.parts[student] = min(1.0, (said.get("images") or 0) / said["of"])
+        self.parts[student] = min(1.0, said.images / max(said.of, 1))
         left = self._estimate()
         if left and not self.console.is_terminal and time.monotonic() - self.said > QUIET_S:
             self.said = time.monotonic()

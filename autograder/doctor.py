@@ -14,9 +14,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from autograder import sandbox
+from autograder import jail, sandbox
 from autograder.errors import KitError
-from autograder.sandbox import Limits
+from autograder.jail import Limits
 from autograder.supervise import gpu_available
 
 NAMESPACES = ("user", "pid", "net", "ipc", "uts", "cgroup", "mnt")
@@ -110,11 +110,11 @@ def _isolation(seen: dict[str, Any]) -> list[Protection]:
     shared = [
         name for name, link in seen["namespaces"].items() if link == str(Path(f"/proc/self/ns/{name}").readlink())
     ]
-    allowed = {*sandbox.environment_names(), "PWD"}  # which bubblewrap sets to the folder it starts in
+    allowed = {*jail.environment_names(), "PWD"}  # which bubblewrap sets to the folder it starts in
     strangers = [name for name in seen["environment"] if name in os.environ and name not in allowed]
     # Of a home directory no more than the way to the interpreter, where that lies in one.
-    needed = {part for path in sandbox.interpreter_folders() for part in path.parts[2:3]}
-    seen_homes = [name for name in seen["homes"] if name not in needed and name != Path(sandbox.HOME).name]
+    needed = {part for path in jail.interpreter_folders() for part in path.parts[2:3]}
+    seen_homes = [name for name in seen["homes"] if name not in needed and name != Path(jail.HOME).name]
     open_ones = [number for number in seen["descriptors"] if number > 2]
     return [
         Protection(
@@ -177,7 +177,7 @@ def _limits(seen: dict[str, Any]) -> list[Protection]:
     processes, file_bytes = limits["NPROC"], limits["FSIZE"]
     counted = processes == Limits(seconds=1).processes
     return [
-        Protection("memory", True, f"{Limits(seconds=1).memory_mib:,} MiB of all its processes, watched from outside"),
+        Protection("memory", True, f"{Limits(seconds=1).memory_mib:,} MiB of all its processes, {_watcher()}"),
         Protection(
             "number of processes",
             counted,
@@ -188,3 +188,7 @@ def _limits(seen: dict[str, Any]) -> list[Protection]:
         Protection("no core dumps", limits["CORE"] == 0, "0 bytes", "prlimit had no effect"),
         Protection("GPU", True, "one is passed through, with /sys" if gpu_available() else "there is none"),
     ]
+
+
+def _watcher() -> str:
+    return "limited by the kernel" if jail.systemd_limits() else "watched from outside"

@@ -18,11 +18,11 @@ import psutil
 
 from autograder import verdict
 from autograder.intake import Entry
-from autograder.observations import Observations
+from autograder.observations import Observations, TrainingProgress
 from autograder.verdict import Graded, Setup
 
 Engine = Callable[
-    [list[Entry], Setup, Callable[[str], None], Callable[[str, dict[str, Any]], None]],
+    [list[Entry], Setup, Callable[[str], None], Callable[[str, TrainingProgress], None]],
     Iterator[Graded],
 ]
 
@@ -40,11 +40,11 @@ def start(workers: int) -> Iterator[Engine]:
         entries: list[Entry],
         setup: Setup,
         observed: Callable[[str], None],
-        progressed: Callable[[str, dict[str, Any]], None],
+        progressed: Callable[[str, TrainingProgress], None],
     ) -> Iterator[Graded]:
         def heard(event: tuple[float, dict[str, Any]]) -> None:
             message = dict(event[1])
-            progressed(message.pop("student"), message)
+            progressed(message.pop("student"), TrainingProgress.model_validate(message))
 
         client.subscribe_topic("progress", heard)
         # All are observed before the first is trained: what is wrong with a class shows early.
@@ -104,7 +104,7 @@ def _train_task(entry: Entry, setup: Setup, seen: Observations | str) -> Graded:
 
     worker = get_worker()
     return verdict.train(
-        entry, setup, seen, lambda said: worker.log_event("progress", {"student": entry.student, **said})
+        entry, setup, seen, lambda said: worker.log_event("progress", {"student": entry.student, **said.model_dump()})
     )
 
 

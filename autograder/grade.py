@@ -22,6 +22,7 @@ from rich.console import Console
 from autograder import (
     checkpoint,
     checks,
+    collect,
     dataset,
     engine,
     homework,
@@ -60,6 +61,10 @@ def grade(
     workers: int | None,
     sandbox: str | None,
     start: str | None = None,
+    lms: str | None = None,
+    timezone: str | None = None,
+    roster: Path | None = None,
+    dry_run: bool = False,
 ) -> int:
     """Grade the class in `submissions` and write everything under `out`. Returns the exit code.
 
@@ -71,6 +76,10 @@ def grade(
         workers: how many submissions run at a time; None: one on a GPU, else as many as cores.
         sandbox: "bwrap", "none", or None for bubblewrap.
         start: a checkpoint that trainings go on from, "none", or None for the homework's own where there is one.
+        lms: which system the files are from, one of `lms.NAMES`; None: it is recognised.
+        timezone: the course's, as "Asia/Seoul"; None: this machine's.
+        roster: a file that lists who should have handed something in; None for none.
+        dry_run: only say who handed in what.
 
     Returns 0; 1 when the grader itself failed on somebody; 130 when it was interrupted.
     Raises KitError when something is wrong that nobody should be graded with: before anything runs.
@@ -79,10 +88,14 @@ def grade(
     given = homework.load(homework_name)
     ruled = rubric.load(rubric.PATH, homework_name)
     _refuse_unknown_checks(ruled, given)
-    moment = None if deadline is None else intake.parse_deadline(deadline)
+    zone = None if timezone is None else intake.parse_zone(timezone)
+    moment = None if deadline is None else intake.parse_deadline(deadline, zone)
     if out.resolve().is_relative_to(submissions.resolve()):
         raise KitError(f"{out}: lies in the class's folder, and would be somebody's hand-in", "choose another --out")
-    class_ = intake.collect(submissions, homework_name, moment)
+    class_ = intake.collect(submissions, homework_name, moment, system=lms, zone=zone, listed=roster)
+    if dry_run:
+        collect.show(class_, moment, zone, console, everybody=True)
+        return 0
     place = _sandbox(sandbox, submissions, console)
     chosen = given.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget, hours)
     count = workers or _workers(chosen)
@@ -282,8 +295,13 @@ class _Class:
         for notice in (setup.no_checkpoint_because, setup.sandbox.notice):
             if notice:
                 self.console.print(f"notice: {notice}", style="bold")
+        if self.class_.lms != "folder":
+            attempts = sum(len(entry.uploads) for entry in self.class_.entries)
+            self.console.print(f"from a download of {self.class_.lms}, {attempts} attempts: see attempts.csv")
         if self.class_.left_out:
             self.console.print(f"not submissions, left out: {', '.join(self.class_.left_out)}")
+        if self.class_.unlisted:
+            self.console.print(f"not on the roster, graded all the same: {', '.join(self.class_.unlisted)}")
 
     def _without_running(self) -> list[Entry]:
         """Settle everybody who needs no run; returns the others."""
@@ -346,10 +364,10 @@ class _Class:
 
     def _of_today(self, entry: Entry, earlier: Result) -> Result:
         """An earlier result; the same bytes may have come again at another time."""
-        if earlier.submission is None or entry.submitted_at is None:
+        if earlier.submission is None:
             return earlier
         file = earlier.submission.model_copy(update={"submitted_at": entry.submitted_at})
-        return earlier.model_copy(update={"submission": file})
+        return earlier.model_copy(update={"submission": file, "name": entry.name})
 
     def _run(self, runs: list[Entry]) -> None:
         with Display(self.console, runs, self.workers) as display, engine.start(self.workers) as run:
@@ -378,6 +396,7 @@ class _Class:
         everybody = [self.finished[entry.student] for entry in self.class_.entries]
         results.remove_left_overs(self.out)
         results.write_text(self.out / "grades.csv", results.csv_text(everybody))
+        results.write_text(self.out / "attempts.csv", collect.csv_text(self.class_.entries))
         alike = twins.pairs(self.class_.entries, self.setup.homework)
         results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike))
         if alike:
@@ -400,4 +419,6 @@ class _Class:
             self.console.print(f"error: the grader itself failed on {student}: {crash.strip().splitlines()[-1][:500]}")
         if would:
             self.console.print(f"no points were given: {self.setup.no_points_because}")
-        self.console.print(f"wrote {self.out}: grades.csv  report.html  and of each student feedback.html  result.json")
+        self.console.print(
+            f"wrote {self.out}: grades.csv  attempts.csv  report.html  and of each student feedback.html  result.json"
+        )

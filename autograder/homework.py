@@ -222,8 +222,8 @@ class Homework:
             the script.
         entries: the entries of the network's state dict, where their names and shapes are the homework's.
         answers: its scores for drawn weights, one for each choice that the homework leaves.
-        recipes: of the networks that checkpoints can be made of. From the one that is called as the homework, a graded
-            training goes on, for `epochs_from_checkpoint`; the given script loads it from its own folder.
+        recipes: of the networks that `autograder pretrain` can train. From the one that is called as the homework, a
+            graded training goes on, for `epochs_from_checkpoint`; the given script loads it from its own folder.
     """
 
     name: str
@@ -258,6 +258,11 @@ class Homework:
     def stem(self) -> str:
         """The name of the handed-in file, without its ending."""
         return self.hand_in or self.name
+
+    @property
+    def goes_on_from_checkpoint(self) -> bool:
+        """Whether a graded training goes on from a checkpoint, where there is one."""
+        return any(recipe.model == self.name for recipe in self.recipes)
 
     @property
     def stem_side(self) -> int:

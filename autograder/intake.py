@@ -1,35 +1,47 @@
-"""A folder of what a class handed in: one entry per student, whatever state the files are in.
+"""What a class handed in: one entry per student, whatever state the files are in.
 
-Called by `grade`. Only reads. A student whose file can't be read gets an entry that says why, so nobody is dropped and
-nobody stops the others; what is wrong with the folder as a whole is a KitError.
+Called by `grade` and `collect`. Only reads. A student whose file can't be read gets an entry that says why, so nobody
+is dropped and nobody stops the others; what is wrong with the whole is a KitError.
 
-The folder holds one folder or one file for each student, `s0117-ines-carvalho/homework.py` or `s0117.ipynb`; the name
-of the folder, or of the file without its ending, is the student. When a file came is its modification time: copying
-with `cp -p`, `rsync -t` or an archive keeps it, a `git clone` doesn't.
+The source is what a learning management system lets an instructor download, a zip file or the folder it unpacks to, or
+a folder with one folder or file for each student: `lms.py` knows whose is what. Of several attempts the last one at or
+before the deadline counts. When a file came is what the system says; else its modification time, which copying with
+`cp -p`, `rsync -t` or an archive keeps, and a `git clone` doesn't.
 
-Where a homework has a reference curve, the student's own record of the epochs is read too: the file `history.csv` in
-their folder, else what a notebook has printed. It is no submission, counts for nothing, and may be missing.
+Where a homework has a reference curve, the student's own record of the epochs is read too: the file `history.csv` among
+their files, else what a notebook has printed. It is no submission, counts for nothing, and may be missing.
 """
 
-import os
 import re
-import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from autograder import epochs, homework, submission
+from autograder import epochs, homework, lms, roster, submission
 from autograder.epochs import Epoch
 from autograder.errors import KitError, printable
 from autograder.homework import Homework
+from autograder.lms import Attempt, Student
+from autograder.nodes import Node, OnDisk
 from autograder.submission import SUFFIXES, Submission, UnreadableError
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
-NOT_STUDENTS = {"__pycache__", "__MACOSX"}
+DEEPEST = 8  # folders in each other, in an archive that a student handed in
 
 READ = "READ"
 """The outcome of an entry whose submission was read. The others name what was wrong: "NO_FILE", "AMBIGUOUS", ..."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One of a student's attempts: when it came, its files, whether it is the one that counts, whether it came late."""
+
+    submitted_at: datetime | None
+    files: tuple[str, ...]
+    counts: bool
+    late: bool
 
 
 @dataclass(frozen=True)
@@ -37,12 +49,15 @@ class Entry:
     """One student and what came of their hand-in.
 
     Attributes:
+        student: the id that the source gives them, or the roster; the name of a folder.
+        name: what they are called; "" where only the id is known.
         outcome: "READ", or why there is no submission.
         message: the same in a sentence; "" for "READ".
-        submitted_at: modification time of the file, with its offset from UTC; None without a file.
-        late: it came after the deadline.
+        submitted_at: when the attempt that counts came, with its offset from UTC; None where nobody says.
+        late: none came by the deadline.
         own_epochs: the student's own record; () for none. Untrusted numbers, in their ranges.
-        notes: why that record couldn't be read; each begins with its file's name.
+        notes: what else is to be known: why that record couldn't be read, which file was taken out of an archive.
+        uploads: all attempts, in the order in which they came.
     """
 
     student: str
@@ -53,61 +68,76 @@ class Entry:
     late: bool = False
     own_epochs: tuple[Epoch, ...] = ()
     notes: tuple[str, ...] = ()
+    name: str = ""
+    uploads: tuple[Upload, ...] = ()
 
 
 @dataclass(frozen=True)
 class Intake:
-    """A class: its entries by student, and the names of files that belong to nobody."""
+    """A class: its entries by student, the names of files that belong to nobody, and which system the files are from.
+
+    `unlisted`: students who handed something in, and aren't on the roster.
+    """
 
     entries: list[Entry]
     left_out: list[str]
+    lms: str = "folder"
+    unlisted: tuple[str, ...] = ()
 
 
-def collect(folder: Path, homework_name: str, deadline: datetime | None = None) -> Intake:
-    """Everybody in `folder`.
+def collect(
+    source: Path,
+    homework_name: str,
+    deadline: datetime | None = None,
+    *,
+    system: str | None = None,
+    zone: tzinfo | None = None,
+    listed: Path | None = None,
+) -> Intake:
+    """Everybody in `source`, a folder or a zip file.
 
-    Of a student's folder, the file called `<homework>.py` or `<homework>.ipynb` counts, else the only .py or .ipynb
-    that isn't one of the files which students get complete.
+    Of an attempt's files, the one called `<homework>.py` or `<homework>.ipynb` counts, else the only .py or .ipynb
+    that isn't one of the files which students get complete; where there is none, the same in the only zip file.
 
-    Raises KitError when it is no folder, is empty, or is one student's folder and not a class's.
+    Args:
+        system: one of `lms.NAMES`; None: it is recognised.
+        zone: of times that don't say theirs; None: this machine's.
+        listed: a roster, see `roster.read`; None for none.
+
+    Raises KitError when the source is neither, is empty, or is one student's folder and not a class's.
     """
-    if not folder.exists():
-        raise KitError(f"{folder}: no such folder")
-    if not folder.is_dir():
-        if folder.suffix.lower() in ARCHIVES:
-            raise KitError(f"{folder}: an archive can't be graded as it is", "unpack it and name the folder")
-        raise KitError(f"{folder}: not a folder", "name the folder that holds one folder or file for each student")
     given = homework.load(homework_name)
-    names = sorted(entry.name for entry in _scan(folder))
-    found: dict[str, list[Path]] = {}
-    left_out = []
-    for name in names:
-        path = folder / name
-        if path.is_file() and not path.is_symlink() and path.suffix.lower() not in SUFFIXES:
-            left_out.append(printable(name))
-        elif not path.is_dir() and path.stem.casefold() == given.stem.casefold():
+    expected = None if listed is None else roster.read(listed)
+    root = _unwrapped(_root(source, zone), given)
+    for node in root.children():
+        if node.kind != "folder" and _is_named(node, given):
             raise KitError(
-                f"{path}: lies directly in the class's folder, where its name would be the student's",
+                f"{source / node.name}: lies directly in the class's folder, where its name would be the student's",
                 "name the folder above, or call the file by its student",
             )
-        else:
-            student = path.stem if path.suffix.lower() in SUFFIXES and not path.is_dir() else name
-            found.setdefault(student, []).append(path)
-    if not found:
-        raise KitError(f"{folder}: holds no submissions", "it should hold one folder or file for each student")
-    entries = [_entry(student, paths, given, deadline) for student, paths in sorted(found.items())]
-    return Intake(entries, left_out)
+    try:
+        found = lms.recognise(root, given.stem, zone, system)
+    except UnreadableError as error:
+        raise KitError(f"{source}: {error.message}") from error
+    if not found.students:
+        hint = "it should hold one folder or file for each student"
+        raise KitError(f"{source}: holds no submissions{'' if system is None else f' of {system}'}", hint)
+    entries = [_entry(student, given, deadline, zone) for student in found.students]
+    unlisted: tuple[str, ...] = ()
+    if expected is not None:
+        entries, unlisted = roster.matched(entries, expected)
+    return Intake(sorted(entries, key=lambda entry: entry.student), found.left_out, found.lms, unlisted)
 
 
-def parse_deadline(text: str) -> datetime:
+def parse_deadline(text: str, zone: tzinfo | None = None) -> datetime:
     """The moment that `text` names: "2026-11-30 23:59", local time unless an offset such as +01:00 or Z follows.
 
-    Raises KitError for anything else.
+    `zone` is the course's, None for this machine's. Raises KitError for anything else.
     """
     if re.fullmatch(r"\d{4}-\d\d-\d\d[ T]([01]\d|2[0-3]):\d\d(:\d\d)? ?(Z|[+-]\d\d:?\d\d)?", text.strip()):
         try:
             moment = datetime.fromisoformat(text.strip().replace(" ", "T", 1).replace(" ", ""))
-            return moment if moment.tzinfo else moment.astimezone()
+            return moment if moment.tzinfo else lms.local(moment, zone)
         except ValueError:  # the 31st of November
             pass
     raise KitError(
@@ -115,98 +145,212 @@ def parse_deadline(text: str) -> datetime:
     )
 
 
-def _entry(student: str, paths: list[Path], given: Homework, deadline: datetime | None) -> Entry:
-    shown = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in student.encode("utf-8", "backslashreplace").decode()  # a name in bytes that aren't UTF-8
-    )
-    if shown != student:
-        return Entry(shown, "BAD_PATH", "the name isn't UTF-8, or holds characters that can't be shown")
+def parse_zone(text: str) -> tzinfo:
+    """The time zone called `text`, as in "Asia/Seoul". Raises KitError when there is none."""
     try:
-        path = _chosen(paths, given)
-        status = path.lstat()
-        submitted_at = datetime.fromtimestamp(int(status.st_mtime)).astimezone()
-        # Compared to the fraction of a second: what came at 23:59:00.5 came after 23:59.
-        late = deadline is not None and status.st_mtime > deadline.timestamp()
+        return ZoneInfo(text)
+    except (ValueError, OSError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
+        raise KitError(f"{text!r} is no time zone", "write it as Asia/Seoul, Europe/Berlin or UTC") from error
+
+
+def _root(source: Path, zone: tzinfo | None) -> Node:
+    if not source.exists():
+        raise KitError(f"{source}: no such folder")
+    if source.is_dir():
+        return OnDisk(source.resolve())
+    if source.suffix.lower() == ".zip":
+        try:
+            return OnDisk(source.resolve()).archive(zone)
+        except UnreadableError as error:
+            raise KitError(
+                f"{source.parent / error.message}", "download it again, or unpack it and name the folder"
+            ) from error
+    if source.suffix.lower() in ARCHIVES:
+        raise KitError(f"{source}: an archive of this kind can't be graded as it is", "unpack it and name the folder")
+    raise KitError(
+        f"{source}: not a folder", "name the folder or the zip file that holds one folder or file for each student"
+    )
+
+
+def _unwrapped(root: Node, given: Homework) -> Node:
+    """An archive often holds one folder with the class in it."""
+    children = root.children()
+    if isinstance(root, OnDisk) or len(children) != 1 or children[0].kind != "folder":
+        return root
+    inside = children[0].children()
+    return root if any(_is_named(node, given) for node in inside) else children[0]
+
+
+def _entry(student: Student, given: Homework, deadline: datetime | None, zone: tzinfo | None) -> Entry:
+    shown = "".join(
+        char if char.isprintable() and char != "/" else char.encode("unicode_escape").decode()
+        for char in student.id.encode("utf-8", "backslashreplace").decode()  # a name in bytes that aren't UTF-8
+    )
+    if shown != student.id or student.id in ("", ".", ".."):
+        return Entry(shown or "(no name)", "BAD_PATH", "the name isn't UTF-8, or holds characters that can't be shown")
+    if student.clash:
+        return Entry(student.id, "AMBIGUOUS", f"handed in more than once: {_list(student.clash)}")
+    attempts = sorted(student.attempts, key=lambda one: one.submitted_at.timestamp() if one.submitted_at else 0.0)
+    in_time = [one for one in attempts if not _is_late(one.submitted_at, one.late, deadline)]
+    counting = (in_time or attempts)[-1]
+    entry = replace(_read(student.id, counting, given, zone), name=printable(student.name))
+    late = counting not in in_time or _is_late(entry.submitted_at, counting.late, deadline)
+    if entry.outcome == "NO_FILE" and not late:
+        entry = _with_earlier(entry, in_time[:-1], given, zone)
+    uploads = tuple(
+        Upload(
+            entry.submitted_at if one is counting else one.submitted_at,
+            _names(one.files),
+            counts=one is counting,
+            late=late if one is counting else one not in in_time,
+        )
+        for one in attempts
+    )
+    return replace(entry, late=late and entry.outcome != "NO_FILE", uploads=uploads)
+
+
+def _is_late(moment: datetime | None, marked: bool | None, deadline: datetime | None) -> bool:
+    # Compared to the fraction of a second: what came at 23:59:00.5 came after 23:59.
+    if moment is not None:
+        return deadline is not None and moment > deadline
+    return bool(marked)
+
+
+def _with_earlier(entry: Entry, earlier: Sequence[Attempt], given: Homework, zone: tzinfo | None) -> Entry:
+    """An entry without a file, where an earlier attempt in time had one: a person has to say which was meant."""
+    for attempt in reversed(earlier):
+        if _read(entry.student, attempt, given, zone).outcome != "NO_FILE":
+            when = f" of {attempt.submitted_at:%Y-%m-%d %H:%M:%S}" if attempt.submitted_at else ""
+            words = f"{entry.message} in the last attempt; the one{when} has a file"
+            return replace(entry, outcome="AMBIGUOUS", message=words)
+    return entry
+
+
+def _read(student: str, attempt: Attempt, given: Homework, zone: tzinfo | None) -> Entry:
+    """The entry that an attempt makes, whenever it came."""
+    submitted_at = attempt.submitted_at
+    notes: tuple[str, ...] = ()
+    try:
+        node, notes = _chosen(attempt.files, given, zone)
+        if submitted_at is None and attempt.late is None:
+            submitted_at = node.modified().astimezone(zone)
+        if node.kind == "link":
+            raise UnreadableError("SYMLINK", f"{node.name} is a link to somewhere else")
+        if node.kind != "file":
+            raise UnreadableError("NOT_REGULAR", f"{node.name}: not a regular file")
+        handed_in = submission.of(node.name, node.content(submission.largest(node.name)))
     except UnreadableError as error:
-        return Entry(student, error.outcome, error.message)
+        return Entry(student, error.outcome, printable(error.message), None, submitted_at)
     except OSError as error:
         return Entry(student, "UNREADABLE", f"can't be read ({error.strerror})")
-    try:
-        if stat.S_ISLNK(status.st_mode):
-            raise UnreadableError("SYMLINK", f"{path.name} is a link to somewhere else")
-        handed_in = submission.read(path)
-    except UnreadableError as error:
-        return Entry(student, error.outcome, error.message.removeprefix(f"{path.parent}/"), None, submitted_at, late)
     record: tuple[Epoch, ...] = ()
-    notes: tuple[str, ...] = ()
     if given.tests_epochs:
-        record, notes = _own_record(paths[0], handed_in)
-    return Entry(student, READ, "", handed_in, submitted_at, late, record, notes)
+        record, more = _own_record(attempt.files, handed_in)
+        notes += more
+    return Entry(student, READ, "", handed_in, submitted_at, own_epochs=record, notes=notes)
 
 
-def _own_record(hand_in: Path, handed_in: Submission) -> tuple[tuple[Epoch, ...], tuple[str, ...]]:
+def _chosen(files: Node, given: Homework, zone: tzinfo | None) -> tuple[Node, tuple[str, ...]]:
+    """The file that counts, and notes. Raises UnreadableError when there is none or no telling which; OSError."""
+    if files.kind == "link":
+        raise UnreadableError("SYMLINK", f"{files.name} is a link to somewhere else")
+    if files.kind != "folder":
+        return files, ()
+    inside = files.children()
+    node = _only(inside, given)
+    if node is not None:
+        return node, ()
+    packed = [one for one in inside if one.suffix in ARCHIVES and one.kind == "file"]
+    if len(packed) == 1 and packed[0].suffix == ".zip":
+        members = _all_files(packed[0].archive(zone))
+        node = _only(members, given)
+        if node is not None:
+            return node, (f"{printable(node.name)} was taken out of {printable(packed[0].name)}",)
+        if deeper := [one for one in members if one.suffix in ARCHIVES]:
+            raise UnreadableError("BAD_ARCHIVE", f"{packed[0].name}: holds archives itself: {_list(deeper)}")
+    elif packed:
+        raise UnreadableError("BAD_ARCHIVE", f"one zip file is looked into, no other archive: {_list(packed)}")
+    seen = f"; there is {_list(inside)}" if inside else ""
+    raise UnreadableError("NO_FILE", f"no .py or .ipynb file{seen}")
+
+
+def _only(nodes: Sequence[Node], given: Homework) -> Node | None:
+    """The submission among `nodes`; None without one. Raises UnreadableError when there is no telling which."""
+    candidates = [one for one in nodes if one.suffix in SUFFIXES and one.name not in given.given]
+    named = [one for one in candidates if _is_named(one, given)]
+    chosen = named or candidates
+    if len(chosen) > 1 and not _equal(chosen):
+        raise UnreadableError("AMBIGUOUS", f"no telling which file counts: {_list(chosen)}")
+    return chosen[0] if chosen else None
+
+
+def _equal(nodes: Sequence[Node]) -> bool:
+    """Whether they are copies of one file, as a browser makes them: `net.py` and `net (1).py`."""
+    if any(node.kind != "file" or node.suffix != nodes[0].suffix for node in nodes):
+        return False
+    try:
+        return len({node.content(submission.largest(node.name)) for node in nodes}) == 1
+    except (UnreadableError, OSError):
+        return False
+
+
+def _all_files(folder: Node, depth: int = 0) -> list[Node]:
+    """The files of an archive, at any depth. Raises UnreadableError where that has no end."""
+    if depth > DEEPEST:
+        raise UnreadableError("BAD_ARCHIVE", f"{folder.name}: lies over {DEEPEST} folders deep in its archive")
+    found = []
+    for node in folder.children():
+        found += _all_files(node, depth + 1) if node.kind == "folder" else [node]
+    return found
+
+
+def _is_named(node: Node, given: Homework) -> bool:
+    return node.stem.casefold() == given.stem.casefold() and node.suffix in SUFFIXES
+
+
+def _names(files: Node) -> tuple[str, ...]:
+    try:
+        nodes = files.children() if files.kind == "folder" else [files]
+    except OSError:
+        nodes = []
+    return tuple(printable(node.name) for node in nodes[:50])
+
+
+def _own_record(files: Node, handed_in: Submission) -> tuple[tuple[Epoch, ...], tuple[str, ...]]:
     """The student's own record of the epochs, and why there is none where one was meant."""
-    files = []
-    if hand_in.is_dir():
-        files = sorted(hand_in / entry.name for entry in _scan(hand_in) if entry.name.lower() == epochs.RECORD)
-    if len(files) > 1:
-        return (), (f"{epochs.RECORD}: no telling which one counts: {_list(files)}",)
-    if files:
+    records: list[Node] = []
+    if files.kind == "folder":
+        records = [one for one in files.children() if one.name.lower() == epochs.RECORD]
+    if len(records) > 1:
+        return (), (f"{epochs.RECORD}: no telling which one counts: {_list(records)}",)
+    if records:
         try:
-            return tuple(epochs.from_csv(_text(files[0]))), ()
+            return tuple(epochs.from_csv(_text(records[0]))), ()
         except ValueError as error:
-            return (), (f"{files[0].name}: {error}",)
+            return (), (f"{records[0].name}: {error}",)
     if handed_in.name.lower().endswith(".ipynb"):
         return tuple(epochs.from_notebook(handed_in.content)), ()
     return (), ()
 
 
-def _text(path: Path) -> str:
+def _text(node: Node) -> str:
     """The text of a record's file. Raises ValueError, with a short reason, when it can't be one."""
-    if path.is_symlink():
+    if node.kind == "link":
         raise ValueError("a link to somewhere else")
+    if node.kind != "file":
+        raise ValueError("not a regular file")
     try:
-        opened = submission.open_regular(path, follow_links=False)
-        if opened is None:
-            raise ValueError("not a regular file")
-        with opened as file:
-            content = file.read(epochs.LARGEST_RECORD + 1)
-    except OSError as error:
-        raise ValueError(f"can't be read ({error.strerror})") from error
-    if len(content) > epochs.LARGEST_RECORD:
-        raise ValueError(f"larger than {epochs.LARGEST_RECORD // 2**10} KiB")
+        content = node.content(epochs.LARGEST_RECORD)
+    except UnreadableError as error:
+        if error.outcome == "SOURCE_TOO_BIG":
+            raise ValueError(f"larger than {epochs.LARGEST_RECORD // 2**10} KiB") from error
+        raise ValueError(error.message) from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError("not UTF-8") from error
 
 
-def _chosen(paths: list[Path], given: Homework) -> Path:
-    """The file that counts. Raises UnreadableError when there is none or no telling which."""
-    if len(paths) > 1:
-        raise UnreadableError("AMBIGUOUS", f"handed in more than once: {_list(paths)}")
-    path = paths[0]
-    if path.is_symlink():
-        raise UnreadableError("SYMLINK", f"{path.name} is a link to somewhere else")
-    if not path.is_dir():
-        return path
-    inside = sorted(path / entry.name for entry in _scan(path))
-    candidates = [one for one in inside if one.suffix.lower() in SUFFIXES and one.name not in given.given]
-    named = [one for one in candidates if one.stem.casefold() == given.stem.casefold()]
-    if len(named or candidates) > 1:
-        raise UnreadableError("AMBIGUOUS", f"no telling which file counts: {_list(named or candidates)}")
-    if not candidates:
-        seen = f"; there is {_list(inside)}" if inside else ""
-        raise UnreadableError("NO_FILE", f"no .py or .ipynb file{seen}")
-    return (named or candidates)[0]
-
-
-def _scan(folder: Path) -> Iterator["os.DirEntry[str]"]:
-    with os.scandir(folder) as entries:
-        yield from (entry for entry in entries if not entry.name.startswith(".") and entry.name not in NOT_STUDENTS)
-
-
-def _list(paths: list[Path]) -> str:
-    names = [path.name.encode("utf-8", "backslashreplace").decode() for path in paths[:5]]
-    return ", ".join(names) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+def _list(nodes: Sequence[Node]) -> str:
+    names = [node.name.encode("utf-8", "backslashreplace").decode() for node in nodes[:5]]
+    return ", ".join(names) + (f" and {len(nodes) - 5} more" if len(nodes) > 5 else "")

@@ -256,6 +256,15 @@ class Observations(Observed):
     problem: Text | None = None  # the run itself failed (killed, memory, no answer): an outcome's name and a sentence
 
 
+class TrainingProgress(Observed):
+    """How far a training is: `images` served `of` the budget's, after `seconds`; the loss of the last batch, if any."""
+
+    images: Count
+    of: Count
+    seconds: Annotated[float, Field(ge=0)]
+    loss: float | None = None
+
+
 class TrainingReport(Observed):
     """What happened in a proctored training, as the proctor saw it.
 
@@ -266,10 +275,14 @@ class TrainingReport(Observed):
         images, steps: training images served; optimizer steps seen.
         batches: how many of loaders these were; None when images were read in another way too.
         kept_before: whether the network can be tested as it was after its first step.
+        loaded_line: where the submission put a state into a network before the first step.
         seconds: from the first training batch to the end of training.
+        loading_s: of these, how long loaders took to make batches.
+        tested_images: images of the test set that were served meanwhile.
         losses: (images served so far, loss of that batch), thinned out to at most 500 points.
         network_class, parameters: of the network that was found and tested.
         left_in: the mode the script left the network in.
+        train_batch_size: of the loader that served training images last.
         test_batch_size: of the script's own test loader; the pass "as left" uses it.
     """
 
@@ -281,11 +294,15 @@ class TrainingReport(Observed):
     steps: Count = 0
     batches: Count | None = None
     kept_before: bool = False
+    loaded_line: Line | None = None
     seconds: float = 0.0
+    loading_s: Annotated[float, Field(ge=0)] = 0.0
+    tested_images: Count = 0
     losses: Annotated[list[tuple[Count, Annotated[float, Field(allow_inf_nan=True)]]], Field(max_length=500)] = []
     network_class: Name | None = None
     parameters: Count = 0
     left_in: Literal["train", "eval"] | None = None
+    train_batch_size: int | None = None
     test_batch_size: int | None = None
     device: Name | None = None
     cuda_requests: Annotated[list[Line], Field(max_length=1000)] = []

@@ -158,7 +158,7 @@ def _others(given: Homework, tested: Sequence[Result], rows: list[tuple[str, flo
             f"Trained on {first.dataset.train_images:,} images of {first.dataset.name}, the others on all of the "
             "homework's own data: the numbers say nothing about each other."
         )
-    elif given.recipes and any(result.started_from.startswith("nothing") for result in tested):
+    elif given.goes_on_from_checkpoint and any(result.started_from.startswith("nothing") for result in tested):
         note = "Here training started from nothing, so this is how far one gets without the checkpoint."
     return Others([*rows, *reference.results], reference.conditions, note)
 

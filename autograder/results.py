@@ -39,6 +39,7 @@ SCHEMA_VERSION = 1  # the same as in Result
 LARGEST_RESULT = 64 * 2**20  # bytes; one with a graph of 5,000 operations has under 4 MiB
 CSV_COLUMNS = (
     "student",
+    "name",
     "points",
     "max_points",
     "accuracy_percent",
@@ -62,11 +63,11 @@ class Recorded(BaseModel):
 
 
 class SubmittedFile(Recorded):
-    """The file: its name, the SHA-256 of its bytes as hex, and when it came."""
+    """The file: its name, the SHA-256 of its bytes as hex, and when it came (None where nobody says)."""
 
     name: str
     sha256: str
-    submitted_at: datetime
+    submitted_at: datetime | None = None
 
 
 class HomeworkUsed(Recorded):
@@ -127,7 +128,8 @@ class Result(Recorded):
     Attributes:
         key: a fingerprint of everything the result follows from; an equal one is not made again.
         evidence_key: the same without the rubric and the checks: with an equal one, the training is not run again.
-        student: the name of their folder or file.
+        student: their id: what the source of the files or the roster has, or the name of their folder or file.
+        name: what they are called; "" where only the id is known.
         status: see `Status`.
         outcome: "GRADED", or which way it ended: a name of intake ("NO_FILE") or of the sandbox ("TIMEOUT").
         message: the same in a sentence; "" for "GRADED".
@@ -157,6 +159,7 @@ class Result(Recorded):
     key: str
     evidence_key: str
     student: str
+    name: str = ""
     status: Status
     outcome: str
     message: str = ""
@@ -277,7 +280,7 @@ def _to_disk(path: Path) -> None:
 
 def remove_left_overs(folder: Path) -> None:
     """Remove the temporary files that killed runs left in a result's folder."""
-    for name in ("result.json", "feedback.html", "log.txt", "grades.csv", "report.html"):
+    for name in ("result.json", "feedback.html", "log.txt", "grades.csv", "attempts.csv", "report.html"):
         for path in folder.glob(f".{name}.*"):
             path.unlink(missing_ok=True)
 
@@ -336,8 +339,10 @@ def csv_text(results: Iterable[Result]) -> str:
     writer.writerow(CSV_COLUMNS)
     for result in sorted(results, key=lambda one: one.student):
         file = result.submission
+        moment = None if file is None else file.submitted_at
         row = {
             "student": result.student,
+            "name": result.name,
             "points": "" if result.points is None else points_text(result.points),
             "max_points": points_text(result.max_points),
             "accuracy_percent": "" if result.accuracy is None else f"{result.accuracy.counted_percent:.2f}",
@@ -345,7 +350,7 @@ def csv_text(results: Iterable[Result]) -> str:
             "status": result.status,
             "protocol": result.protocol_label,
             "flags": " ".join(result.flags),
-            "submitted_at": "" if file is None else file.submitted_at.isoformat(sep=" ", timespec="seconds"),
+            "submitted_at": "" if moment is None else moment.isoformat(sep=" ", timespec="seconds"),
             "sha256": "" if file is None else file.sha256,
         }
         writer.writerow([row[column] for column in CSV_COLUMNS])

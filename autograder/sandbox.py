@@ -12,8 +12,6 @@ what of this is on.
 
 import contextlib
 import os
-import pwd
-import secrets
 import shutil
 import subprocess
 import sys
@@ -28,27 +26,16 @@ from pathlib import Path
 
 import psutil
 
-from autograder import syscalls
+from autograder import jail
 from autograder.errors import KitError
+from autograder.jail import Limits
 
 INSTALL_HINT = (
     "install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap), or say --sandbox none on purpose: "
     "the submissions then run with your own rights"
 )
-HOME = "/home/student"
 KEPT_OUTPUT = 64 * 1024  # bytes of output kept from each end
 WATCH_EVERY_S = 0.3  # a look lists all processes, so more often would cost what a training could use
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one run may use. `memory_mib` is the resident size of all its processes together."""
-
-    seconds: float
-    memory_mib: int = 8 * 1024
-    processes: int = 200
-    file_mib: int = 256
-    scratch_mib: int = 512
 
 
 @dataclass(frozen=True)
@@ -81,18 +68,19 @@ class Sandbox:
         passed = [down_read, up_write]
         folder = Path(tempfile.mkdtemp(prefix="autograder-"))
         folder.chmod(0o755)
-        environment = _environment(threads, HOME if self.name == "bwrap" else str(folder))
-        python = [sys.executable, "-I", "-B", "-u", *program, str(down_read), str(up_write), *arguments]
+        environment = jail.environment(threads, jail.HOME if self.name == "bwrap" else str(folder))
+        interpreter = os.path.abspath(sys.executable)  # noqa: PTH100  its links stay: they make the environment
+        python = [interpreter, "-I", "-B", "-u", *program, str(down_read), str(up_write), *arguments]
         command = python
         if self.name == "bwrap":
-            outer, jail = _bwrap_command(binds, limits, environment, folder, gpu)
-            if (rules := _system_call_filter()) is not None:
+            outer, told = jail.command(binds, limits, environment, folder, gpu)
+            if (rules := jail.system_call_filter()) is not None:
                 passed.append(_readable(rules))
-                jail = ["--seccomp", str(passed[-1]), *jail]
+                told = ["--seccomp", str(passed[-1]), *told]
             # Not on the command line, where the submission would read places of this machine in /proc/1/cmdline.
-            passed.append(_readable(b"\0".join(os.fsencode(word) for word in jail) + b"\0"))
-            command = [*outer, "bwrap", "--args", str(passed[-1]), "--", sys.executable, "-IBS", "-c", _INIT, *python]
-            environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+            passed.append(_readable(b"\0".join(os.fsencode(word) for word in told) + b"\0"))
+            command = [*outer, "bwrap", "--args", str(passed[-1]), "--", interpreter, "-IBS", "-c", jail.INIT, *python]
+            environment = jail.outer_environment()
         try:
             process = subprocess.Popen(
                 command,
@@ -125,7 +113,7 @@ class Run:
     from_proctor: Connection
     limits: Limits
     folder: Path
-    killed_for: str | None = None  # "TIMEOUT" or "MEMORY" when the watch ended it
+    killed_for: str | None = None  # "TIMEOUT", "MEMORY" or "OUTPUT_LIMIT" when the watch ended it
     _head: bytearray = field(default_factory=bytearray)
     _tail: bytearray = field(default_factory=bytearray)
     _dropped: int = 0
@@ -177,6 +165,8 @@ class Run:
                 self.killed_for = "TIMEOUT"
             elif self._memory(_resident_bytes) > limit and self._memory(_own_bytes) > limit:
                 self.killed_for = "MEMORY"
+            elif self._dropped > self.limits.output_mib * 2**20:
+                self.killed_for = "OUTPUT_LIMIT"
             if self.killed_for:
                 self._kill()
                 return
@@ -227,173 +217,12 @@ def _bwrap_problem() -> str:
     return "" if status == 0 else (lines[-1] if lines else f"exit status {status}")
 
 
-def environment_names() -> set[str]:
-    """The variables that a program in a sandbox finds."""
-    return set(_environment(1, HOME))
-
-
-def _environment(threads: int, home: str) -> dict[str, str]:
-    values = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": home,
-        "TMPDIR": "/tmp",
-        "USER": "student",
-        "LANG": "C.UTF-8",
-        "MPLBACKEND": "Agg",
-        "MPLCONFIGDIR": f"{home}/.matplotlib",
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-        # glibc keeps freed memory for the next step instead of giving it back and having it zeroed again: 4% less CPU
-        # time for an 18-layer ResNet in batches of 64.
-        "MALLOC_MMAP_MAX_": "0",
-        "MALLOC_TRIM_THRESHOLD_": str(2**34),
-        "TORCHDYNAMO_SUPPRESS_ERRORS": "1",  # torch.compile without a compiler at hand runs eagerly
-        "TORCHINDUCTOR_CACHE_DIR": f"{home}/.inductor",
-    }
-    # Some processors need these to compute right results; they carry nothing else.
-    kept = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
-    return values | {name: os.environ[name] for name in kept if name in os.environ}
-
-
-def _bwrap_command(
-    binds: dict[str, Path],
-    limits: Limits,
-    environment: dict[str, str],
-    folder: Path,
-    gpu: bool,
-) -> tuple[list[str], list[str]]:
-    """What bubblewrap is started by, outermost first (mount namespace and uid, as root; rlimits), and its arguments."""
-    resolved = {place: path.resolve() for place, path in binds.items()}  # the command runs in another folder
-    visible = {str(path): path for path in interpreter_folders()} | resolved
-    outer: list[str] = []
-    if os.geteuid() == 0:
-        # As root, bubblewrap would keep root's uid outside its namespace; a uid of its own can't reach an
-        # interpreter below a 0700 home. So root prepares a private view of what is needed, then gives up its uid.
-        stage = folder / "stage"
-        stage.mkdir()
-        pairs = [(path, stage / str(number)) for number, path in enumerate(visible.values())]
-        outer = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _STAGE, "sh", str(stage)]
-        outer += [str(side) for pair in pairs for side in pair]
-        uid = str(_unused_uid())
-        outer += ["--", "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
-        visible = {place: stage / str(number) for number, place in enumerate(visible)}
-    rlimits = [
-        "prlimit",
-        "--core=0",
-        "--nofile=1024",
-        "--memlock=0",
-        f"--fsize={limits.file_mib * 2**20}",
-    ]
-    if os.geteuid() == 0:
-        rlimits.append(f"--nproc={limits.processes}")  # counted by uid, which is this run's alone
-    if not gpu:
-        rlimits.append(f"--data={limits.memory_mib * 2**20}")  # CUDA reserves far more than it uses
-    jail = [
-        *("--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session", "--clearenv"),
-        "--as-pid-1",
-        *("--cap-drop", "ALL", "--hostname", "sandbox"),
-        *("--ro-bind", "/usr", "/usr"),
-        *_system_links(),
-        *("--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"),
-        *("--ro-bind-try", "/etc/alternatives", "/etc/alternatives"),
-        *("--ro-bind-try", "/etc/localtime", "/etc/localtime"),
-        *("--ro-bind-try", "/etc/fonts", "/etc/fonts"),  # matplotlib asks fontconfig
-        *("--proc", "/proc", "--dev", "/dev"),
-        *("--perms", "1777", "--size", str(2**30), "--tmpfs", "/dev/shm"),
-        *("--perms", "1777", "--size", str(limits.scratch_mib * 2**20), "--tmpfs", "/tmp"),
-        *("--perms", "0700", "--size", str(limits.scratch_mib * 2**20), "--tmpfs", HOME),
-        "--chdir",
-        HOME,
-    ]
-    for place, path in visible.items():
-        jail += ["--ro-bind", str(path), place]
-    jail += ["--remount-ro", "/"]  # the root itself is a tmpfs that nothing else limits
-    for name, value in environment.items():
-        jail += ["--setenv", name, value]
-    if gpu:
-        jail += ["--ro-bind", "/sys", "/sys"]
-        for device in sorted(Path("/dev").glob("nvidia*")):
-            jail += ["--dev-bind-try", str(device), str(device)]
-    return [*outer, *rlimits], jail
-
-
-# The first process of the namespace, in bubblewrap's place, whose memory holds places of this machine. Nobody can look
-# into this one; it waits for whatever is left without a parent, and passes on how the submission's own process ended.
-_INIT = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
-child = os.fork()
-if child == 0:
-    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
-    os.execv(sys.argv[1], sys.argv[1:])
-os.closerange(3, 1024)
-while True:
-    pid, status = os.wait()
-    if pid == child:
-        code = os.waitstatus_to_exitcode(status)
-        os._exit(code if code >= 0 else 128 - code)
-"""
-
-
-_STAGE = """
-stage=$1; shift
-mount -t tmpfs -o mode=755,size=1M autograder "$stage"
-while [ "$1" != -- ]; do
-    if [ -d "$1" ]; then mkdir "$2"; else : > "$2"; fi
-    mount --bind -o ro "$1" "$2"
-    shift 2
-done
-shift
-exec "$@"
-"""
-
-
-@cache
-def _system_call_filter() -> bytes | None:
-    """See `syscalls.py`. None where libseccomp or its binding is missing, which `doctor` says."""
-    try:
-        return syscalls.program()
-    except (ImportError, OSError, RuntimeError):
-        return None
-
-
 def _readable(content: bytes) -> int:
     """A descriptor from which `content` can be read."""
     descriptor = os.memfd_create("autograder")
     os.write(descriptor, content)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
-
-
-def interpreter_folders() -> list[Path]:
-    """What Python needs and /usr doesn't have: the environment and the interpreter it was made from."""
-    needed: list[Path] = []
-    for prefix in (sys.prefix, sys.base_prefix):
-        for path in (Path(prefix), Path(prefix).resolve()):
-            if not path.is_relative_to("/usr") and path not in needed:
-                needed.append(path)
-    return needed
-
-
-def _system_links() -> list[str]:
-    """/bin, /lib and the like: links into /usr on merged systems, folders of their own elsewhere."""
-    arguments: list[str] = []
-    for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
-        path = Path("/", name)
-        if path.is_symlink():
-            arguments += ["--symlink", str(path.readlink()), str(path)]
-        elif path.is_dir():
-            arguments += ["--ro-bind", str(path), str(path)]
-    return arguments
-
-
-def _unused_uid() -> int:
-    while True:
-        uid = 1_000_000_000 + secrets.randbelow(1_000_000_000)
-        try:
-            pwd.getpwuid(uid)
-        except KeyError:
-            return uid
 
 
 def _resident_bytes(process: psutil.Process) -> int:

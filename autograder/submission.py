@@ -8,6 +8,7 @@ Cost: under a millisecond for a `.py` file; the first notebook imports jupytext,
 """
 
 import ast
+import bisect
 import hashlib
 import io
 import json
@@ -19,7 +20,7 @@ import tokenize
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from autograder.errors import KitError, first_line, printable
@@ -28,6 +29,7 @@ from autograder.observations import Blank
 SUFFIXES = (".py", ".ipynb")
 LARGEST_SCRIPT = 2 * 2**20  # bytes; the longest real submission seen has 20,000
 LARGEST_NOTEBOOK = 8 * 2**20  # bytes; outputs and pictures count
+MOST_BLANKS = 1_000
 TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 _MENTIONS = re.compile(r"\bq(?:uestion)?[ .]{0,2}(\d{1,2})\b", re.IGNORECASE)
@@ -69,15 +71,31 @@ def read(path: Path) -> Submission:
     Raises UnreadableError (a KitError) when there is no such file, or it isn't a regular file, is too large, empty,
     binary, in another encoding than it says, or no Python notebook.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise UnreadableError("BAD_PATH", f"{path}: neither a .py nor an .ipynb file")
-    notebook = path.suffix.lower() == ".ipynb"
-    content = _content(path, LARGEST_NOTEBOOK if notebook else LARGEST_SCRIPT)
+    return of(path.name, content_of(path, largest(path.name)), str(path))
+
+
+def of(name: str, content: bytes, shown: str = "") -> Submission:
+    """The submission that a file called `name` with this content is. `shown` is what errors call it, else its name.
+
+    Raises UnreadableError as `read` does.
+    """
+    shown = shown or name
+    if _suffix(name) not in SUFFIXES:
+        raise UnreadableError("BAD_PATH", f"{shown}: neither a .py nor an .ipynb file")
     if not content.strip(b"\xef\xbb\xbf \t\r\n\f"):
-        raise UnreadableError("EMPTY", f"{path}: the file is empty")
-    script = _notebook_script(path, content) if notebook else content
-    _check_text(path, script)
-    return Submission(printable(path.name), content, script, hashlib.sha256(content).hexdigest())
+        raise UnreadableError("EMPTY", f"{shown}: the file is empty")
+    script = _notebook_script(shown, content) if _suffix(name) == ".ipynb" else content
+    _check_text(shown, script)
+    return Submission(printable(name), content, script, hashlib.sha256(content).hexdigest())
+
+
+def largest(name: str) -> int:
+    """How many bytes a file called `name` may have, at most."""
+    return LARGEST_NOTEBOOK if _suffix(name) == ".ipynb" else LARGEST_SCRIPT
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
 
 
 def blanks(script: bytes) -> list[Blank]:
@@ -85,13 +103,14 @@ def blanks(script: bytes) -> list[Blank]:
 
     A blank is an Ellipsis used as a statement or as a value. It is no blank as an index (`x[..., 0]`), in an
     annotation, as a default, in a comparison, or as the body of an exception, a protocol or an abstract method.
+    No more than the first `MOST_BLANKS`.
     """
     try:
-        found = sorted(set(_ellipses(_parse(script))))
-        comments = list(_comments(script))
+        found = sorted(set(_ellipses(_parse(script))))[:MOST_BLANKS]
+        comments = _Comments(script)
     except (SyntaxError, tokenize.TokenError, ValueError, RecursionError, MemoryError):
         return []
-    return [Blank(line=line, question=_question(line, scope_line, comments)) for line, scope_line in found]
+    return [Blank(line=line, question=comments.question(line, scope_line)) for line, scope_line in found]
 
 
 def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO | None:
@@ -105,28 +124,30 @@ def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO | None:
     return None
 
 
-def _content(path: Path, largest: int) -> bytes:
+def content_of(path: Path, largest: int, *, follow_links: bool = True, shown: str = "") -> bytes:
+    """The bytes of a regular file. Raises UnreadableError where there is none, or it has more than `largest`."""
+    shown = shown or str(path)
     try:
-        opened = open_regular(path)
+        opened = open_regular(path, follow_links=follow_links)
     except FileNotFoundError as error:
-        raise UnreadableError("NO_FILE", f"{path}: no such file") from error
+        raise UnreadableError("NO_FILE", f"{shown}: no such file") from error
     except OSError as error:
-        raise UnreadableError("NOT_REGULAR", f"{path}: can't be read ({error.strerror})") from error
+        raise UnreadableError("NOT_REGULAR", f"{shown}: can't be read ({error.strerror})") from error
     if opened is None:
-        raise UnreadableError("NOT_REGULAR", f"{path}: not a regular file")
+        raise UnreadableError("NOT_REGULAR", f"{shown}: not a regular file")
     with opened as file:
         size = os.fstat(file.fileno()).st_size
         content = file.read(largest + 1)
     if len(content) > largest:
         raise UnreadableError(
             "SOURCE_TOO_BIG",
-            f"{path}: {size:,} bytes, and {largest:,} are the most that is read",
+            f"{shown}: {size:,} bytes, and {largest:,} are the most that is read",
             "clear a notebook's outputs; data and weights don't belong into the file",
         )
     return content
 
 
-def _check_text(path: Path, script: bytes) -> None:
+def _check_text(path: str, script: bytes) -> None:
     """Refuse what no editor would show as text, and what isn't in the encoding it declares (UTF-8 by default)."""
     hint = "save it as UTF-8"
     controls = sum(byte < 32 and byte not in TEXT_CONTROLS for byte in script)
@@ -146,7 +167,7 @@ def _check_text(path: Path, script: bytes) -> None:
         ) from error
 
 
-def _notebook_script(path: Path, content: bytes) -> bytes:
+def _notebook_script(path: str, content: bytes) -> bytes:
     try:
         cells = list(_cells(json.loads(content.decode("utf-8-sig"))))
     except (ValueError, KeyError, RecursionError) as error:
@@ -244,44 +265,46 @@ def _is_finished_without_body(node: Definition) -> bool:
     return any(name.endswith(("Error", "Exception", "Protocol", "abstractmethod", "overload")) for name in names)
 
 
-@dataclass(frozen=True)
-class _Comment:
-    line: int
-    text: str
-    own_line: bool
+class _Comments:
+    """Which question each place of a script belongs to, by its comments.
 
-
-def _comments(script: bytes) -> Iterator[_Comment]:
-    for token in tokenize.tokenize(io.BytesIO(script).readline):
-        if token.type == tokenize.COMMENT:
-            own_line = not token.line[: token.start[1]].strip()
-            yield _Comment(token.start[0], token.string, own_line)
-
-
-def _question(line: int, scope_line: int, comments: list[_Comment]) -> str | None:
-    """The question of a blank: named in a comment on its line, else by the nearest block of comments above.
-
-    A block above counts within the same class or function only: the class itself stands between Q2 and Q3.
-    Of several lines in one block, one that begins with a question outdoes one that mentions it.
+    Made once for all blanks: a hostile file has hundreds of thousands of both.
     """
-    for comment in comments:
-        if comment.line == line and (number := _mentioned(comment.text)):
+
+    def __init__(self, script: bytes) -> None:
+        self.on_line: dict[int, str] = {}  # line -> the question that its comment names
+        self.blocks: list[tuple[int, str]] = []  # (first line, question) of blocks of comments that name one
+        block: list[tuple[int, str]] = []
+        for token in tokenize.tokenize(io.BytesIO(script).readline):
+            if token.type != tokenize.COMMENT:
+                continue
+            line, text = token.start[0], token.string
+            if number := _mentioned(text):
+                self.on_line[line] = number
+            if token.line[: token.start[1]].strip():
+                continue
+            if block and line != block[-1][0] + 1:
+                self._end(block)
+                block = []
+            block.append((line, text))
+        self._end(block)
+
+    def _end(self, block: list[tuple[int, str]]) -> None:
+        """Of several lines in one block, the last one that begins with a question, else the last that mentions one."""
+        starting = [number for _, text in block if (number := _mentioned(text, at_start=True))]
+        mentioned = [number for _, text in block if (number := _mentioned(text))]
+        if number := next(iter(starting[::-1] + mentioned[::-1]), None):
+            self.blocks.append((block[0][0], number))
+
+    def question(self, line: int, scope_line: int) -> str | None:
+        """The question of a blank: named in a comment on its line, else by the nearest block of comments above.
+
+        A block above counts within the same class or function only: the class itself stands between Q2 and Q3.
+        """
+        if number := self.on_line.get(line):
             return number
-    above = [comment for comment in comments if comment.own_line and scope_line <= comment.line < line]
-    block: list[_Comment] = []
-    for comment in reversed(above):
-        if block and comment.line != block[-1].line - 1:
-            if number := _of_block(block):
-                return number
-            block = []
-        block.append(comment)
-    return _of_block(block)
-
-
-def _of_block(block: list[_Comment]) -> str | None:
-    starting = [number for comment in block if (number := _mentioned(comment.text, at_start=True))]
-    mentioned = [number for comment in block if (number := _mentioned(comment.text))]
-    return next(iter(starting + mentioned), None)
+        at = bisect.bisect_left(self.blocks, (line, "")) - 1
+        return self.blocks[at][1] if at >= 0 and self.blocks[at][0] >= scope_line else None
 
 
 def _mentioned(comment: str, at_start: bool = False) -> str | None:

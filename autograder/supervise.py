@@ -5,8 +5,6 @@ the exact type and shape, and a run that breaks any of this spoils only itself. 
 test images leave it after training, in an order that is drawn for this run and kept here.
 """
 
-import io
-import json
 import secrets
 import shutil
 import tempfile
@@ -15,18 +13,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
 from autograder import audit
+from autograder.conversation import Conversation, RunError, Scores
 from autograder.dataset import Dataset, Images
-from autograder.errors import printable
 from autograder.homework import Homework, Protocol
-from autograder.observations import Failure, Observations, Rehearsal, TrainingReport
-from autograder.sandbox import Limits, Run, Sandbox
+from autograder.jail import Limits
+from autograder.observations import Observations, Observed, Rehearsal, TrainingProgress, TrainingReport
+from autograder.sandbox import Sandbox
 from autograder.submission import Submission, blanks
 
 if TYPE_CHECKING:
@@ -36,24 +35,16 @@ OBSERVE_S = 300.0  # import of torch, rehearsal, examination; a right file takes
 SETUP_S = 300.0  # from the start to the first training batch
 AFTER_BOX_S = 120.0  # on top of a quarter of the time box, for the script's own test loop
 TESTING_S = 600.0  # for all test images; 10,000 take a minute on two slow cores
+REPORT_EVERY_S = 1.0  # at most; the proctor has its own, and a submission may be at it
 EVAL_BATCH = 250
-AUDIT_BATCH = 160  # another one, so that no image is in the company it was in
-LARGEST_MESSAGE = 2**24  # bytes
+AUDIT_BATCH = 160  # of the altered images, and of others where the script's own training batches are unknown
 LARGEST_TEST_BATCH = 1000
 
-Scores = npt.NDArray[np.float32]
 Order = npt.NDArray[np.int64]
 
+Kind = TypeVar("Kind", bound=Observed)
+
 _START = "import sys; sys.path.append(sys.argv[1]); from autograder.proctor.__main__ import main; main()"
-
-
-class RunError(Exception):
-    """A run that gave nothing to grade. `outcome` is one of the names in docs/security.md."""
-
-    def __init__(self, outcome: str, message: str) -> None:
-        super().__init__(message)
-        self.outcome = outcome
-        self.message = printable(message)  # parts of it may be the submission's words
 
 
 @dataclass(frozen=True)
@@ -71,6 +62,7 @@ class Training:
         epoch_scores: the same of the network as it was after each epoch, from the first on, where the homework asks.
         log: what the script printed, head and tail.
         seconds: from start to end, by this process's clock.
+        training_s: of these, from the first training batch to the end of the script or of its budget.
         device: "cuda" or "cpu".
         threads: of the CPU, as granted.
     """
@@ -83,6 +75,7 @@ class Training:
     epoch_scores: list[Scores] = field(default_factory=list)
     log: str = ""
     seconds: float = 0.0
+    training_s: float = 0.0
     device: str = "cpu"
     threads: int = 1
 
@@ -95,12 +88,14 @@ class Audited:
         chosen: which, (K,).
         again, altered: (K, classes) scores of these as they are, and altered.
         before: the same of the network as it was after its first step; None where that isn't asked, or no answer came.
+        forward_s: how long `again` took, in batches as large as the training's; by this process's clock.
     """
 
     chosen: Order
     again: Scores
     altered: Scores
     before: Scores | None = None
+    forward_s: float = 0.0
 
 
 def gpu_available() -> bool:
@@ -115,10 +110,10 @@ def observe(homework: Homework, submission: Submission, sandbox: Sandbox, *, thr
     """
     said: dict[str, Any] = {}
     problem = None
-    with _run(homework, submission, sandbox, {}, OBSERVE_S, threads, gpu_available()) as (run, files):
-        _send(run, {"kind": "observe", "homework": homework.name, **files})
+    with _run(homework, submission, sandbox, {}, OBSERVE_S, threads, gpu_available()) as (proctor, files):
         try:
-            while (said := _message(run))["kind"] != "observations":
+            proctor.begin({"kind": "observe", "homework": homework.name, **files})
+            while (said := proctor.message())["kind"] != "observations":
                 pass
         except RunError as error:
             problem = f"{error.outcome}: {error.message}"
@@ -135,13 +130,13 @@ def train(
     threads: int,
     checkpoint: "Checkpoint | None" = None,
     seed: int = 0,
-    progress: Callable[[dict[str, Any]], None] | None = None,
+    progress: Callable[[TrainingProgress], None] | None = None,
 ) -> Training:
     """Train `submission` under the proctor on `dataset`, within the budget of `protocol`, and test its network.
 
     With a `checkpoint`, the given script finds a copy of it beside itself, under the homework's name. Each `seed`
     starts it from other random numbers, unless it seeds for itself.
-    `progress` gets {"images", "of", "seconds", "loss"} every two seconds or so while it trains.
+    `progress` is told every two seconds or so while it trains.
     """
     started = time.monotonic()
     gpu = gpu_available()
@@ -155,7 +150,9 @@ def train(
     epoch_scores: list[Scores] = []
     audited: Audited | None = None
     device = "cpu"
-    with _run(homework, submission, sandbox, binds, SETUP_S, threads, gpu, checkpoint) as (run, files):
+    began: float | None = None  # when the first training batch was served
+    training_s = 0.0
+    with _run(homework, submission, sandbox, binds, SETUP_S, threads, gpu, checkpoint) as (proctor, files):
         job = {
             "kind": "train",
             "homework": homework.name,
@@ -170,30 +167,33 @@ def train(
             "time_box_s": protocol.time_box_s,
             "preview": protocol.name == "preview",
         }
-        _send(run, job)
         outcome, message = "GRADED", ""
         try:
-            training_began = False
-            while (said := _message(run))["kind"] != "trained":
+            proctor.begin(job)
+            next_report = 0.0
+            while (said := proctor.message())["kind"] != "trained":
                 if said["kind"] == "started":
                     device = "cuda" if said.get("device") == "cuda" else "cpu"
                 elif said["kind"] == "progress":
-                    if not training_began:
+                    if began is None:
                         # The script's own test loop comes after the box; it gets a quarter of it on top.
-                        training_began = True
-                        run.extend(protocol.time_box_s * 1.25 + AFTER_BOX_S)
-                    if progress is not None:
-                        progress({name: said.get(name) for name in ("images", "of", "seconds", "loss")})
-            report = _report(said)
+                        began = time.monotonic()
+                        proctor.run.extend(protocol.time_box_s * 1.25 + AFTER_BOX_S)
+                    now_at = _valid(TrainingProgress, said, "a progress report")
+                    if progress is not None and time.monotonic() >= next_report:
+                        next_report = time.monotonic() + REPORT_EVERY_S
+                        progress(now_at)
+            training_s = 0.0 if began is None else time.monotonic() - began
+            report = _valid(TrainingReport, said.get("report"), "the training's report")
             if report.problem:
                 raise RunError("NO_RESULT", report.problem)
-            run.extend(TESTING_S)
+            proctor.run.extend(TESTING_S)
             order = np.random.default_rng(secrets.randbits(128)).permutation(len(test_images))
-            scores, audited = _reveal(run, homework, test_images, order, report)
+            scores, audited = _reveal(proctor, homework, test_images, order, report)
             if homework.tests_epochs and audited is not None:
-                epoch_scores = _reveal_epochs(run, homework, test_images, order, report)
+                epoch_scores = _reveal_epochs(proctor, homework, test_images, order, report)
             if audited is not None and report.kept_before and checkpoint is None:
-                audited = replace(audited, before=_before(run, homework, test_images[audited.chosen]))
+                audited = replace(audited, before=_before(proctor, homework, test_images[audited.chosen]))
         except RunError as error:
             outcome, message = error.outcome, error.message
     return Training(
@@ -203,8 +203,9 @@ def train(
         scores=scores,
         audited=audited,
         epoch_scores=epoch_scores,
-        log=run.output(),
+        log=proctor.run.output(),
         seconds=round(time.monotonic() - started, 3),
+        training_s=training_s,
         device=device,
         threads=threads,
     )
@@ -223,7 +224,7 @@ def _run(
     threads: int,
     gpu: bool,
     checkpoint: "Checkpoint | None" = None,
-) -> Iterator[tuple[Run, dict[str, str]]]:
+) -> Iterator[tuple[Conversation, dict[str, str]]]:
     """A proctor at work, and where it finds the submission ("file") and what it runs ("script").
 
     Ended, with all its processes, on the way out.
@@ -246,66 +247,10 @@ def _run(
         run = sandbox.start(["-c", _START, kit], visible, Limits(seconds=seconds), threads=threads, gpu=gpu)
         try:
             roles = {"file": name, "script": homework.given[0] if homework.given else name}
-            yield run, {role: sandbox.inside(place / file, f"/submission/{file}") for role, file in roles.items()}
+            files = {role: sandbox.inside(place / file, f"/submission/{file}") for role, file in roles.items()}
+            yield Conversation(run), files
         finally:
             run.end()
-
-
-def _send(run: Run, message: dict[str, Any]) -> None:
-    _send_bytes(run, json.dumps(message).encode())
-
-
-def _send_bytes(run: Run, content: bytes) -> None:
-    try:
-        run.to_proctor.send_bytes(content)
-    except OSError as error:
-        raise RunError(*_why_it_ended(run)) from error
-
-
-def _receive(run: Run, largest: int) -> bytes:
-    """The next message's bytes. Raises RunError when none comes, or one that is too large."""
-    try:
-        while not run.from_proctor.poll(1.0):
-            if run.process.poll() is not None and not run.from_proctor.poll(0):
-                raise EOFError
-        return run.from_proctor.recv_bytes(largest)
-    except EOFError as error:
-        raise RunError(*_why_it_ended(run)) from error
-    except OSError as error:
-        if run.killed_for is not None:  # in the middle of a message that it began and never ended
-            raise RunError(*_why_it_ended(run)) from error
-        raise RunError("RESULT_TOO_BIG", "a message is too large, or not one of the proctor's") from error
-
-
-def _message(run: Run) -> dict[str, Any]:
-    return _parsed(_receive(run, LARGEST_MESSAGE))
-
-
-def _parsed(content: bytes) -> dict[str, Any]:
-    try:
-        message = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise RunError("BAD_MESSAGE", "a message isn't the proctor's") from error
-    if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
-        raise RunError("BAD_MESSAGE", "a message isn't the proctor's")
-    return message
-
-
-def _why_it_ended(run: Run) -> tuple[str, str]:
-    """The outcome of a run whose pipe closed before it said everything."""
-    status = run.process.wait()
-    if run.killed_for == "TIMEOUT":
-        return "TIMEOUT", "it was still busy when its time had passed"
-    if run.killed_for == "MEMORY":
-        return "MEMORY", f"its processes took more than {run.limits.memory_mib:,} MiB of memory"
-    if status < 0 or status > 128:
-        number = -status if status < 0 else status - 128
-        return f"SIGNAL {number}", f"the process was ended by signal {number}"
-    if status:
-        lines = run.output().strip().splitlines()
-        last = f"; the last it printed: {lines[-1][:300]}" if lines else ""
-        return f"EXIT {status}", f"the process ended itself with status {status}{last}"
-    return "NO_RESULT", "the process ended without a result"
 
 
 # --- judging what comes back -----------------------------------------------------------------------------------------
@@ -317,11 +262,10 @@ def _observations(
     base = {"homework": homework.name, "file": submission.name[:500], "blanks": blanks(submission.script)}
     if problem is not None:
         return Observations.model_validate({**base, "problem": problem})
-    fields = {name: value for name, value in said.items() if name != "kind"}
     try:
-        seen = Observations.model_validate({**fields, **base})
-    except ValidationError:
-        return Observations.model_validate({**base, "problem": "BAD_MESSAGE: a message isn't the proctor's"})
+        seen = _valid(Observations, {**said, **base}, "a message")
+    except RunError as error:
+        return Observations.model_validate({**base, "problem": f"{error.outcome}: {error.message}"})
     rehearsal = seen.rehearsal
     if rehearsal is not None and _is_syntax_error(rehearsal):
         return Observations.model_validate({**base, "syntax_error": rehearsal.failure})
@@ -337,15 +281,17 @@ def _is_syntax_error(rehearsal: Rehearsal) -> bool:
     )
 
 
-def _report(said: dict[str, Any]) -> TrainingReport:
+def _valid(kind: type[Kind], said: Any, what: str) -> Kind:
+    """`said` as one of the proctor's models. Raises RunError when it isn't one."""
+    fields = {name: value for name, value in said.items() if name != "kind"} if isinstance(said, dict) else said
     try:
-        return TrainingReport.model_validate(said.get("report"))
+        return kind.model_validate(fields)
     except ValidationError as error:
-        raise RunError("BAD_MESSAGE", "the training's report isn't the proctor's") from error
+        raise RunError("BAD_MESSAGE", f"{what} isn't the proctor's") from error
 
 
 def _reveal(
-    run: Run, homework: Homework, images: Images, order: Order, report: TrainingReport
+    proctor: Conversation, homework: Homework, images: Images, order: Order, report: TrainingReport
 ) -> tuple[dict[str, Scores], Audited | None]:
     """Both passes over the test images, in an order of this run's own; scores in the dataset's order. And the audit.
 
@@ -359,9 +305,9 @@ def _reveal(
         sizes["as_left"] = min(max(report.test_batch_size or 4, 1), LARGEST_TEST_BATCH)
     for name, size in sizes.items():
         try:
-            scores[name] = _pass(run, homework, images, _batches(order, size), {"pass": name})
+            scores[name] = _pass(proctor, homework, images, _batches(order, size), {"pass": name})
             if name == "eval":
-                audited = _audit(run, homework, images)
+                audited = _audit(proctor, homework, images, report)
         except RunError as error:
             trouble = error
             if error.outcome != "CRASHED":
@@ -373,49 +319,61 @@ def _reveal(
     return scores, audited
 
 
-def _audit(run: Run, homework: Homework, images: Images) -> Audited | None:
-    """Both passes of the audit. They look like any other in eval mode; that one is missing is for a person."""
+def _audit(proctor: Conversation, homework: Homework, images: Images, report: TrainingReport) -> Audited | None:
+    """Both passes of the audit. They look like any other in eval mode; that one is missing is for a person.
+
+    Images are chosen and ordered anew, so that none is in the company it was in.
+    """
     random = np.random.default_rng(secrets.randbits(128))
     chosen = audit.choose(len(images), random)
     some = images[chosen]
-    batches = _batches(np.arange(len(some)), AUDIT_BATCH)
+    places = np.arange(len(some))
+    as_trained = _batches(places, min(max(report.train_batch_size or AUDIT_BATCH, 1), LARGEST_TEST_BATCH))
     try:
-        run.extend(TESTING_S)
-        again = _pass(run, homework, some, batches, {"pass": "eval"})
-        return Audited(chosen, again, _pass(run, homework, audit.altered(some, random), batches, {"pass": "eval"}))
+        proctor.run.extend(TESTING_S)
+        began = time.monotonic()
+        again = _pass(proctor, homework, some, as_trained, {"pass": "eval"})
+        forward_s = time.monotonic() - began
+        altered = audit.altered(some, random)
+        of_altered = _pass(proctor, homework, altered, _batches(places, AUDIT_BATCH), {"pass": "eval"})
     except RunError:
         return None
+    return Audited(chosen, again, of_altered, forward_s=forward_s)
 
 
-def _before(run: Run, homework: Homework, some: Images) -> Scores | None:
+def _before(proctor: Conversation, homework: Homework, some: Images) -> Scores | None:
     """What the network answered after its first step, when it can't have learned much."""
     try:
-        run.extend(TESTING_S)
-        return _pass(run, homework, some, _batches(np.arange(len(some)), AUDIT_BATCH), {"pass": "before"})
+        proctor.run.extend(TESTING_S)
+        return _pass(proctor, homework, some, _batches(np.arange(len(some)), AUDIT_BATCH), {"pass": "before"})
     except RunError:
         return None
 
 
-def _reveal_epochs(run: Run, homework: Homework, images: Images, order: Order, report: TrainingReport) -> list[Scores]:
+def _reveal_epochs(
+    proctor: Conversation, homework: Homework, images: Images, order: Order, report: TrainingReport
+) -> list[Scores]:
     """A pass for each epoch that the proctor kept. They decide nothing, so whatever goes wrong only ends them."""
     scores: list[Scores] = []
     try:
         for epoch in range(1, report.kept_epochs + 1):
-            run.extend(TESTING_S)
+            proctor.run.extend(TESTING_S)
             opening = {"pass": "epoch", "epoch": epoch}
-            scores.append(_pass(run, homework, images, _batches(order, EVAL_BATCH), opening))
+            scores.append(_pass(proctor, homework, images, _batches(order, EVAL_BATCH), opening))
     except RunError:
         pass
     return scores
 
 
-def _pass(run: Run, homework: Homework, images: Images, batches: list[Order], opening: dict[str, Any]) -> Scores:
+def _pass(
+    proctor: Conversation, homework: Homework, images: Images, batches: list[Order], opening: dict[str, Any]
+) -> Scores:
     """The scores of one pass, (M, classes), in the dataset's order. Raises RunError where an answer is missing."""
-    _send(run, {**opening, "batches": len(batches)})
+    proctor.send({**opening, "batches": len(batches)})
     answered = np.empty((len(images), homework.classes), dtype=np.float32)
     for batch in batches:
-        _send_bytes(run, _npy(images[batch]))
-        answered[batch] = _scores(_receive(run, LARGEST_MESSAGE), (len(batch), homework.classes))
+        proctor.send_images(images[batch])
+        answered[batch] = proctor.scores((len(batch), homework.classes))
     return answered
 
 
@@ -425,36 +383,3 @@ def _batches(order: Order, size: int) -> list[Order]:
     if size > 1 and len(starts) > 1 and len(order) - starts[-1] == 1:
         starts.pop()
     return [order[start:end] for start, end in zip(starts, [*starts[1:], len(order)], strict=True)]
-
-
-def _npy(array: npt.NDArray[Any]) -> bytes:
-    file = io.BytesIO()
-    np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-    return file.getvalue()
-
-
-def _scores(content: bytes, shape: tuple[int, int]) -> Scores:
-    """A (N, classes) float32 array from the bytes of a `.npy` file, exactly of `shape`. NaN and infinity may occur."""
-    if content[:1] == b"{":
-        said = _parsed(content)
-        try:
-            failure = Failure.model_validate(said.get("failure"))
-        except ValidationError as error:
-            raise RunError("BAD_MESSAGE", "a message isn't the proctor's") from error
-        where = f", line {failure.line}" if failure.line else ""
-        raise RunError("CRASHED", f"the network failed on test images{where}: {failure.type}: {failure.message}"[:2000])
-    file = io.BytesIO(content)
-    try:
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError("another version of the format")
-        found, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    except Exception as error:  # numpy's parser has no error of its own: a header of the right kind raises anything
-        raise RunError("NOT_NPY", "the scores aren't a .npy array") from error
-    if dtype != np.dtype("<f4") or fortran:
-        raise RunError("BAD_DTYPE", f"the scores are {dtype}, not float32")
-    if found != shape:
-        raise RunError("BAD_SHAPE", f"the network answered {list(found)} for a batch of {shape[0]}, not {list(shape)}")
-    rest = content[file.tell() :]
-    if len(rest) != 4 * shape[0] * shape[1]:
-        raise RunError("BAD_LENGTH", "the scores have another length than their header says")
-    return np.frombuffer(rest, dtype="<f4").reshape(shape)

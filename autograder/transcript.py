@@ -7,7 +7,7 @@ import textwrap
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autograder.homework import Homework
 from autograder.sandbox import Sandbox
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from autograder.checks import CheckResult, EntryRow, Row
+    from autograder.observations import TrainingProgress
     from autograder.verdict import Setup, Start
 
 NARROW = 80
@@ -254,9 +255,9 @@ class Progress:
             self.bar.start()
         return self
 
-    def __call__(self, said: dict[str, Any]) -> None:
-        if self.bar is not None and isinstance(said.get("images"), int) and isinstance(said.get("of"), int):
-            self.bar.update(self.task, completed=said["images"], total=said["of"])
+    def __call__(self, said: "TrainingProgress") -> None:
+        if self.bar is not None:
+            self.bar.update(self.task, completed=said.images, total=said.of)
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:

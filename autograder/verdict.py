@@ -27,7 +27,7 @@ from autograder.epochs import Epoch
 from autograder.errors import printable
 from autograder.homework import Homework, Protocol
 from autograder.intake import Entry
-from autograder.observations import Observations, TrainingReport
+from autograder.observations import Observations, TrainingProgress, TrainingReport
 from autograder.results import Result, Status, duration
 from autograder.rubric import Rubric, Tier
 from autograder.sandbox import Sandbox
@@ -38,9 +38,21 @@ UNDECIDED = "a person has to decide"
 MOST_STEPS = 2.5  # for each batch that a loader handed out: two optimizers make two, images kept elsewhere make more
 
 # What intake found that nobody but a person can settle. Every other outcome is a row of the rubric.
-FOR_A_PERSON = frozenset({"AMBIGUOUS", "BAD_PATH", "NOT_REGULAR", "SYMLINK", "UNREADABLE"})
+FOR_A_PERSON = frozenset(
+    {
+        "AMBIGUOUS",
+        "BAD_ARCHIVE",
+        "BAD_PATH",
+        "BOMB",
+        "ENCRYPTED",
+        "NOT_REGULAR",
+        "SYMLINK",
+        "TOO_MANY_MEMBERS",
+        "UNREADABLE",
+    }
+)
 
-Progressed = Callable[[dict[str, Any]], None]
+Progressed = Callable[[TrainingProgress], None]
 
 
 @dataclass(frozen=True)
@@ -196,11 +208,12 @@ def _trained(
     if training.outcome == "GRADED":
         labels = setup.dataset.test_labels[: setup.protocol.test_images]
         accuracy = score.score(training.scores, labels)
+        epoch_images = setup.protocol.train_count(setup.dataset.train_count)
         if (again := training.audited) is not None:
             first = training.scores["eval"][again.chosen]
-            second_look = audit.judge(first, again.again, again.altered, labels[again.chosen], again.before)
+            timed = _timed_epochs(training, again, epoch_images)
+            second_look = audit.judge(first, again.again, again.altered, labels[again.chosen], again.before, timed)
         if training.report is not None:
-            epoch_images = setup.protocol.train_count(setup.dataset.train_count)
             by_epoch = epochs.proctored(training.report, epoch_images, training.epoch_scores, labels)
     evidence = Evidence(
         observations=seen,
@@ -216,6 +229,13 @@ def _trained(
         machine=machine(training.device),
     )
     return evidence, _log(entry, setup, training.outcome, training.log)
+
+
+def _timed_epochs(training: supervise.Training, again: supervise.Audited, epoch_images: int) -> float | None:
+    report = training.report
+    assert report is not None  # who was audited was trained
+    computing_s = training.training_s - report.loading_s
+    return audit.timed_epochs(computing_s, again.forward_s / len(again.chosen), epoch_images, report.tested_images)
 
 
 def _run_of(evidence: Evidence) -> results.OneRun:
@@ -248,7 +268,7 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         epochs=list(evidence.epochs),
         runs=list(evidence.runs),
         flags=_flags(setup, evidence, found, start),
-        for_a_person=_reasons(evidence, start.protocol),
+        for_a_person=_reasons(evidence, start),
         seconds=evidence.seconds,
         device=evidence.device,
         threads=evidence.threads,
@@ -333,7 +353,7 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
     notices += [setup.sandbox.notice] if setup.sandbox.notice else []
     notices += entry.notes
     file = None
-    if entry.submission is not None and entry.submitted_at is not None:
+    if entry.submission is not None:
         file = results.SubmittedFile(
             name=entry.submission.name, sha256=entry.submission.sha256, submitted_at=entry.submitted_at
         )
@@ -341,6 +361,7 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
         key=key(entry, setup),
         evidence_key=evidence_key(entry, setup),
         student=entry.student,
+        name=entry.name,
         status=status,
         outcome="GRADED",
         points=None if tier is None or because else tier.points,
@@ -386,7 +407,7 @@ def _flags(setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start
         flags.append("time-box")
     if setup.checkpoint is not None and start.checkpoint is None:
         flags.append("from-nothing")
-    flags += list(_signs(evidence))
+    flags += list(_signs(evidence, start))
     return flags + _run_flags(setup)
 
 
@@ -396,38 +417,51 @@ def _run_flags(setup: Setup) -> list[str]:
     return flags + (["no-sandbox"] if setup.sandbox.name == "none" else [])
 
 
-def _signs(evidence: Evidence) -> dict[str, str]:
+def _signs(evidence: Evidence, start: Start) -> dict[str, str]:
     """What looks as if the rules had been got around: flag -> what was seen."""
-    report = evidence.report
-    if report is not None and report.batches is not None and report.steps > MOST_STEPS * report.batches + 1:
-        return _audited(evidence) | {
-            "extra-steps": f"{report.steps:,} steps of the optimizer on {report.batches:,} batches of training images"
-        }
-    return _audited(evidence)
-
-
-def _audited(evidence: Evidence) -> dict[str, str]:
+    signs: dict[str, str] = {}
+    seen, report, percent = evidence.observations.network, evidence.report, evidence.percent
     if evidence.audit is not None:
-        return evidence.audit.signs
-    if evidence.accuracy is not None and evidence.accuracy.eval_percent is not None:
-        return {"no-audit": "the network was tested, but ended before it had answered the audit that follows"}
-    return {}
+        signs |= evidence.audit.signs
+    elif evidence.accuracy is not None and evidence.accuracy.eval_percent is not None:
+        signs["no-audit"] = "the network was tested, but ended before it had answered the audit that follows"
+    if report is None:
+        return signs
+    if report.batches is not None and report.steps > MOST_STEPS * report.batches + 1:
+        signs["extra-steps"] = (
+            f"{report.steps:,} steps of the optimizer on {report.batches:,} batches of training images"
+        )
+    if start.checkpoint is None and report.loaded_line is not None:
+        signs["loaded-weights"] = f"line {report.loaded_line} loads weights into a network before the first step"
+    if start.checkpoint is None and report.steps == 0 and (percent or 0) > audit.BEFORE_PERCENT:
+        signs["no-steps"] = f"{percent:.1f}% without a step of an optimizer"
+    if seen is not None and report.network_class is not None and report.parameters != seen.parameters:
+        signs["other-network"] = (
+            f"the network that was trained, {report.network_class}, has {report.parameters:,} parameters; "
+            f"the {seen.class_name} that the checks looked at has {seen.parameters:,}"
+        )
+    timed = None if evidence.audit is None else evidence.audit.timed_epochs
+    if timed is not None and not audit.LEAST_SHARE <= timed / max(report.epochs, 0.01) <= audit.LARGEST_SHARE:
+        signs["training-time"] = (
+            f"training took the time of about {timed:.1f} epochs of this network, and {report.epochs:.3g} were counted"
+        )
+    return signs
 
 
-def _reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
+def _reasons(evidence: Evidence, start: Start) -> list[str]:
     """Why a person should look at it."""
     reasons = []
     report = evidence.report
     if evidence.observations.problem:
         reasons.append(f"the checks couldn't be run: {evidence.observations.problem}")
     if report is not None and report.ended_by == "time":
-        seen = f"{report.epochs:.3g} of {protocol.epochs} epochs seen"
+        seen = f"{report.epochs:.3g} of {start.protocol.epochs} epochs seen"
         reached = "" if evidence.percent is None else f"; {evidence.percent:.1f}%"
         reasons.append(f"the time box ended training after {duration(report.seconds)}; {seen}{reached}")
     explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)
     if not explained:
         reasons.append(f"{evidence.outcome}: {evidence.message}")
-    return reasons + list(_signs(evidence).values())
+    return reasons + list(_signs(evidence, start).values())
 
 
 def _log(entry: Entry, setup: Setup, outcome: str, printed: str) -> str:

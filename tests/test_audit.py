@@ -59,6 +59,20 @@ def test_passes_are_compared_image_by_image() -> None:
     assert (found.plain_percent, found.altered_percent, found.changed_percent) == (100.0, 0.0, 50.0)
 
 
+@pytest.mark.parametrize(
+    ("computing_s", "tested", "epochs"),
+    [
+        (29.9, 0, None),  # too short to tell
+        (150.0, 0, 5.0),  # 1,000 images an epoch, three passes of 10 ms each
+        (160.0, 1000, 5.0),  # ten of them went into tests
+        (1500.0, 0, 50.0),
+        (30.0, 10_000, 0.0),
+    ],
+)
+def test_time_is_told_in_epochs(computing_s: float, tested: int, epochs: float | None) -> None:
+    assert audit.timed_epochs(computing_s, 0.01, 1000, tested) == pytest.approx(epochs)
+
+
 def graded(script: str, folder: Path, dataset: Dataset, sandbox: Sandbox) -> Result:
     file = folder / "hw6.py"
     file.write_text(script)

@@ -187,7 +187,7 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(grade, "grade", record)
     words = "class --out grades --protocol preview --data some/folder --hours 1.5 --workers 3 --sandbox bwrap"
-    words += " --homework hw6 --checkpoint a/file"
+    words += " --homework hw6 --checkpoint a/file --lms canvas --timezone Asia/Seoul --roster a.csv --dry-run"
     assert autograder("grade", *words.split(), "--deadline", "2026-11-30 23:59") == 0
     assert said == {
         "words": (Path("class"), Path("grades"), "hw6"),
@@ -198,6 +198,10 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
         "sandbox": "bwrap",
         "deadline": "2026-11-30 23:59",
         "start": "a/file",
+        "lms": "canvas",
+        "timezone": "Asia/Seoul",
+        "roster": Path("a.csv"),
+        "dry_run": True,
     }
 
 

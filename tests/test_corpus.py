@@ -29,8 +29,9 @@ from autograder import grade, intake, results, rubric, supervise
 from autograder.dataset import Dataset
 from autograder.homework import ROOT, load
 from autograder.intake import Intake
+from autograder.jail import Limits
 from autograder.results import Result
-from autograder.sandbox import Limits, Sandbox
+from autograder.sandbox import Sandbox
 from autograder.verdict import Setup
 
 pytestmark = pytest.mark.slow  # over a hundred runs, each of which imports torch
@@ -43,8 +44,9 @@ WORKERS = 4  # what never ends sleeps, so two cores do more than two runs
 OBSERVE_S, SETUP_S, TESTING_S = 25.0, 25.0, 15.0
 AFTER_BOX_S = 32.0  # with a quarter of the box, over the 30 s after which the proctor itself ends a training
 MEMORY_MIB = 2048  # `import torch` and a small network take 500
+OUTPUT_MIB = 256
 
-TIME_FIELDS = frozenset({"seconds"})
+TIME_FIELDS = frozenset({"seconds", "loading_s"})
 """Fields of a result, at any depth, that say how long something took."""
 
 DRAWN_FIELDS = frozenset({"altered_percent"})
@@ -126,7 +128,9 @@ def _shorten_limits(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(supervise, "SETUP_S", SETUP_S)
     patch.setattr(supervise, "AFTER_BOX_S", AFTER_BOX_S)
     patch.setattr(supervise, "TESTING_S", TESTING_S)
-    patch.setattr(supervise, "Limits", lambda **given: Limits(**{"memory_mib": MEMORY_MIB, **given}))
+    patch.setattr(
+        supervise, "Limits", lambda **given: Limits(**{"memory_mib": MEMORY_MIB, "output_mib": OUTPUT_MIB, **given})
+    )
 
 
 def _hand_in(rows: Sequence[Row], place: Path) -> Intake:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder import doctor, sandbox, syscalls
-from autograder.sandbox import Limits, Sandbox
+from autograder import doctor, jail, syscalls
+from autograder.jail import Limits
+from autograder.sandbox import Sandbox
 
 # Each call is made for real, with arguments under which nothing would happen even if it were allowed.
 _TRIES = """
@@ -60,10 +61,33 @@ def test_calls_that_no_homework_needs_are_refused_and_others_work(sandbox_bwrap:
     assert (answer["unix"], answer["inet"], answer["thread"], answer["child"]) == (0, 0, 0, 0)
 
 
+def test_where_systemd_can_it_is_asked_to_limit_a_run(
+    sandbox_bwrap: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A stand-in for systemd, which no test machine runs: it notes what it is asked, and does the rest of it.
+    asked = tmp_path / "asked"
+    (tmp_path / "systemd-run").write_text(
+        f'#!/bin/sh\necho "$@" >> {asked}\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n'
+    )
+    (tmp_path / "systemd-run").chmod(0o755)
+    path = f"{tmp_path}:{jail.outer_environment()['PATH']}"
+    monkeypatch.setattr(jail, "outer_environment", lambda: {"PATH": path})
+    monkeypatch.setattr(jail, "systemd_limits", lambda: True)
+    run = sandbox_bwrap.start(["-c", "print('inside')"], {}, Limits(seconds=60, memory_mib=512), threads=1)
+    assert run.process.wait() == 0, run.output()
+    run.end()
+    assert run.output() == "inside\n"
+    words = asked.read_text()
+    assert words.startswith("--scope --quiet --collect")
+    assert ("--user" in words) == (os.geteuid() != 0)
+    assert "--property MemoryMax=512M --property MemorySwapMax=0 --property TasksMax=200 -- " in words
+    assert any("limited by the kernel" in one.seen for one in doctor.look())
+
+
 def test_what_is_off_is_said_to_be(
     sandbox_bwrap: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sandbox, "_system_call_filter", lambda: None)
+    monkeypatch.setattr(jail, "system_call_filter", lambda: None)
     assert doctor.doctor() == 1
     rows = [line for line in capsys.readouterr().out.splitlines() if "OFF" in line]
     assert len(rows) == 1 + (os.geteuid() != 0)

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autograder import checkpoint, checks, homework, intake, results, submission, supervise
+from autograder import checkpoint, checks, conversation, homework, intake, results, submission, supervise
+from autograder.conversation import RunError
 from autograder.errors import KitError
 from autograder.intake import Intake
 from autograder.observations import Observations, TrainingReport
 from autograder.submission import Submission, UnreadableError
-from autograder.supervise import RunError
 
 HOMEWORK = homework.load("hw6")
 SHAPE = (3, 10)
@@ -60,7 +60,7 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
 @given(st.binary(max_size=300) | damaged(right_bytes()))
 @example(b"\x93NUMPY\x01\x00\x06\x00\x00\x00\x00'''")  # numpy reads the header with a tokenizer of Python's
 def test_scores_are_an_array_of_the_right_shape_or_none(content: bytes) -> None:
-    scores, outcome = attempt(lambda: supervise._scores(content, SHAPE))
+    scores, outcome = attempt(lambda: conversation.scores(content, SHAPE))
     assert outcome in ("", "NOT_NPY", "BAD_DTYPE", "BAD_SHAPE", "BAD_LENGTH", "BAD_MESSAGE", "CRASHED")
     assert outcome or (scores.shape, scores.dtype) == (SHAPE, np.float32)
 
@@ -68,7 +68,7 @@ def test_scores_are_an_array_of_the_right_shape_or_none(content: bytes) -> None:
 @QUICK
 @given(st.binary(max_size=200) | damaged(b'{"kind": "trained", "report": {"ended_by": "script"}}'))
 def test_a_message_is_an_object_with_a_kind_or_refused(content: bytes) -> None:
-    message, outcome = attempt(lambda: supervise._parsed(content))
+    message, outcome = attempt(lambda: conversation.parsed(content))
     assert outcome == "BAD_MESSAGE" or isinstance(message["kind"], str)
 
 
@@ -82,7 +82,7 @@ def test_observations_and_reports_are_valid_or_refused(said: dict[str, Any], rep
     seen = supervise._observations(HOMEWORK, handed_in, said, None)
     assert (seen.homework, seen.file) == ("hw6", "hw6.py")
     checks.run(seen, HOMEWORK)  # what is valid is something that checks can read
-    told, outcome = attempt(lambda: supervise._report({"report": report}))
+    told, outcome = attempt(lambda: supervise._valid(TrainingReport, report, "the report"))
     assert outcome == "BAD_MESSAGE" or isinstance(told, TrainingReport)
 
 

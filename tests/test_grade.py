@@ -64,7 +64,7 @@ def class_that_needs_no_run(folder: Path) -> None:
     write(folder / "s1" / "hw6.py", moment="2026-12-01 00:00:01")
     write(folder / "s2" / "hw6.py", "")
     write(folder / "s3" / "a.py")
-    write(folder / "s3" / "b.py")
+    write(folder / "s3" / "b.py", "print('another')\n")
     (folder / "s4").mkdir()
     write(folder / "README.md")
 
@@ -347,6 +347,29 @@ def test_another_rubric_decides_anew_and_trains_nobody(
     assert after.accuracy == before.accuracy
     assert len(runs.trained) == 1
     assert "1 trained by an earlier run, decided anew" in capsys.readouterr().out
+
+
+def test_a_rubric_that_asks_for_more_runs_has_them_made(
+    run: Grade, runs: Runs, tmp_path: Path, practice: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+
+    def train(*_: object, seed: int, **__: object) -> Training:
+        seeds.append(seed)
+        return _half_right(practice)
+
+    monkeypatch.setattr(supervise, "train", train)
+    monkeypatch.setattr(grade.dataset, "choose", lambda *_: replace(practice, name="cifar10"))
+    write(tmp_path / "class" / "s1" / "hw6.py")
+    text = rubric.PATH.read_text(encoding="utf-8")
+    monkeypatch.setattr(rubric, "PATH", tmp_path / "rubric.md")
+    for least, asked in ((60, [0]), (50.5, [0, 0, 1, 2]), (45, [0, 0, 1, 2])):
+        rubric.PATH.write_text(text.replace("70%", f"{least}%"), encoding="utf-8")
+        assert run(protocol="full") == 0  # half are right: far below the row, just below it, above it
+        assert seeds == asked
+    kept = results.read(tmp_path / "out" / "s1")
+    assert kept is not None
+    assert (kept.points, len(kept.runs)) == (20, 3)
 
 
 def test_a_crash_of_ours_stops_nobody_else_and_is_tried_again(

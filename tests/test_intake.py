@@ -58,7 +58,7 @@ def test_nobody_is_dropped_and_nobody_stops_the_others(tmp_path: Path) -> None:
     write(tmp_path / "two-names" / "hw6.py")
     write(tmp_path / "two-names" / "hw6.ipynb")
     write(tmp_path / "two-files" / "a.py")
-    write(tmp_path / "two-files" / "b.py")
+    write(tmp_path / "two-files" / "b.py", b"another = 1\n")
     write(tmp_path / "twice.py")
     write(tmp_path / "twice" / "hw6.py")
     secret = write(tmp_path.parent / "secret.py")
@@ -122,7 +122,7 @@ def test_what_is_no_class_is_refused_in_one_line(tmp_path: Path) -> None:
     write(tmp_path / "file.txt")
     expected = {
         "empty": "holds no submissions",
-        "class.zip": "an archive can't be graded",
+        "class.zip": "not a zip archive",
         "one-student": "lies directly in the class's folder",
         "file.txt": "not a folder",
         "missing": "no such folder",

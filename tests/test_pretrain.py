@@ -32,12 +32,12 @@ def network() -> nn.Module:
     return pretrain._network(*pretrain.find("resnet50"))
 
 
-def test_every_recipe_has_its_network_and_one_is_the_homeworks_own() -> None:
+def test_every_recipe_has_its_network_and_only_a_homeworks_own_is_gone_on_from() -> None:
     known = pretrain.networks()
-    assert set(known) == {"resnet50", "vgg16"}
-    for name in homework.homework_names():
-        recipes = load(name).recipes
-        assert not recipes or name in [recipe.model for recipe in recipes]
+    assert set(known) == {"resnet50", "vgg16", "resnet20-long"}
+    sizes = {model: sum(p.numel() for p in pretrain._network(*found).parameters()) for model, found in known.items()}
+    assert sizes == {"resnet50": 14_750_730, "vgg16": 14_983_498, "resnet20-long": 272_474}
+    assert [name for name in homework.homework_names() if load(name).goes_on_from_checkpoint] == ["resnet50"]
     with pytest.raises(KitError, match="there is no recipe for 'resnet18'"):
         pretrain.find("resnet18")
 

@@ -125,13 +125,17 @@ def test_every_variable_of_the_readme_reaches_the_command() -> None:
         "WORKERS": "4",
         "SANDBOX": "none",
         "CHECKPOINT": "a checkpoint",
+        "LMS": "canvas",
+        "TIMEZONE": "Asia/Seoul",
+        "ROSTER": "a roster.csv",
     }
     assert set(re.findall(r"^\| `([A-Z]+)=", README, re.MULTILINE)) | {"DEADLINE"} == set(said)
     variables = [f"{name}={value}" for name, value in said.items()]
     done = _make("grade", "SUBMISSIONS=the class", *variables, "AUTOGRADER=printf '%s|'")
     assert done.stdout == (
         "grade|the class|--homework|one|--out|an out|--data|two|--protocol|full|--deadline|2026-11-30 23:59|"
-        "--hours|8|--workers|4|--sandbox|none|--checkpoint|a checkpoint|"
+        "--hours|8|--workers|4|--sandbox|none|--checkpoint|a checkpoint|--lms|canvas|--timezone|Asia/Seoul|--roster|"
+        "a roster.csv|"
     )
 
 
@@ -140,7 +144,9 @@ def test_the_environment_says_nothing_to_make() -> None:
     assert done.stdout == "grade|class|--homework|hw6|--out|grades/hw6|"
 
 
-@pytest.mark.parametrize("word", ["DATA=cifar10", "PROTOCOL=full", "DEADLINE=2026-11-30", "HOURS=8", "CHECKPOINT=x"])
+@pytest.mark.parametrize(
+    "word", ["DATA=cifar10", "PROTOCOL=full", "DEADLINE=2026-11-30", "HOURS=8", "CHECKPOINT=x", "ROSTER=x"]
+)
 def test_the_demonstration_is_the_same_everywhere(word: str) -> None:
     done = _make("grade", word, "AUTOGRADER=echo")
     assert done.returncode == 2

@@ -171,11 +171,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 
 
 def test_the_gradebook_column_of_a_preview_gives_no_points() -> None:
-    text = results.csv_text([result("s2"), result("s1", status="no file", accuracy=None, submission=None, flags=[])])
+    text = results.csv_text(
+        [result("s2", name="김하늘"), result("s1", status="no file", accuracy=None, submission=None, flags=[])]
+    )
     assert text == (
-        "student,points,max_points,accuracy_percent,tier,status,protocol,flags,submitted_at,sha256\n"
-        "s1,,20,,would be 20 points,no file,preview,,,\n"
-        "s2,,20,80.00,would be 20 points,preview,preview,own-weights other-data,2026-11-30 23:58:01+00:00,"
+        "student,name,points,max_points,accuracy_percent,tier,status,protocol,flags,submitted_at,sha256\n"
+        "s1,,,20,,would be 20 points,no file,preview,,,\n"
+        "s2,김하늘,,20,80.00,would be 20 points,preview,preview,own-weights other-data,2026-11-30 23:58:01+00:00,"
         + "ab" * 32
         + "\n"
     )

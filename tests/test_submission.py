@@ -197,6 +197,13 @@ def test_an_ellipsis_that_means_something_is_no_blank() -> None:
     assert found == []
 
 
+def test_of_very_many_blanks_the_first_are_named() -> None:
+    found = submission.blanks(b"# Q3\n" + b"x = ...\n" * 50_000 + b"# Q4\ny = ...\n")
+    assert [(blank.line, blank.question) for blank in found] == [
+        (line, "Q3") for line in range(2, 2 + submission.MOST_BLANKS)
+    ]
+
+
 def test_a_script_that_does_not_parse_has_no_blanks() -> None:
     assert submission.blanks(b"x = ...\ndef f(:\n") == []
     assert submission.blanks(b"x = " + b"(" * 500 + b"..." + b")" * 500) == []

@@ -10,11 +10,12 @@ import pytest
 
 from autograder import checks, homework, rubric, supervise, verdict
 from autograder.audit import Audit
+from autograder.checkpoint import Checkpoint
 from autograder.checks import CheckResult
 from autograder.dataset import Dataset
 from autograder.homework import ROOT
 from autograder.intake import READ, Entry
-from autograder.observations import Blank, Failure, Observations, TrainingReport
+from autograder.observations import Blank, Failure, Network, Observations, TrainingReport
 from autograder.sandbox import Sandbox
 from autograder.score import Score, score
 from autograder.submission import Submission
@@ -49,7 +50,7 @@ def accuracy(right: int) -> Score:
 
 
 def evidence(right: int = 80, **fields: Any) -> Evidence:
-    report = TrainingReport(ended_by="script", epochs=5, seconds=100)
+    report = TrainingReport(ended_by="script", epochs=5, seconds=100, steps=500)
     honest = Audit(images=100, plain_percent=right, altered_percent=max(right - 10, 0), changed_percent=0)
     given = {"observations": SEEN, "outcome": "GRADED", "report": report, "accuracy": accuracy(right), "audit": honest}
     return Evidence(**{**given, **fields})
@@ -63,6 +64,48 @@ def test_an_audit_that_is_missing_or_odd_calls_a_person_and_moves_no_points(full
         assert (result.points, result.status) == (usual.points, usual.status)
         assert [flag for flag in result.flags if flag not in usual.flags] == flags
         assert len(result.for_a_person) == len(flags)
+
+
+@pytest.mark.parametrize(
+    ("reported", "timed", "flags"),
+    [
+        ({}, 4.0, []),
+        ({}, 7.9, []),
+        ({}, 8.1, ["training-time"]),
+        ({}, 1.9, ["training-time"]),
+        ({"epochs": 2.0}, 4.0, ["training-time"]),
+        ({"steps": 0}, None, ["no-steps"]),
+        ({"loaded_line": 7}, None, ["loaded-weights"]),
+        ({"network_class": "Other", "parameters": 11}, None, ["other-network"]),
+        ({"network_class": "Wrapper", "parameters": 10}, None, []),
+        ({"steps": 26, "batches": 10}, None, []),
+        ({"steps": 27, "batches": 10}, None, ["extra-steps"]),
+    ],
+)
+def test_what_a_training_looked_like_is_a_sign(
+    full: Setup, reported: dict[str, Any], timed: float | None, flags: list[str]
+) -> None:
+    seen = SEEN.model_copy(update={"network": Network(class_name="IdentityResNet", parameters=10)})
+    report = TrainingReport(**{"ended_by": "script", "epochs": 5, "steps": 500, **reported})
+    second_look = Audit(images=100, plain_percent=61, altered_percent=50, changed_percent=0, timed_epochs=timed)
+    found = evidence(61, observations=seen, report=report, audit=second_look)
+    assert list(verdict._signs(found, verdict.start_of(full, seen))) == flags
+
+
+def test_a_sign_calls_a_person_and_moves_no_points(full: Setup) -> None:
+    usual = verdict.conclude(entry(), full, evidence(61))
+    report = TrainingReport(ended_by="script", epochs=5, steps=500, loaded_line=7)
+    result = verdict.conclude(entry(), full, evidence(61, report=report))
+    assert result.for_a_person == ["line 7 loads weights into a network before the first step"]
+    assert [flag for flag in result.flags if flag not in usual.flags] == ["loaded-weights"]
+    assert (result.points, result.status) == (usual.points, usual.status)
+
+
+def test_what_a_checkpoint_explains_is_no_sign(full: Setup) -> None:
+    given = replace(full, homework=homework.load("resnet50"))
+    report = TrainingReport(ended_by="script", epochs=1, loaded_line=7)
+    start = verdict.Start(given.protocol, Checkpoint.__new__(Checkpoint), "the checkpoint")
+    assert verdict._signs(evidence(61, report=report), start) == {}
 
 
 @pytest.mark.parametrize(("right", "points"), [(0, 2), (29, 2), (30, 6), (70, 6), (71, 20), (100, 20)])
@@ -167,7 +210,7 @@ def test_a_check_that_waits_for_a_failed_one_does_not_hold_either() -> None:
 
 
 def test_the_time_box_calls_a_person(full: Setup) -> None:
-    report = TrainingReport(ended_by="time", epochs=3.14, seconds=7200.4)
+    report = TrainingReport(ended_by="time", epochs=3.14, seconds=7200.4, steps=9)
     result = verdict.conclude(entry(), full, evidence(61, report=report))
     assert result.for_a_person == ["the time box ended training after 2:00:00; 3.14 of 5 epochs seen; 61.0%"]
     assert "time-box" in result.flags

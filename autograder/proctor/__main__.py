@@ -38,7 +38,7 @@ def main() -> None:
         os.set_inheritable(descriptor, False)
     channel = Channel(read, write)
     gc.freeze()  # what was imported lives on: no collection has to walk it
-    job = channel.receive()
+    job = channel.job()
     homework = load(job["homework"])
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     if job["kind"] == "observe":

@@ -1,7 +1,7 @@
 """The two pipes between the proctor and the grader, seen from inside.
 
-What goes out is JSON or a `.npy` array of float32, what comes in is the grader's own JSON and `.npy` arrays of images.
-Nothing is pickled in either direction.
+What goes out is JSON or a `.npy` array of float32, after the number that the grader gave with the job; what comes in is
+the grader's own JSON and `.npy` arrays of images. Nothing is pickled in either direction.
 """
 
 import io
@@ -22,17 +22,24 @@ class Channel:
     def __init__(self, read: int, write: int) -> None:
         self._from_grader = Connection(read, writable=False)
         self._to_grader = Connection(write, readable=False)
+        self._nonce = b""
 
     def send(self, kind: str, **fields: Any) -> None:
         """Send a message; models are sent as the JSON of their fields."""
         plain = {name: value.model_dump() if isinstance(value, BaseModel) else value for name, value in fields.items()}
-        self._to_grader.send_bytes(json.dumps({"kind": kind, **plain}).encode())
+        self._to_grader.send_bytes(self._nonce + json.dumps({"kind": kind, **plain}).encode())
 
     def send_scores(self, scores: npt.NDArray[np.float32]) -> None:
         """Send a (N, classes) float32 array as the bytes of a `.npy` file."""
         file = io.BytesIO()
         np.lib.format.write_array(file, scores, version=(1, 0), allow_pickle=False)
-        self._to_grader.send_bytes(file.getvalue())
+        self._to_grader.send_bytes(self._nonce + file.getvalue())
+
+    def job(self) -> dict[str, Any]:
+        """The first message: what to do. Raises EOFError when the grader has gone."""
+        job = self.receive()
+        self._nonce = str(job.pop("nonce")).encode()
+        return job
 
     def receive(self) -> dict[str, Any]:
         """The next JSON message. Raises EOFError when the grader has gone."""

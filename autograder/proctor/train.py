@@ -72,7 +72,12 @@ class Training:
         self.last_report = time.monotonic()
         self.losses: list[tuple[int, torch.Tensor]] = []
         self.loss_stride = 1
+        self.asked_at = 0.0
+        self.loading_s = 0.0
+        self.tested_images = 0
+        self.train_batch_size: int | None = None
         self.test_batch_size: int | None = None
+        self.loaded_line: int | None = None
         self.called: list[nn.Module] = []
         self.optimizer: torch.optim.Optimizer | None = None
         self.optimizer_steps = 0
@@ -83,6 +88,7 @@ class Training:
         standin.CIFAR10.read_directly = self._read_directly
         self._watch_forwards()
         watch.backwards(self._backward)
+        watch.loads(self._loads)
         register_optimizer_step_post_hook(self._stepped)
 
     # --- the budget ---
@@ -92,13 +98,17 @@ class Training:
         if role == "train" and torch.is_grad_enabled():
             self._keep_epoch()
             self._check_budget()
+        self.asked_at = time.monotonic()
         return True
 
     def served(self, loader: "DataLoader[Any]", role: loaders.Role, images: int, at: int) -> None:
         """See `loaders.Listener`."""
         if role == "test":
             self.test_batch_size = loader.batch_size
+            self.tested_images += images
             return
+        self.train_batch_size = loader.batch_size
+        self.loading_s += time.monotonic() - self.asked_at
         if self.batches is not None and torch.is_grad_enabled():
             self.batches += 1
         self._count(images)
@@ -168,6 +178,8 @@ class Training:
                 self.loss_stride *= 2
 
     def _stepped(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
+        if self.started is None:  # on batches of its own making: the clock runs for them too
+            self._start(time.monotonic())
         self.steps += 1
         self.images += self.unseen
         self.unseen = 0
@@ -182,6 +194,10 @@ class Training:
         if self.optimizer_steps == WATCHED_STEPS and self.end_forward_watch is not None:
             self.end_forward_watch()
             self.end_forward_watch = None
+
+    def _loads(self) -> None:
+        if self.steps == 0 and self.loaded_line is None:
+            self.loaded_line = watch.line_in(self.file)
 
     def progress(self, now: float) -> dict[str, Any]:
         """What the grader shows while it waits."""
@@ -238,11 +254,15 @@ class Training:
             steps=self.steps,
             batches=self.batches,
             kept_before=self.before is not None,
+            loaded_line=self.loaded_line,
             seconds=round(seconds, 3),
+            loading_s=round(self.loading_s, 3),
+            tested_images=self.tested_images,
             losses=[(images, loss.item()) for images, loss in self.losses],
             network_class=type(network).__name__ if network is not None else None,
             parameters=sum(parameter.numel() for parameter in network.parameters()) if network is not None else 0,
             left_in=None if network is None else "train" if network.training else "eval",
+            train_batch_size=self.train_batch_size,
             test_batch_size=self.test_batch_size,
             device=str(next(network.parameters()).device) if network is not None else None,
             cuda_requests=self.cuda_requests,

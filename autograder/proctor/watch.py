@@ -106,6 +106,11 @@ def makings(kind: type, told: Callable[[Any], None]) -> None:
     _before(kind, "__init__", lambda self, _args, _kwargs: told(self))
 
 
+def loads(told: Callable[[], None]) -> None:
+    """Tell of every module that is about to be given a state dict."""
+    _before(nn.Module, "load_state_dict", lambda _self, _args, _kwargs: told())
+
+
 def moves(told: Callable[[nn.Module], None]) -> None:
     """Tell of every module that is put on a device by `.to()`, `.cuda()` or `.cpu()`."""
 

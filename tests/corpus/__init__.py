@@ -1,19 +1,20 @@
 """A class of bad and hostile hand-ins for hw6, and three honest ones: what each does, and what must come of it.
 
 Called by `test_corpus.py`, which grades them all as one class. Everything is made from small recipes: `files.py` has
-what is wrong with a file, `broken.py` innocent mistakes, `hostile.py` attacks on the machine, `forged.py` attacks on
-the grade, `honest.py` the honest ones. A row says what it does, and its outcome by the name in docs/output.md.
+what is wrong with a file, `archives.py` with a zip file, `broken.py` innocent mistakes, `hostile.py` attacks on the
+machine, `forged.py` attacks on the grade, `honest.py` the honest ones. A row says what it does, and its outcome by the
+name in docs/output.md.
 """
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from corpus import broken, files, forged, honest, hostile
+from corpus import archives, broken, files, forged, honest, hostile
 from corpus.hostile import MARK, MARKER
 from corpus.row import CHANCE_PERCENT, Row, Seen, status_of
 
-ROWS: tuple[Row, ...] = (*files.ROWS, *broken.ROWS, *hostile.ROWS, *forged.ROWS)
+ROWS: tuple[Row, ...] = (*files.ROWS, *archives.ROWS, *broken.ROWS, *hostile.ROWS, *forged.ROWS)
 HONEST = honest.ROWS
 PLAIN = honest.PLAIN
 

@@ -178,6 +178,53 @@ PATCHED: tuple[Row, ...] = (
             """,
         ).replace("in trainloader", "in batches()"),
         "GRADED",
+        proofs=[flagged("extra-steps")],
+    ),
+    row(
+        "own-batches-for-ever",
+        "the same, without an end",
+        script(
+            data="""
+                base = torchvision.datasets.CIFAR10(root="./data", train=True, download=True)
+            """,
+            made="""
+                def batches():
+                    pictures = torch.from_numpy(base.data[:48]).permute(0, 3, 1, 2) / 127.5 - 1
+                    yield pictures, torch.tensor(base.targets[:48])
+            """,
+        )
+        .replace("in trainloader", "in batches()")
+        .replace("epochs = 5", "epochs = 10**9")
+        .replace('print("epoch", epoch)', "pass"),
+        "GRADED",
+        proofs=[flagged("extra-steps"), flagged("time-box"), ended_by("time")],
+    ),
+    row(
+        "brought-weights",
+        "puts weights that it brought into the network",
+        script(made="net.load_state_dict({name: value * 0.5 for name, value in net.state_dict().items()})"),
+        "GRADED",
+        proofs=[flagged("loaded-weights")],
+        hostile=True,
+    ),
+    row(
+        "two-networks",
+        "has the checks look at one network and trains another",
+        script(
+            made=in_training("""
+                class Larger(nn.Module):
+                    def __init__(self):
+                        super().__init__()
+                        self.fc = nn.Linear(3072, 10)
+                    def forward(self, x):
+                        return self.fc(x.flatten(1))
+                net = Larger()
+                optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+            """)
+        ),
+        "GRADED",
+        proofs=[flagged("other-network")],
+        hostile=True,
     ),
     row(
         "file-order",
@@ -286,8 +333,23 @@ MESSAGES: tuple[Row, ...] = (
                     tell(json.dumps({"kind": "progress", **fields}).encode())
             """)
         ),
-        "GRADED",
         "BAD_MESSAGE",
+        hostile=True,
+    ),
+    row(
+        "numberless",
+        "a report that doesn't begin with the run's number",
+        script(start=pipes("raw(struct.pack('!i', len(TRAINED)) + TRAINED)")),
+        "BAD_MESSAGE",
+        proofs=[explains("number")],
+        hostile=True,
+    ),
+    row(
+        "old-number",
+        "a report with another run's number",
+        script(start=pipes("NUMBER = NUMBER[::-1]\ntell(TRAINED)")),
+        "BAD_MESSAGE",
+        proofs=[explains("number")],
         hostile=True,
     ),
     row(

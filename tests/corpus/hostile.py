@@ -216,6 +216,14 @@ RESOURCES: tuple[Row, ...] = (
         proofs=[as_honest, says("bytes not kept")],
         hostile=True,
     ),
+    row(
+        "endless-flood",
+        "prints without end",
+        script(start=in_training("while True:\n    os.write(1, b'x' * 65536)")),
+        "OUTPUT_LIMIT",
+        proofs=[says("bytes not kept")],
+        hostile=True,
+    ),
 )
 
 FILES: tuple[Row, ...] = (

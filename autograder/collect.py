@@ -1,0 +1,79 @@
+"""Who handed in what, before anything runs: the command `collect`, and the list of attempts that `grade` keeps.
+
+Called by the command line and by `grade`. Prints and makes text, decides nothing: see `intake.py`.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, tzinfo
+
+from rich.console import Console
+from rich.table import Table
+
+from autograder.errors import printable
+from autograder.intake import READ, Entry, Intake
+from autograder.verdict import FOR_A_PERSON
+
+COLUMNS = ("student", "name", "submitted_at", "counts", "late", "outcome", "files")
+
+
+def state(entry: Entry) -> str:
+    """In a word, what became of an entry: "on time", "late", "absent", "for a person", "unusable"."""
+    if entry.outcome in FOR_A_PERSON:
+        return "for a person"
+    if entry.late:
+        return "late"
+    if entry.outcome == READ:
+        return "on time"
+    return "absent" if entry.outcome == "NO_FILE" and not any(one.files for one in entry.uploads) else "unusable"
+
+
+def show(class_: Intake, deadline: datetime | None, zone: tzinfo | None, console: Console, *, everybody: bool) -> None:
+    """Print the class: how many of each kind, and a row for everybody, or for whom something has to be said of."""
+    counts = Counter(state(entry) for entry in class_.entries)
+    attempts = sum(len(entry.uploads) for entry in class_.entries)
+    parts = " · ".join(f"{word} {counts[word]}" for word in ("on time", "late", "absent", "unusable", "for a person"))
+    source = "a folder of students" if class_.lms == "folder" else f"a download of {class_.lms}"
+    console.print(f"{source}: {len(class_.entries)} students, {attempts} attempts")
+    console.print(parts if deadline is None else f"{parts} · deadline {deadline.isoformat(sep=' ')}")
+    rows = [entry for entry in class_.entries if everybody or state(entry) != "on time" or entry.notes]
+    if rows:
+        table = Table(box=None, pad_edge=False, show_edge=False)
+        for heading in ("student", "name", "", "came", "attempts", "what"):
+            table.add_column(heading, overflow="fold")
+        for entry in rows:
+            came = (
+                "" if entry.submitted_at is None else entry.submitted_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+            )
+            file = "" if entry.submission is None else entry.submission.name
+            what = "; ".join(part for part in (entry.message or file, *entry.notes) if part)
+            table.add_row(entry.student, entry.name, state(entry), came, str(len(entry.uploads)), printable(what))
+        console.print(table, markup=False)
+    if class_.left_out:
+        console.print(f"nobody's, left out: {_some(class_.left_out)}", markup=False)
+    if class_.unlisted:
+        console.print(f"not on the roster, and kept: {_some(class_.unlisted)}", markup=False)
+
+
+def csv_text(entries: Iterable[Entry]) -> str:
+    """`attempts.csv`: a header, and a row for each attempt of each student, in the order in which they came."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for entry in entries:
+        if not entry.uploads:
+            writer.writerow([entry.student, entry.name, "", "", "", entry.outcome, ""])
+        for upload in entry.uploads:
+            moment = "" if upload.submitted_at is None else upload.submitted_at.isoformat(sep=" ")
+            late = "late" if upload.late else ""
+            outcome = entry.outcome if upload.counts else ""
+            counts = "counts" if upload.counts else ""
+            writer.writerow([entry.student, entry.name, moment, counts, late, outcome, " | ".join(upload.files)])
+    return text.getvalue()
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "")

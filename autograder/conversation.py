@@ -1,0 +1,147 @@
+"""What the grader and a proctor say to each other, seen from the grader's side.
+
+Called by `supervise.py`. Whatever comes from the proctor's process is untrusted, because a student's code shares it:
+each message is limited in size, has to carry the number that this run was given, and is judged before anybody sees it.
+Nothing is unpickled.
+"""
+
+import io
+import json
+import secrets
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from autograder.errors import printable
+from autograder.observations import Failure
+from autograder.sandbox import Run
+
+LARGEST_MESSAGE = 2**24  # bytes
+
+Scores = npt.NDArray[np.float32]
+
+
+class RunError(Exception):
+    """A run that gave nothing to grade. `outcome` is one of the names in docs/security.md."""
+
+    def __init__(self, outcome: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.message = printable(message)  # parts of it may be the submission's words
+
+
+class Conversation:
+    """Messages to and from the proctor of one run.
+
+    The proctor gets a number with its job that nobody could know before, and begins each message with it. Code in the
+    same process can look it up; what writes on every descriptor it finds, or repeats what it saw in another run,
+    has none.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._nonce = secrets.token_hex(16)
+
+    def begin(self, job: dict[str, Any]) -> None:
+        """Give the proctor its job, and with it the number."""
+        self.send({**job, "nonce": self._nonce})
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message. Raises RunError when nobody is there any more."""
+        self._send_bytes(json.dumps(message).encode())
+
+    def send_images(self, images: npt.NDArray[np.uint8]) -> None:
+        """Send (N, H, W, C) uint8 as the bytes of a `.npy` file. Raises RunError when nobody is there any more."""
+        file = io.BytesIO()
+        np.lib.format.write_array(file, np.ascontiguousarray(images), version=(1, 0), allow_pickle=False)
+        self._send_bytes(file.getvalue())
+
+    def message(self) -> dict[str, Any]:
+        """The next message, an object with a "kind". Raises RunError when there is none, or something else comes."""
+        return parsed(self._receive())
+
+    def scores(self, shape: tuple[int, int]) -> Scores:
+        """The next answer: scores of `shape`, (N, classes). Raises RunError."""
+        return scores(self._receive(), shape)
+
+    def _send_bytes(self, content: bytes) -> None:
+        try:
+            self.run.to_proctor.send_bytes(content)
+        except OSError as error:
+            raise RunError(*self._why_it_ended()) from error
+
+    def _receive(self) -> bytes:
+        run = self.run
+        try:
+            while not run.from_proctor.poll(1.0):
+                if run.process.poll() is not None and not run.from_proctor.poll(0):
+                    raise EOFError
+            content = run.from_proctor.recv_bytes(LARGEST_MESSAGE)
+        except EOFError as error:
+            raise RunError(*self._why_it_ended()) from error
+        except OSError as error:
+            if run.killed_for is not None:  # in the middle of a message that it began and never ended
+                raise RunError(*self._why_it_ended()) from error
+            raise RunError("RESULT_TOO_BIG", "a message is too large, or not one of the proctor's") from error
+        if not content.startswith(self._nonce.encode()):
+            raise RunError("BAD_MESSAGE", "a message isn't the proctor's: it doesn't begin with this run's number")
+        return content[len(self._nonce) :]
+
+    def _why_it_ended(self) -> tuple[str, str]:
+        """The outcome of a run whose pipe closed before it said everything."""
+        run = self.run
+        status = run.process.wait()
+        if run.killed_for == "TIMEOUT":
+            return "TIMEOUT", "it was still busy when its time had passed"
+        if run.killed_for == "MEMORY":
+            return "MEMORY", f"its processes took more than {run.limits.memory_mib:,} MiB of memory"
+        if run.killed_for == "OUTPUT_LIMIT":
+            return "OUTPUT_LIMIT", f"it printed more than {run.limits.output_mib:,} MiB"
+        if status < 0 or status > 128:
+            number = -status if status < 0 else status - 128
+            return f"SIGNAL {number}", f"the process was ended by signal {number}"
+        if status:
+            lines = [line for line in run.output().strip().splitlines() if not line.startswith("[proctor]")]
+            last = f"; the last it printed: {lines[-1][:300]}" if lines else ""
+            return f"EXIT {status}", f"the process ended itself with status {status}{last}"
+        return "NO_RESULT", "the process ended without a result"
+
+
+def parsed(content: bytes) -> dict[str, Any]:
+    """The object in the bytes of a message. Raises RunError where it has no "kind", or isn't one."""
+    try:
+        message = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RunError("BAD_MESSAGE", "a message isn't the proctor's") from error
+    if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
+        raise RunError("BAD_MESSAGE", "a message isn't the proctor's")
+    return message
+
+
+def scores(content: bytes, shape: tuple[int, int]) -> Scores:
+    """A (N, classes) float32 array from the bytes of a `.npy` file, exactly of `shape`. NaN and infinity may occur."""
+    if content[:1] == b"{":
+        said = parsed(content)
+        try:
+            failure = Failure.model_validate(said.get("failure"))
+        except ValidationError as error:
+            raise RunError("BAD_MESSAGE", "a message isn't the proctor's") from error
+        where = f", line {failure.line}" if failure.line else ""
+        raise RunError("CRASHED", f"the network failed on test images{where}: {failure.type}: {failure.message}"[:2000])
+    file = io.BytesIO(content)
+    try:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("another version of the format")
+        found, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    except Exception as error:  # numpy's parser has no error of its own: a header of the right kind raises anything
+        raise RunError("NOT_NPY", "the scores aren't a .npy array") from error
+    if dtype != np.dtype("<f4") or fortran:
+        raise RunError("BAD_DTYPE", f"the scores are {dtype}, not float32")
+    if found != shape:
+        raise RunError("BAD_SHAPE", f"the network answered {list(found)} for a batch of {shape[0]}, not {list(shape)}")
+    rest = content[file.tell() :]
+    if len(rest) != 4 * shape[0] * shape[1]:
+        raise RunError("BAD_LENGTH", "the scores have another length than their header says")
+    return np.frombuffer(rest, dtype="<f4").reshape(shape)

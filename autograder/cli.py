@@ -6,17 +6,25 @@ imports torch here. Exit codes: 0 done, 1 what the command looked for is not rig
 traceback), 2 it could not be carried out, 130 interrupted.
 """
 
-import math
 import sys
 import traceback
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder import __version__
+from autograder import __version__, commands
 from autograder.errors import KitError
+from autograder.options import (
+    DataOption,
+    ProtocolOption,
+    RootOption,
+    SandboxOption,
+    StartOption,
+    dataset_folder,
+    named,
+    only_homework,
+)
 
 if TYPE_CHECKING:
     from autograder.dataset import Dataset
@@ -31,77 +39,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Prepare datasets, and see which there are.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
-
-
-class ProtocolName(StrEnum):
-    """The two ways a training can run."""
-
-    full = "full"
-    preview = "preview"
-
-
-class SandboxName(StrEnum):
-    """The two places where a submission can run."""
-
-    bwrap = "bwrap"
-    none = "none"
-
-
-class LmsName(StrEnum):
-    """Where files may come from; the same names as in `lms.NAMES`."""
-
-    blackboard = "blackboard"
-    canvas = "canvas"
-    moodle = "moodle"
-    gradescope = "gradescope"
-    github = "github"
-    nbgrader = "nbgrader"
-    folder = "folder"
-
-
-ProtocolOption = Annotated[
-    ProtocolName | None,
-    typer.Option(help="full: the homework's own budget on all images; preview: a few hundred images, gives no points."),
-]
-SandboxOption = Annotated[
-    SandboxName | None,
-    typer.Option(help="bwrap: inside bubblewrap (the default); none: with your own rights, as any script you start."),
-]
-DataOption = Annotated[
-    str | None,
-    typer.Option(metavar="NAME|FOLDER", help="A prepared dataset, by its name or its folder, or a folder of them."),
-]
-StartOption = Annotated[
-    str | None,
-    typer.Option(
-        "--checkpoint",
-        metavar="FILE|none",
-        help="What training goes on from, in a homework that has checkpoints (default: its own, where there is one).",
-    ),
-]
-SubmissionsArgument = Annotated[
-    Path,
-    typer.Argument(
-        metavar="SUBMISSIONS",
-        help="What the LMS gave, as a zip file or unpacked; or a folder with one for each student.",
-    ),
-]
-HomeworkOption = Annotated[str | None, typer.Option(metavar="NAME", help="Which homework, where there are several.")]
-DeadlineOption = Annotated[
-    str | None, typer.Option(metavar="TIME", help='Later files don\'t count, e.g. "2026-11-30 23:59".')
-]
-LmsOption = Annotated[
-    LmsName | None, typer.Option(help="Which system the files are from (default: their names say it).")
-]
-ZoneOption = Annotated[
-    str | None, typer.Option(metavar="ZONE", help="The course's, e.g. Asia/Seoul (default: this machine's).")
-]
-RosterOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="A CSV file of who should have handed something in.")
-]
-RootOption = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Where datasets are kept (default: data/ of the checkout).")
-]
+app.add_typer(commands.app)
 
 
 def main() -> None:
@@ -163,90 +101,12 @@ def check(
         as_json=as_json,
         train=train,
         protocol=protocol,
-        data=_dataset_folder(data),
+        data=dataset_folder(data),
         sandbox=sandbox,
         verbose=verbose,
         start=start,
     )
     raise typer.Exit(code)
-
-
-@app.command()
-def grade(
-    submissions: SubmissionsArgument,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where results and the report go.")],
-    homework: HomeworkOption = None,
-    data: DataOption = None,
-    protocol: ProtocolOption = None,
-    deadline: DeadlineOption = None,
-    hours: Annotated[
-        float | None,
-        typer.Option(metavar="HOURS", help="Another time box for each training; such a run gives no points."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="How many submissions run at the same time.")
-    ] = None,
-    start: StartOption = None,
-    sandbox: SandboxOption = None,
-    lms: LmsOption = None,
-    timezone: ZoneOption = None,
-    roster: RosterOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say who handed in what, and stop there.")] = False,
-) -> None:
-    """Grade a class: points, feedback and a report.
-
-    Every submission is checked and trained. A run that was stopped goes on where it was when the same command is
-    given again.
-    """
-    if hours is not None and not (math.isfinite(hours) and hours > 0):
-        raise typer.BadParameter("must be a number of hours above 0", param_hint="--hours")
-    from autograder import grade as command
-
-    code = command.grade(
-        submissions,
-        out,
-        homework or _only_homework(),
-        data=_dataset_folder(data),
-        protocol=protocol,
-        hours=hours,
-        deadline=deadline,
-        workers=workers,
-        sandbox=sandbox,
-        start=start,
-        lms=lms,
-        timezone=timezone,
-        roster=roster,
-        dry_run=dry_run,
-    )
-    raise typer.Exit(code)
-
-
-@app.command()
-def collect(
-    submissions: SubmissionsArgument,
-    homework: HomeworkOption = None,
-    deadline: DeadlineOption = None,
-    lms: LmsOption = None,
-    timezone: ZoneOption = None,
-    roster: RosterOption = None,
-    everybody: Annotated[
-        bool, typer.Option("--all", help="A row for everybody, not only where there is news.")
-    ] = False,
-) -> None:
-    """Say who handed in what, of what the LMS gave: on time, late, absent, or for a person to decide.
-
-    Nothing is run, unpacked or written.
-    """
-    from rich.console import Console
-
-    from autograder import intake
-    from autograder.collect import show
-
-    zone = None if timezone is None else intake.parse_zone(timezone)
-    moment = None if deadline is None else intake.parse_deadline(deadline, zone)
-    name = homework or _only_homework()
-    class_ = intake.collect(submissions, name, moment, system=lms, zone=zone, listed=roster)
-    show(class_, moment, zone, Console(highlight=False, soft_wrap=True, markup=False), everybody=everybody)
 
 
 @app.command()
@@ -265,12 +125,27 @@ def release(
     homework: Annotated[
         str | None, typer.Argument(metavar="HOMEWORK", help="Which homework (default: all there are).")
     ] = None,
+    github_classroom: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write a repository template for GitHub Classroom instead.")
+    ] = None,
+    kit: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Where pip gets the kit there, e.g. git+https://...")
+    ] = None,
 ) -> None:
     """Generate what students get from the solutions.
 
     That is skeleton, notebook and handout of each homework, under assignment/.
     """
+    if (github_classroom is None) != (kit is None):
+        raise typer.BadParameter("--github-classroom and --kit go together", param_hint="--kit")
     from autograder.homework import homework_names
+
+    if github_classroom is not None and kit is not None:
+        from autograder.classroom import template
+
+        for path in template(homework or only_homework(), github_classroom, kit):
+            print(path)
+        return
     from autograder.release import release as write
 
     for name in [homework] if homework else homework_names():
@@ -304,7 +179,7 @@ def pretrain(
     from autograder import pretrain as command
 
     given, _ = command.find(model)
-    images = dataset.choose(given, given.full, _dataset_folder(data))
+    images = dataset.choose(given, given.full, dataset_folder(data))
     folder = out or checkpoint.default_folder()
     made = command.pretrain(model, images, folder, epochs=epochs, source=source)
     record = made.record
@@ -368,7 +243,7 @@ def verify(
     from autograder import dataset
 
     folder = root or dataset.default_root()
-    for one in [dataset.load(_named(name, folder)) for name in names] if names else _prepared(folder):
+    for one in [dataset.load(named(name, folder)) for name in names] if names else _prepared(folder):
         dataset.verify(one)
         print(f"{one.name}: unchanged ({one.fingerprint[:12]})")
 
@@ -387,29 +262,3 @@ def _say_prepared(prepared: "Dataset") -> None:
         f"{prepared.name}: {prepared.train_count:,} training and {prepared.test_count:,} test images in "
         f"{prepared.folder} ({prepared.source}, fingerprint {prepared.fingerprint[:12]})"
     )
-
-
-def _dataset_folder(data: str | None) -> Path | None:
-    if data is None:
-        return None
-    from autograder.dataset import default_root
-
-    return _named(data, default_root())
-
-
-def _named(data: str, root: Path) -> Path:
-    """The folder that `data` means: itself where it holds a dataset, else the dataset of that name under `root`."""
-    folder = Path(data)
-    named = root / folder
-    if len(folder.parts) > 1 or (folder / "dataset.json").is_file():
-        return folder
-    return folder if folder.is_dir() and not (named / "dataset.json").is_file() else named
-
-
-def _only_homework() -> str:
-    from autograder.homework import homework_names
-
-    names = homework_names()
-    if len(names) > 1:
-        raise KitError("there are several homeworks", f"say which: --homework {' | '.join(names)}")
-    return names[0]

@@ -8,6 +8,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +17,7 @@ from autograder.errors import printable
 from autograder.intake import READ, Entry, Intake
 from autograder.verdict import FOR_A_PERSON
 
-COLUMNS = ("student", "name", "submitted_at", "counts", "late", "outcome", "files")
+COLUMNS = ("student", "name", "submitted_at", "counts", "late", "outcome", "files", "downloaded")
 
 
 def state(entry: Entry) -> str:
@@ -64,14 +65,28 @@ def csv_text(entries: Iterable[Entry]) -> str:
     writer.writerow(COLUMNS)
     for entry in entries:
         if not entry.uploads:
-            writer.writerow([entry.student, entry.name, "", "", "", entry.outcome, ""])
+            writer.writerow([entry.student, entry.name, "", "", "", entry.outcome, "", ""])
         for upload in entry.uploads:
             moment = "" if upload.submitted_at is None else upload.submitted_at.isoformat(sep=" ")
             late = "late" if upload.late else ""
             outcome = entry.outcome if upload.counts else ""
             counts = "counts" if upload.counts else ""
-            writer.writerow([entry.student, entry.name, moment, counts, late, outcome, " | ".join(upload.files)])
+            names = [" | ".join(upload.files), " | ".join(upload.downloaded)]
+            writer.writerow([entry.student, entry.name, moment, counts, late, outcome, *names])
     return text.getvalue()
+
+
+def downloaded(path: Path) -> dict[str, str]:
+    """Student -> the name under which the first file of the attempt that counts was downloaded, of an `attempts.csv`.
+
+    Empty where there is no such file.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row.get("counts") and row.get("downloaded")]
+    except OSError:
+        return {}
+    return {row["student"]: row["downloaded"].split(" | ")[0] for row in rows}
 
 
 def _some(names: Iterable[str]) -> str:

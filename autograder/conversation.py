@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from autograder.errors import printable
 from autograder.observations import Failure
 from autograder.sandbox import Run
+from autograder.submission import PARSING
 
 LARGEST_MESSAGE = 2**24  # bytes
 
@@ -134,7 +135,8 @@ def scores(content: bytes, shape: tuple[int, int]) -> Scores:
     try:
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError("another version of the format")
-        found, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        with PARSING:
+            found, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     except Exception as error:  # numpy's parser has no error of its own: a header of the right kind raises anything
         raise RunError("NOT_NPY", "the scores aren't a .npy array") from error
     if dtype != np.dtype("<f4") or fortran:

@@ -35,6 +35,7 @@ import numpy.typing as npt
 
 from autograder.errors import KitError, first_line
 from autograder.homework import ROOT, Homework, Protocol
+from autograder.submission import PARSING
 
 OFFICIAL = "cifar10"
 IMPORTED = "cifar10-jpeg"
@@ -267,7 +268,8 @@ def write(root: Path, name: str, source: str, arrays: Arrays, classes: tuple[str
 
 
 def _map(folder: Path, name: str) -> "np.memmap[Any, Any]":
-    array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    with PARSING:
+        array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.memmap):
         raise ValueError("not a .npy file")
     return array

@@ -8,12 +8,13 @@ person", with no points and exit code 1; it stops nobody else.
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import platform
 import statistics
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from autograder import (
     collect,
     dataset,
     engine,
+    gradebook,
+    history,
     homework,
     intake,
     report,
@@ -36,7 +39,7 @@ from autograder import (
 )
 from autograder import sandbox as sandboxes
 from autograder.display import Display, about
-from autograder.errors import KitError
+from autograder.errors import KitError, first_line
 from autograder.homework import ROOT, Homework, Protocol
 from autograder.intake import Entry
 from autograder.observations import Observations
@@ -45,6 +48,7 @@ from autograder.rubric import Rubric, points_text
 from autograder.sandbox import Sandbox
 from autograder.verdict import PREVIEW, Evidence, Graded, Setup, cores
 
+WORDS = "run.json"  # how a class was graded last, for `again`
 EXAMPLES = ROOT / "examples" / "submissions"
 MOST_THREADS_CPU = 8  # of one full training on the CPU: what more add is little, another submission gains more
 
@@ -65,6 +69,8 @@ def grade(
     timezone: str | None = None,
     roster: Path | None = None,
     dry_run: bool = False,
+    book: str | None = None,
+    again: Sequence[str] = (),
 ) -> int:
     """Grade the class in `submissions` and write everything under `out`. Returns the exit code.
 
@@ -80,6 +86,8 @@ def grade(
         timezone: the course's, as "Asia/Seoul"; None: this machine's.
         roster: a file that lists who should have handed something in; None for none.
         dry_run: only say who handed in what.
+        book: the address of nbgrader's gradebook that gets the results too; None for none.
+        again: students who are run again, whatever an earlier run has left of them.
 
     Returns 0; 1 when the grader itself failed on somebody; 130 when it was interrupted.
     Raises KitError when something is wrong that nobody should be graded with: before anything runs.
@@ -96,6 +104,8 @@ def grade(
     if dry_run:
         collect.show(class_, moment, zone, console, everybody=True)
         return 0
+    if unknown := sorted(set(again) - {entry.student for entry in class_.entries}):
+        raise KitError(f"there is no student called {unknown[0]!r}", "autograder collect lists them")
     place = _sandbox(sandbox, submissions, console)
     chosen = given.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget, hours)
     count = workers or _workers(chosen)
@@ -106,7 +116,41 @@ def grade(
     _say_what_full_would_take(console, given.protocol("full", ruled.budget, hours), setup, class_, protocol, workers)
     with _only_run(out):
         _refuse_to_overwrite_points(out, setup)
-        return _Class(class_, setup, out, moment, count, console).run()
+        history.read(out)  # one that was changed stops everything, before anything is added to it
+        words = {
+            "submissions": str(submissions.resolve()),
+            "homework": homework_name,
+            "data": None if data is None else str(data.resolve()),
+            "protocol": chosen.name,
+            "hours": hours,
+            "deadline": deadline,
+            "workers": workers,
+            "sandbox": sandbox,
+            "start": start,
+            "lms": class_.lms,
+            "timezone": timezone,
+            "roster": None if roster is None else str(roster.resolve()),
+            "book": book,
+        }
+        results.write_text(out / WORDS, json.dumps(words, indent=1) + "\n")
+        return _Class(class_, setup, out, moment, count, console, book, frozenset(again)).run()
+
+
+def again(out: Path, students: Sequence[str]) -> int:
+    """Grade the class of `out` again by the words of its last run, with these students run anew. See `grade`.
+
+    Raises KitError also where no run has left its words there.
+    """
+    path = out / WORDS
+    try:
+        words = json.loads(path.read_bytes())
+        submissions, name = Path(words.pop("submissions")), str(words.pop("homework"))
+        words |= {key: None if words[key] is None else Path(words[key]) for key in ("data", "roster")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise KitError(
+            f"{path}: doesn't say how the class was graded ({first_line(error)})", "give the command `grade` once more"
+        ) from error
+    return grade(submissions, out, name, **words, again=students)
 
 
 def _refuse_unknown_checks(ruled: Rubric, given: Homework) -> None:
@@ -238,8 +282,12 @@ class _Class:
         deadline: datetime | None,
         workers: int,
         console: Console,
+        book: str | None = None,
+        again: frozenset[str] = frozenset(),
     ) -> None:
         self.class_ = class_
+        self.again = again
+        self.book = book
         self.setup = setup
         self.out = out
         self.deadline = deadline
@@ -314,7 +362,9 @@ class _Class:
             if entry.submission is None or entry.late:
                 self._keep(Graded(verdict.without_a_run(entry, self.setup), ""))
                 continue
-            if earlier is not None and earlier.key == verdict.key(entry, self.setup):
+            if entry.student in self.again:
+                earlier = None
+            elif earlier is not None and earlier.key == verdict.key(entry, self.setup):
                 reused += 1
             elif earlier is not None and earlier.evidence_key == verdict.evidence_key(entry, self.setup):
                 earlier = self._decided_anew(entry, earlier)
@@ -381,11 +431,14 @@ class _Class:
         folder = self.out / result.student
         if graded.crash:
             self.crashes[result.student] = graded.crash
-        if self.before.get(result.student) != result.key:
+        is_new = self.before.get(result.student) != result.key or result.student in self.again
+        if is_new:
             results.put_aside(folder)
         if graded.log or graded.crash:
             results.write_text(folder / "log.txt", graded.log or graded.crash)
         results.write(folder, result)
+        if is_new:
+            history.add(self.out, "result", result.student, points=result.points, key=result.key)
         self.finished[result.student] = result
         try:
             results.write_text(folder / "feedback.html", report.feedback(result, self.setup.rubric))
@@ -397,6 +450,8 @@ class _Class:
         results.remove_left_overs(self.out)
         results.write_text(self.out / "grades.csv", results.csv_text(everybody))
         results.write_text(self.out / "attempts.csv", collect.csv_text(self.class_.entries))
+        if self.book is not None:
+            gradebook.write(self.out, everybody, self.class_.entries, self.setup.homework, self.deadline, self.book)
         alike = twins.pairs(self.class_.entries, self.setup.homework)
         results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike))
         if alike:
@@ -420,5 +475,7 @@ class _Class:
         if would:
             self.console.print(f"no points were given: {self.setup.no_points_because}")
         self.console.print(
-            f"wrote {self.out}: grades.csv  attempts.csv  report.html  and of each student feedback.html  result.json"
+            f"wrote {self.out}: grades.csv  attempts.csv  report.html  "
+            f"{'gradebook  ' if self.book else ''}and of each student feedback.html  result.json"
         )
+        self.console.print(f"history {history.head(self.out)[:16]}")

@@ -28,6 +28,7 @@ from autograder.nodes import Node, OnDisk
 from autograder.submission import SUFFIXES, Submission, UnreadableError
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
+RESERVED = ("grades.csv", "attempts.csv", "report.html", "gradebook.db", "formgrader")
 DEEPEST = 8  # folders in each other, in an archive that a student handed in
 
 READ = "READ"
@@ -36,10 +37,14 @@ READ = "READ"
 
 @dataclass(frozen=True)
 class Upload:
-    """One of a student's attempts: when it came, its files, whether it is the one that counts, whether it came late."""
+    """One of a student's attempts: when it came, its files, whether it is the one that counts, whether it came late.
+
+    `downloaded` are the names that the files have in the source, where the system adds to them.
+    """
 
     submitted_at: datetime | None
     files: tuple[str, ...]
+    downloaded: tuple[str, ...]
     counts: bool
     late: bool
 
@@ -188,6 +193,8 @@ def _entry(student: Student, given: Homework, deadline: datetime | None, zone: t
     )
     if shown != student.id or student.id in ("", ".", ".."):
         return Entry(shown or "(no name)", "BAD_PATH", "the name isn't UTF-8, or holds characters that can't be shown")
+    if student.id in RESERVED:  # its results would stand in the place of the class's
+        student = replace(student, id=f"{student.id} (student)")
     if student.clash:
         return Entry(student.id, "AMBIGUOUS", f"handed in more than once: {_list(student.clash)}")
     attempts = sorted(student.attempts, key=lambda one: one.submitted_at.timestamp() if one.submitted_at else 0.0)
@@ -200,7 +207,8 @@ def _entry(student: Student, given: Homework, deadline: datetime | None, zone: t
     uploads = tuple(
         Upload(
             entry.submitted_at if one is counting else one.submitted_at,
-            _names(one.files),
+            tuple(printable(node.name) for node in _listed(one.files)),
+            tuple(printable(node.source) for node in _listed(one.files)),
             counts=one is counting,
             late=late if one is counting else one not in in_time,
         )
@@ -308,12 +316,13 @@ def _is_named(node: Node, given: Homework) -> bool:
     return node.stem.casefold() == given.stem.casefold() and node.suffix in SUFFIXES
 
 
-def _names(files: Node) -> tuple[str, ...]:
+def _listed(files: Node) -> list[Node]:
+    """The files of an attempt, as far as anybody wants to read them."""
     try:
         nodes = files.children() if files.kind == "folder" else [files]
     except OSError:
         nodes = []
-    return tuple(printable(node.name) for node in nodes[:50])
+    return nodes[:50]
 
 
 def _own_record(files: Node, handed_in: Submission) -> tuple[tuple[Epoch, ...], tuple[str, ...]]:

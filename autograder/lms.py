@@ -96,9 +96,7 @@ def _blackboard(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
         id_, name = receipts.get((match["head"], match["time"]), ("", ""))
         if not id_ or not match["head"].endswith(f"_{id_}"):
             id_ = match["head"].removeprefix(title)
-        try:
-            moment = local(datetime.strptime(match["time"], "%Y-%m-%d-%H-%M-%S"), zone)
-        except ValueError:  # the 31st of February
+        if (moment := _moment(match["time"], zone)) is None:
             others.append(printable(node.name))
             continue
         student = students.setdefault(id_, Student(id_))
@@ -109,6 +107,24 @@ def _blackboard(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
     for (id_, moment), files in attempts.items():
         students[id_].attempts.append(Attempt(Folder(id_, files, moment), moment))
     return Found("blackboard", list(students.values()), others)
+
+
+def blackboard_name(name: str, zone: tzinfo | None) -> tuple[str, datetime, str] | None:
+    """(id, time in UTC, the file's own name) of one name alone; None where it is no upload of Blackboard's.
+
+    The id is what stands after the last underscore: a single name doesn't tell more.
+    """
+    match = _BLACKBOARD.fullmatch(name)
+    if match is None or not match["file"] or (moment := _moment(match["time"], zone)) is None:
+        return None
+    return match["head"].rpartition("_")[2], moment.astimezone(UTC), match["file"]
+
+
+def _moment(text: str, zone: tzinfo | None) -> datetime | None:
+    try:
+        return local(datetime.strptime(text, "%Y-%m-%d-%H-%M-%S"), zone)
+    except ValueError:  # the 31st of February
+        return None
 
 
 def _receipt(node: Node) -> tuple[str, str] | None:
@@ -313,7 +329,7 @@ def _title(names: list[str], between: str) -> str:
 
 
 def _called(node: Node, name: str) -> Node:
-    """The same file under another name."""
+    """The same file under another name, which its uploader gave it."""
     other = copy.copy(node)
     other.name = name
     return other

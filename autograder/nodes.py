@@ -29,10 +29,10 @@ IGNORED = {"__pycache__", "__MACOSX"}
 
 
 class Node(ABC):
-    """A file or a folder. `name` is its own, without what it lies in."""
+    """A file or a folder. `name` is its own, without what it lies in; `source` is that which it was downloaded with."""
 
     def __init__(self, name: str, kind: Kind) -> None:
-        self.name = name
+        self.name = self.source = name
         self.kind = kind
 
     @property

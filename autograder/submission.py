@@ -37,7 +37,8 @@ _STARTS = re.compile(r"\W*" + _MENTIONS.pattern, re.IGNORECASE)
 
 
 PARSING = threading.RLock()
-"""Held by whatever parses Python: before 3.11.8 two threads that do it at a time can both fail (cpython gh-106905)."""
+"""Held by whatever parses Python: before 3.11.8 two threads that do it at a time can both fail (cpython gh-106905).
+numpy does too, for the header of each `.npy` file that it reads."""
 
 
 class UnreadableError(KitError):

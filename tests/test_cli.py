@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder import __version__, check, cli, dataset, grade
+from autograder import __version__, check, cli, dataset, grade, options
 from autograder.errors import KitError
 from autograder.homework import ROOT
 from autograder.sandbox import Sandbox
@@ -202,6 +202,7 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
         "timezone": "Asia/Seoul",
         "roster": Path("a.csv"),
         "dry_run": True,
+        "book": f"sqlite:///{Path('grades').resolve()}/gradebook.db",
     }
 
 
@@ -218,11 +219,11 @@ def test_a_folder_with_a_dataset_goes_before_a_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert autograder("data", "practice", "--root", tmp_path) == 0
-    assert cli._dataset_folder("practice") == Path("practice")
-    assert cli._dataset_folder("cifar10") == dataset.default_root() / "cifar10"
-    assert cli._dataset_folder(str(tmp_path / "missing")) == tmp_path / "missing"
+    assert options.dataset_folder("practice") == Path("practice")
+    assert options.dataset_folder("cifar10") == dataset.default_root() / "cifar10"
+    assert options.dataset_folder(str(tmp_path / "missing")) == tmp_path / "missing"
     (tmp_path / "several").mkdir()
-    assert cli._dataset_folder("several") == Path("several")
+    assert options.dataset_folder("several") == Path("several")
 
 
 def _modules_after(*words: str) -> set[str]:

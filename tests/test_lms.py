@@ -106,6 +106,7 @@ def test_a_canvas_download(tmp_path: Path) -> None:
     }
     assert found["12345"].submission
     assert found["12345"].submission.name == "hw6.py"
+    assert found["12345"].uploads[0].downloaded == ("carvalhoines_12345_90000_hw6-2.py",)
     assert found["12345"].submitted_at is None  # nobody says, and the archive's own times are the download's
     assert found["12346"].name == "김하늘"
 

@@ -84,6 +84,10 @@ class _Course:
     def pytest_configure(self, config: pytest.Config) -> None:
         config.addinivalue_line("markers", "check: a check of a submission")
 
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """A crash of pytest's own: raised by `run`, with its traceback, as any crash of ours."""
+        self.crash = self.crash or excinfo.value
+
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Prerequisites first; otherwise as declared."""
         by_id = {_mark(item)["identifier"]: item for item in items}

@@ -269,7 +269,7 @@ MESSAGES: tuple[Row, ...] = (
         script(
             start=in_training("""
                 import os
-                for number in range(3, 256):
+                for number in range(3, 1024):
                     try:
                         os.write(number, bytes(range(255, -1, -1)) * 100)
                     except OSError:
@@ -304,7 +304,7 @@ MESSAGES: tuple[Row, ...] = (
     row(
         "closed-pipe",
         "closes every descriptor, and goes on",
-        script(start=in_training("import os, time\nos.closerange(3, 256)\ntime.sleep(3600)")),
+        script(start=in_training("import os, time\nos.closerange(3, 1024)\ntime.sleep(3600)")),
         "TIMEOUT",
         hostile=True,
     ),

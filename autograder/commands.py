@@ -1,0 +1,208 @@
+"""The commands for a class: who handed in what, grades, what a person decides, and what goes back to the LMS.
+
+Called by `cli.py`, and as thin as it.
+"""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autograder.options import (
+    BookOption,
+    DataOption,
+    DeadlineOption,
+    ExportName,
+    HomeworkOption,
+    LmsOption,
+    OutOption,
+    ProtocolOption,
+    RosterOption,
+    SandboxOption,
+    StartOption,
+    SubmissionsArgument,
+    ZoneOption,
+    book_of,
+    dataset_folder,
+    only_homework,
+)
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def grade(
+    submissions: SubmissionsArgument,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where results and the report go.")],
+    homework: HomeworkOption = None,
+    data: DataOption = None,
+    protocol: ProtocolOption = None,
+    deadline: DeadlineOption = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(metavar="HOURS", help="Another time box for each training; such a run gives no points."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="How many submissions run at the same time.")
+    ] = None,
+    start: StartOption = None,
+    sandbox: SandboxOption = None,
+    lms: LmsOption = None,
+    timezone: ZoneOption = None,
+    roster: RosterOption = None,
+    gradebook: BookOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say who handed in what, and stop there.")] = False,
+) -> None:
+    """Grade a class: points, feedback and a report.
+
+    Every submission is checked and trained. A run that was stopped goes on where it was when the same command is
+    given again.
+    """
+    if hours is not None and not (math.isfinite(hours) and hours > 0):
+        raise typer.BadParameter("must be a number of hours above 0", param_hint="--hours")
+    from autograder import grade as command
+
+    code = command.grade(
+        submissions,
+        out,
+        homework or only_homework(),
+        data=dataset_folder(data),
+        protocol=protocol,
+        hours=hours,
+        deadline=deadline,
+        workers=workers,
+        sandbox=sandbox,
+        start=start,
+        lms=lms,
+        timezone=timezone,
+        roster=roster,
+        dry_run=dry_run,
+        book=book_of(out, gradebook),
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def collect(
+    submissions: SubmissionsArgument,
+    homework: HomeworkOption = None,
+    deadline: DeadlineOption = None,
+    lms: LmsOption = None,
+    timezone: ZoneOption = None,
+    roster: RosterOption = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="A row for everybody, not only where there is news.")
+    ] = False,
+) -> None:
+    """Say who handed in what, of what the LMS gave: on time, late, absent, or for a person to decide.
+
+    Nothing is run, unpacked or written.
+    """
+    from rich.console import Console
+
+    from autograder import intake
+    from autograder.collect import show
+
+    zone = None if timezone is None else intake.parse_zone(timezone)
+    moment = None if deadline is None else intake.parse_deadline(deadline, zone)
+    name = homework or only_homework()
+    class_ = intake.collect(submissions, name, moment, system=lms, zone=zone, listed=roster)
+    show(class_, moment, zone, Console(highlight=False, soft_wrap=True, markup=False), everybody=everybody)
+
+
+@app.command()
+def regrade(
+    students: Annotated[list[str], typer.Argument(metavar="STUDENT...", help="Who is run again.")],
+    out: OutOption,
+) -> None:
+    """Run students again, with the words that their class was graded with last.
+
+    Everybody else's results are kept; what these had is put aside in `earlier/`.
+    """
+    from autograder.grade import again
+
+    raise typer.Exit(again(out, students))
+
+
+@app.command()
+def override(
+    student: Annotated[str, typer.Argument(metavar="STUDENT")],
+    out: OutOption,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; the student may read it.")],
+    points: Annotated[float | None, typer.Option(metavar="N", help="The points instead of the run's.")] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Go back to the run's points.")] = False,
+    gradebook: BookOption = None,
+) -> None:
+    """Set a student's points by hand. It is written down, with time, reason and former points."""
+    if (points is None) != withdraw:
+        raise typer.BadParameter("say either --points or --withdraw", param_hint="--points")
+    from autograder import decide
+
+    decide.override(out, student, points, reason, book_of(out, gradebook))
+
+
+@app.command()
+def show(
+    student: Annotated[str, typer.Argument(metavar="STUDENT")],
+    out: OutOption,
+    gradebook: BookOption = None,
+) -> None:
+    """Show all that is known of a student: attempts, runs, flags, and what was decided when."""
+    from autograder import decide
+
+    decide.show(out, student, book_of(out, gradebook))
+
+
+@app.command()
+def export(
+    out: OutOption,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
+    lms: Annotated[ExportName, typer.Option(help="Which system imports it.")] = ExportName.csv,
+    merge: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The system's own file of grades: only these cells change.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The column for the points (default: the homework's name).")
+    ] = None,
+    gradebook: BookOption = None,
+) -> None:
+    """Write the points as an LMS imports them; what a person has set wins."""
+    from autograder import export as command
+    from autograder import history
+
+    report = command.export(out, lms, merge, to, column=column, book=book_of(out, gradebook))
+    for words, students in (
+        ("not decided yet, left as they were", report.undecided),
+        ("not in the file, left out", report.unknown),
+        ("no telling which row is theirs, left out", report.ambiguous),
+        ("in the file, and without a result", report.untouched),
+    ):
+        if students:
+            print(f"{len(students)} {words}: {', '.join(students)}")
+    print(f"wrote {to}: {len(report.written)} students, column {report.column!r}; history {history.head(out)[:16]}")
+
+
+@app.command()
+def feedback(
+    out: OutOption,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The zip file to write.")],
+    lms: Annotated[ExportName, typer.Option(help="Which system takes it.")] = ExportName.csv,
+) -> None:
+    """Pack everybody's feedback page, named as an LMS wants it for its bulk upload."""
+    from autograder import collect as attempts
+    from autograder.bundle import bundle
+
+    print(f"wrote {to}: {bundle(out, lms, attempts.downloaded(out / 'attempts.csv'), to)} pages")
+
+
+@app.command()
+def gradescope(
+    to: Annotated[Path, typer.Option(metavar="FILE", help="The zip file to write, or a folder for it.")],
+    homework: HomeworkOption = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Also train for some minutes on drawn pictures.")] = False,
+) -> None:
+    """Build the autograder zip for Gradescope: it checks there, and gives no points."""
+    from autograder.gradescope import build
+
+    print(f"wrote {build(homework or only_homework(), to, preview=preview)}")

@@ -1,0 +1,60 @@
+"""What everybody ends up with: the points of the run, or what a person has set since, which always wins.
+
+Called by whatever hands numbers on: exports, `show`, the gradebook. Reads what `grade` wrote; writes nothing.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from autograder import gradebook, history, results
+from autograder.errors import KitError
+from autograder.results import Result
+
+DecidedBy = Literal["run", "override", "formgrader", "nobody"]
+
+
+@dataclass(frozen=True)
+class Final:
+    """A student's points, and where they are from.
+
+    Attributes:
+        points: None where nobody has decided: a preview, or somebody has to look first.
+        decided_by: "run"; "override", by the command; "formgrader", by hand in nbgrader's pages; "nobody".
+        reason: what a person gave for it; "" otherwise.
+        result: of the run.
+    """
+
+    points: float | None
+    decided_by: DecidedBy
+    reason: str
+    result: Result
+
+    @property
+    def student(self) -> str:
+        """The student's id."""
+        return self.result.student
+
+
+def final(out: Path, book: str | None = None) -> list[Final]:
+    """Everybody who has a result under `out`, by id.
+
+    An instructor's points win: those of the gradebook at `book` where they were set in formgrader, else those of the
+    command `override`, which sets both.
+
+    Raises KitError when there is nobody, or a result, the history or the gradebook is damaged.
+    """
+    everybody = [result for path in sorted(out.glob("*/result.json")) if (result := results.read(path.parent))]
+    if not everybody:
+        raise KitError(f"{out}: holds no results", "name the folder that `autograder grade` wrote to")
+    overridden = history.overrides(history.read(out))
+    by_hand = {} if book is None else gradebook.set_by_hand(book, everybody[0].homework.name)
+    return [_of(result, overridden.get(result.student), by_hand.get(result.student)) for result in everybody]
+
+
+def _of(result: Result, line: history.Line | None, by_hand: float | None) -> Final:
+    if line is not None and by_hand in (None, line.points):
+        return Final(line.points, "override", line.reason, result)
+    if by_hand is not None:
+        return Final(by_hand, "formgrader", "", result)
+    return Final(result.points, "nobody" if result.points is None else "run", "", result)

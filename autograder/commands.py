@@ -101,13 +101,14 @@ def collect(
     """
     from rich.console import Console
 
-    from autograder import intake
+    from autograder import intake, rubric
     from autograder.collect import show
 
     zone = None if timezone is None else intake.parse_zone(timezone)
     moment = None if deadline is None else intake.parse_deadline(deadline, zone)
     name = homework or only_homework()
-    class_ = intake.collect(submissions, name, moment, system=lms, zone=zone, listed=roster)
+    grace_s = rubric.load(rubric.PATH, name).grace_s
+    class_ = intake.collect(submissions, name, moment, system=lms, zone=zone, listed=roster, grace_s=grace_s)
     show(class_, moment, zone, Console(highlight=False, soft_wrap=True, markup=False), everybody=everybody)
 
 

@@ -100,7 +100,9 @@ def grade(
     moment = None if deadline is None else intake.parse_deadline(deadline, zone)
     if out.resolve().is_relative_to(submissions.resolve()):
         raise KitError(f"{out}: lies in the class's folder, and would be somebody's hand-in", "choose another --out")
-    class_ = intake.collect(submissions, homework_name, moment, system=lms, zone=zone, listed=roster)
+    class_ = intake.collect(
+        submissions, homework_name, moment, system=lms, zone=zone, listed=roster, grace_s=ruled.grace_s
+    )
     if dry_run:
         collect.show(class_, moment, zone, console, everybody=True)
         return 0
@@ -201,7 +203,7 @@ def _say_what_full_would_take(
     """Without a GPU, the first line of a real run: how long the class would take, or takes, in full."""
     if supervise.gpu_available() or asked == "preview":
         return
-    runs = sum(entry.submission is not None and not entry.late for entry in class_.entries)
+    runs = sum(entry.submission is not None and setup.percent_off(entry) is not None for entry in class_.entries)
     at_a_time = workers or _workers(full)
     threads = max(1, cores() // at_a_time)
     given = setup.homework
@@ -359,7 +361,7 @@ class _Class:
             results.remove_left_overs(folder)
             earlier = self._earlier(folder)
             self.before[entry.student] = None if earlier is None else earlier.key
-            if entry.submission is None or entry.late:
+            if entry.submission is None or self.setup.percent_off(entry) is None:
                 self._keep(Graded(verdict.without_a_run(entry, self.setup), ""))
                 continue
             if entry.student in self.again:

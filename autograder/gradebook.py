@@ -199,7 +199,8 @@ def summary(result: Result) -> str:
     reached = "" if result.accuracy is None else f", {result.accuracy.counted_percent:.2f}% test accuracy"
     row = f", {result.tier_label}" if result.tier_label else ""
     why = f" ({result.no_points_because})" if result.points is None and result.no_points_because else ""
-    return f"{points}{row}{reached}{why}"
+    late = "" if result.late is None else f", {result.late.percent_off:g}% off for being late"
+    return f"{points}{row}{reached}{late}{why}"
 
 
 # --- the files that formgrader shows ---------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ class Entry:
         message: the same in a sentence; "" for "READ".
         submitted_at: when the attempt that counts came, with its offset from UTC; None where nobody says.
         late: none came by the deadline.
+        late_s: by how many seconds; None where it isn't late, or nobody says.
         own_epochs: the student's own record; () for none. Untrusted numbers, in their ranges.
         notes: what else is to be known: why that record couldn't be read, which file was taken out of an archive.
         uploads: all attempts, in the order in which they came.
@@ -71,6 +72,7 @@ class Entry:
     submission: Submission | None = None
     submitted_at: datetime | None = None
     late: bool = False
+    late_s: float | None = None
     own_epochs: tuple[Epoch, ...] = ()
     notes: tuple[str, ...] = ()
     name: str = ""
@@ -98,6 +100,7 @@ def collect(
     system: str | None = None,
     zone: tzinfo | None = None,
     listed: Path | None = None,
+    grace_s: float = 0.0,
 ) -> Intake:
     """Everybody in `source`, a folder or a zip file.
 
@@ -108,6 +111,7 @@ def collect(
         system: one of `lms.NAMES`; None: it is recognised.
         zone: of times that don't say theirs; None: this machine's.
         listed: a roster, see `roster.read`; None for none.
+        grace_s: how long after the deadline a late attempt may still count for something, where none came before it.
 
     Raises KitError when the source is neither, is empty, or is one student's folder and not a class's.
     """
@@ -127,7 +131,7 @@ def collect(
     if not found.students:
         hint = "it should hold one folder or file for each student"
         raise KitError(f"{source}: holds no submissions{'' if system is None else f' of {system}'}", hint)
-    entries = [_entry(student, given, deadline, zone) for student in found.students]
+    entries = [_entry(student, given, deadline, zone, grace_s) for student in found.students]
     unlisted: tuple[str, ...] = ()
     if expected is not None:
         entries, unlisted = roster.matched(entries, expected)
@@ -186,7 +190,7 @@ def _unwrapped(root: Node, given: Homework) -> Node:
     return root if any(_is_named(node, given) for node in inside) else children[0]
 
 
-def _entry(student: Student, given: Homework, deadline: datetime | None, zone: tzinfo | None) -> Entry:
+def _entry(student: Student, given: Homework, deadline: datetime | None, zone: tzinfo | None, grace_s: float) -> Entry:
     shown = "".join(
         char if char.isprintable() and char != "/" else char.encode("unicode_escape").decode()
         for char in student.id.encode("utf-8", "backslashreplace").decode()  # a name in bytes that aren't UTF-8
@@ -199,7 +203,8 @@ def _entry(student: Student, given: Homework, deadline: datetime | None, zone: t
         return Entry(student.id, "AMBIGUOUS", f"handed in more than once: {_list(student.clash)}")
     attempts = sorted(student.attempts, key=lambda one: one.submitted_at.timestamp() if one.submitted_at else 0.0)
     in_time = [one for one in attempts if not _is_late(one.submitted_at, one.late, deadline)]
-    counting = (in_time or attempts)[-1]
+    in_grace = [one for one in attempts if (_late_s(one.submitted_at, deadline) or 0.0) <= grace_s]
+    counting = (in_time or in_grace or attempts)[-1]
     entry = replace(_read(student.id, counting, given, zone), name=printable(student.name))
     late = counting not in in_time or _is_late(entry.submitted_at, counting.late, deadline)
     if entry.outcome == "NO_FILE" and not late:
@@ -214,7 +219,15 @@ def _entry(student: Student, given: Homework, deadline: datetime | None, zone: t
         )
         for one in attempts
     )
-    return replace(entry, late=late and entry.outcome != "NO_FILE", uploads=uploads)
+    late = late and entry.outcome != "NO_FILE"
+    return replace(entry, late=late, late_s=_late_s(entry.submitted_at, deadline) if late else None, uploads=uploads)
+
+
+def _late_s(moment: datetime | None, deadline: datetime | None) -> float | None:
+    """How many seconds after the deadline; None where there is none, or no time."""
+    if moment is None or deadline is None:
+        return None
+    return max(0.0, (moment - deadline).total_seconds())
 
 
 def _is_late(moment: datetime | None, marked: bool | None, deadline: datetime | None) -> bool:

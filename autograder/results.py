@@ -114,6 +114,13 @@ class OneRun(Recorded):
     seconds: float
 
 
+class LateTaken(Recorded):
+    """How many seconds after the deadline a file came that counts, and what that took off the points, in percent."""
+
+    seconds: float
+    percent_off: float
+
+
 class Versions(Recorded):
     """What graded."""
 
@@ -137,6 +144,7 @@ class Result(Recorded):
         would_earn: the row's points, given or not; None without a row.
         max_points: of the rubric.
         tier: the rubric's row.
+        late: what being late cost; None where it cost nothing, or everything.
         accuracy: both passes; None when no network could be tested.
         audit: some test images once more, altered and not; None where no network could be audited.
         observations: what the checks looked at; None when nothing ran.
@@ -168,6 +176,7 @@ class Result(Recorded):
     would_earn: float | None = None
     max_points: float
     tier: TierReached | None = None
+    late: LateTaken | None = None
     accuracy: Score | None = None
     audit: Audit | None = None
     submission: SubmittedFile | None = None
@@ -216,7 +225,8 @@ class Result(Recorded):
         """The row as a gradebook shows it: "over 70%", or "would be 20 points" where none were given."""
         if self.tier is None:
             return ""
-        return self.tier.label if self.points is not None else f"would be {points_text(self.tier.points)} points"
+        would_earn = self.tier.points if self.would_earn is None else self.would_earn
+        return self.tier.label if self.points is not None else f"would be {points_text(would_earn)} points"
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ is written is explained at the top of the document itself. Never sees a submissi
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,6 +34,7 @@ SPECIAL_ROWS: dict[str, Kind] = {
 _NUMBER = r"(\d+(?:\.\d+)?) ?%"
 _BORDERLINE = re.compile(r"within (\d{1,3}(?:\.\d{1,4})?) points?, (\d{1,2}) more runs?")
 _BUDGET = re.compile(r"(\d{1,5}) epochs? or (\d{1,4}(?:\.\d+)?) hours?(?: of training)?(?:, whichever ends first)?")
+_LATE = re.compile(rf"{_NUMBER} (?:a|an|per) (hour|day), (?:at most|up to) (\d{{1,3}}) (hour|day)s?")
 _RANGE = re.compile(rf"(?:(from|over) {_NUMBER})? ?(?:(to|(?:to )?below) {_NUMBER})?(, both (?:ends )?included)?")
 
 
@@ -81,6 +83,20 @@ class Borderline(BaseModel):
     runs: Annotated[int, Field(ge=0, le=20)] = 2
 
 
+class Late(BaseModel):
+    """What is taken off the points of who hands in late: `percent` of them for each `unit_s` begun, up to `most_s`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    percent: Annotated[float, Field(gt=0, le=100)]
+    unit_s: Annotated[float, Field(gt=0)]
+    most_s: Annotated[float, Field(gt=0)]
+
+    def percent_off(self, late_s: float) -> float | None:
+        """What is taken off after so many seconds, in percent; None where it is too late for any points."""
+        return min(100.0, self.percent * math.ceil(late_s / self.unit_s)) if late_s <= self.most_s else None
+
+
 class Rubric(BaseModel):
     """One homework's section.
 
@@ -90,6 +106,7 @@ class Rubric(BaseModel):
         required_checks: ids of checks, in the order they are written.
         budget: of a graded training; None: the homework's own.
         borderline: when a training is run again.
+        late: what a late hand-in loses; None: all of it, since no file came by the deadline.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -102,6 +119,7 @@ class Rubric(BaseModel):
     required_checks: tuple[str, ...] = ()
     budget: Budget | None = None
     borderline: Borderline = Borderline()
+    late: Late | None = None
 
     @property
     def max_points(self) -> float:
@@ -109,11 +127,17 @@ class Rubric(BaseModel):
         return max(tier.points for tier in self.tiers)
 
     @property
+    def grace_s(self) -> float:
+        """How long after the deadline a late hand-in may still give points, in seconds."""
+        return 0.0 if self.late is None else self.late.most_s
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of what the section means, as hex: another wording of the same rows has the same."""
         rows = [*self.tiers, self.no_accuracy, self.no_file, *([self.required_failed] if self.required_failed else [])]
         meaning = [row.model_dump(exclude={"line", "label"}) for row in rows]
-        text = json.dumps([self.homework, meaning, sorted(self.required_checks)], sort_keys=True)
+        late = [] if self.late is None else [self.late.model_dump()]
+        text = json.dumps([self.homework, meaning, sorted(self.required_checks), *late], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def tier_for(self, accuracy_percent: float | None) -> Tier:
@@ -192,6 +216,7 @@ class _Section:
             required_checks=checks,
             budget=self._budget(),
             borderline=self._borderline(),
+            late=self._late(),
         )
 
     def _error(self, line: int, message: str) -> KitError:
@@ -322,6 +347,21 @@ class _Section:
         if said is None or float(said[1]) > 100 or int(said[2]) > 20:
             raise self._error(line, f"{value!r} is neither 'none' nor such as 'within 1 point, 2 more runs'")
         return Borderline(points=float(said[1]), runs=int(said[2]))
+
+    def _late(self) -> Late | None:
+        found = self._named("late")
+        if not found:
+            return None
+        line, value = found[-1]
+        if len(found) > 1:
+            raise self._error(line, f"a second line about who is late (line {found[0][0]} is the first)")
+        if value.lower() == "none":
+            return None
+        said = _LATE.fullmatch(value.lower())
+        if said is None or not 0 < float(said[1]) <= 100 or not int(said[3]):
+            raise self._error(line, f"{value!r} is neither 'none' nor such as '10% a day, at most 3 days'")
+        seconds = {"hour": 3600.0, "day": 86_400.0}
+        return Late(percent=float(said[1]), unit_s=seconds[said[2]], most_s=int(said[3]) * seconds[said[4]])
 
     def _required_checks(self) -> tuple[str, ...]:
         found = self._named("required checks")

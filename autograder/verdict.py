@@ -84,6 +84,13 @@ class Setup:
             return f"the time box was set to {duration(self.protocol.time_box_s)}, not the homework's own"
         return None
 
+    def percent_off(self, entry: Entry) -> float | None:
+        """What being late takes off an entry's points, in percent: 0 in time; None where it leaves nothing to grade."""
+        if not entry.late:
+            return 0.0
+        late = self.rubric.late
+        return None if late is None or entry.late_s is None else late.percent_off(entry.late_s)
+
 
 @dataclass(frozen=True)
 class Start:
@@ -267,7 +274,7 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         training=evidence.report,
         epochs=list(evidence.epochs),
         runs=list(evidence.runs),
-        flags=_flags(setup, evidence, found, start),
+        flags=_flags(setup, evidence, found, start, late=entry.late),
         for_a_person=_reasons(evidence, start),
         seconds=evidence.seconds,
         device=evidence.device,
@@ -279,7 +286,13 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
 def without_a_run(entry: Entry, setup: Setup) -> Result:
     """The result of somebody whose file never ran: it is late, missing, or no file that could be run."""
     flags = _run_flags(setup)
-    if entry.late:
+    if entry.late and entry.late_s is None and setup.rubric.late is not None:
+        message = "late by nobody knows how much, and the rubric takes points off by time"
+        undecided = _decided(entry, setup, "needs a person", None)
+        return replace_fields(
+            undecided, outcome="LATE", message=message, flags=["late", *flags], for_a_person=[message]
+        )
+    if entry.late and setup.percent_off(entry) is None:
         late = _decided(entry, setup, "late", setup.rubric.no_file)
         return replace_fields(late, outcome="LATE", message="the file came after the deadline", flags=["late", *flags])
     if entry.outcome == "NO_FILE":
@@ -319,6 +332,7 @@ def key(entry: Entry, setup: Setup) -> str:
     """Fingerprint of all that a result follows from."""
     more = [setup.rubric.fingerprint, results.kit_fingerprint("checks", "proctor", "homeworks"), entry.late]
     more += [[epoch.model_dump() for epoch in entry.own_epochs], entry.notes]  # a new record is shown
+    more += [setup.percent_off(entry)]
     return results.fingerprint([evidence_key(entry, setup), more])
 
 
@@ -347,6 +361,9 @@ def evidence_key(entry: Entry, setup: Setup) -> str:
 def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> Result:
     """A result with all that doesn't depend on a run."""
     because = UNDECIDED if tier is None else setup.no_points_because
+    off = setup.percent_off(entry) or 0.0
+    points = None if tier is None else round(tier.points * (1 - off / 100), 4)
+    late = results.LateTaken(seconds=entry.late_s, percent_off=off) if off and entry.late_s is not None else None
     data, protocol = setup.dataset, setup.protocol
     notices = [setup.no_points_because] if setup.no_points_because else []
     notices += [setup.no_checkpoint_because] if setup.no_checkpoint_because else []
@@ -364,9 +381,10 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
         name=entry.name,
         status=status,
         outcome="GRADED",
-        points=None if tier is None or because else tier.points,
+        points=None if because else points,
         no_points_because=because,
-        would_earn=None if tier is None else tier.points,
+        would_earn=points,
+        late=late,
         max_points=setup.rubric.max_points,
         tier=None if tier is None else results.TierReached(label=tier.label, kind=tier.kind, points=tier.points),
         submission=file,
@@ -399,7 +417,7 @@ def _protocol_used(protocol: Protocol) -> results.ProtocolUsed:
     )
 
 
-def _flags(setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start: Start) -> list[str]:
+def _flags(setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start: Start, *, late: bool) -> list[str]:
     flags = [check.id for check in found if check.outcome == "failed"]
     if evidence.outcome != "GRADED":
         flags.append(evidence.outcome.lower().replace(" ", "-").replace("_", "-"))
@@ -408,6 +426,7 @@ def _flags(setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start
     if setup.checkpoint is not None and start.checkpoint is None:
         flags.append("from-nothing")
     flags += list(_signs(evidence, start))
+    flags += ["late"] if late else []
     return flags + _run_flags(setup)
 
 

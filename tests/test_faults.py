@@ -50,6 +50,10 @@ supervise.observe, supervise.train, engine.start = observe, train, serial
 report.feedback = report.class_report = lambda *_: "a page, which costs seconds and isn't what is tested here"
 TOUCHING = {"open", "os.mkdir", "os.rename", "os.remove", "os.chmod", "os.truncate", "os.listdir", "tempfile.mkstemp"}
 
+def run(out):
+    return grade.grade(place / "class", out, "hw6", data=practice, protocol="preview", hours=None, deadline=None,
+                       workers=1, sandbox="none")
+
 def graded(out, cut_at=None):
     "Grade in a child; the number of things done to `out`, None where it was cut, -1 where it failed."
     read, write = os.pipe()
@@ -63,8 +67,7 @@ def graded(out, cut_at=None):
                     os._exit(9)
         sys.addaudithook(touch)
         os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
-        code = grade.grade(place / "class", out, "hw6", data=practice, protocol="preview", hours=None, deadline=None,
-                           workers=1, sandbox="none")
+        code = run(out)
         os.write(write, str(done[0] if code == 0 else -1).encode())
         os._exit(0)
     os.close(write)
@@ -73,6 +76,7 @@ def graded(out, cut_at=None):
     os.waitpid(child, 0)
     return int(said) if said else None
 
+run(place / "first")  # whatever is imported and kept is there in each child
 whole = place / "whole"
 count = graded(whole)
 wrong = []

@@ -7,7 +7,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import downloads
 import pytest
+from downloads import Uploaded
 
 from autograder.epochs import LARGEST_RECORD, Epoch
 from autograder.errors import KitError
@@ -143,6 +145,25 @@ def test_what_came_after_the_deadline_is_late(tmp_path: Path) -> None:
     assert not any(entry.late for entry in collect(tmp_path, "hw6").entries)
     by_name = {entry.student: entry for entry in collect(tmp_path, "hw6").entries}
     assert by_name["next-day"].submitted_at == deadline + timedelta(days=1)
+
+
+def test_with_a_grace_the_last_attempt_in_it_counts_where_none_came_before(tmp_path: Path) -> None:
+    deadline = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
+
+    def uploaded(student: str, at: str) -> Uploaded:
+        return Uploaded(student, student, at, [("hw6.py", f"at = {at!r}\n".encode())])
+
+    days = ["2026-11-30 20:00:00", "2026-12-01 20:00:00", "2026-12-02 20:00:00", "2026-12-09 20:00:00"]
+    members = [uploaded("all", at) for at in days] + [uploaded("late", at) for at in days[1:]]
+    source = downloads.pack(tmp_path / "class.zip", downloads.blackboard([*members, uploaded("never", days[3])]))
+    found = {entry.student: entry for entry in collect(source, "hw6", deadline, zone=UTC, grace_s=3 * 86_400).entries}
+    assert {student: (entry.late, entry.late_s) for student, entry in found.items()} == {
+        "all": (False, None),
+        "late": (True, 2 * 86_400 - 3 * 3600 - 59 * 60),
+        "never": (True, 9 * 86_400 - 3 * 3600 - 59 * 60),
+    }
+    assert found["late"].submission is not None
+    assert days[2].encode() in found["late"].submission.content
 
 
 def test_a_deadline_is_local_unless_it_has_an_offset(monkeypatch: pytest.MonkeyPatch) -> None:

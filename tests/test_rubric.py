@@ -100,6 +100,34 @@ def test_what_is_no_rule_about_borderlines_is_refused(tmp_path: Path, value: str
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "late_s", "off"),
+    [
+        ("", 1, None),
+        ("Late: none", 1, None),
+        ("Late: 10% a day, at most 3 days", 1, 10),
+        ("Late: 10% a day, at most 3 days", 86_400, 10),
+        ("Late: 10% a day, at most 3 days", 86_401, 20),
+        ("**Late:** 10% per day, up to 3 days.", 3 * 86_400, 30),
+        ("Late: 10% a day, at most 3 days", 3 * 86_400 + 0.5, None),
+        ("Late: 2.5% an hour, at most 12 hours", 3 * 3600, 7.5),
+        ("Late: 60% a day, at most 1 day", 3600, 60),
+        ("Late: 50% an hour, at most 1 day", 5 * 3600, 100),
+    ],
+)
+def test_what_being_late_costs(tmp_path: Path, line: str, late_s: float, off: float | None) -> None:
+    own = load(tmp_path, more=line)
+    assert (None if own.late is None else own.late.percent_off(late_s)) == off
+    assert (own.fingerprint == load(tmp_path).fingerprint) == (own.late is None)
+
+
+@pytest.mark.parametrize(
+    "value", ["10%", "10% a week, at most 3 days", "0% a day, at most 3 days", "200% a day, at most 1 day"]
+)
+def test_what_is_no_rule_about_being_late_is_refused(tmp_path: Path, value: str) -> None:
+    assert "is neither 'none' nor such as '10% a day, at most 3 days'" in refused(tmp_path, more=f"Late: {value}")
+
+
 def test_a_tier_quotes_its_row_and_knows_its_line(tmp_path: Path) -> None:
     tier = load(tmp_path).tier_for(50.0)
     assert (tier.label, tier.line) == ("from 30% to 70%, both included", 8)

@@ -101,6 +101,26 @@ def test_a_sign_calls_a_person_and_moves_no_points(full: Setup) -> None:
     assert (result.points, result.status) == (usual.points, usual.status)
 
 
+@pytest.mark.parametrize(
+    ("late_s", "points", "percent_off"), [(None, 20, None), (3600, 18, 10), (86_401, 16, 20), (3 * 86_400, 14, 30)]
+)
+def test_who_is_late_loses_what_the_rubric_says(
+    full: Setup, late_s: float | None, points: float, percent_off: float | None
+) -> None:
+    late = rubric.Late(percent=10, unit_s=86_400, most_s=3 * 86_400)
+    setup = replace(full, rubric=full.rubric.model_copy(update={"late": late}))
+    handed_in = entry(late=late_s is not None, late_s=late_s)
+    result = verdict.conclude(handed_in, setup, evidence(80))
+    assert (result.points, result.would_earn, result.status) == (points, points, "graded")
+    assert (None if result.late is None else result.late.percent_off) == percent_off
+    assert ("late" in result.flags) == (late_s is not None)
+    assert setup.percent_off(entry(late=True, late_s=3 * 86_400 + 1)) is None
+    assert verdict.without_a_run(entry(late=True, late_s=3 * 86_400 + 1), setup).points == 0
+    unknown = verdict.without_a_run(entry(late=True), setup)
+    assert (unknown.status, unknown.points) == ("needs a person", None)
+    assert verdict.without_a_run(entry(late=True), full).status == "late"
+
+
 def test_what_a_checkpoint_explains_is_no_sign(full: Setup) -> None:
     given = replace(full, homework=homework.load("resnet50"))
     report = TrainingReport(ended_by="script", epochs=1, loaded_line=7)

@@ -1,9 +1,9 @@
 """torch's compiler, imported when somebody asks for it: half of what importing torch and torchvision costs.
 
 Called by `__main__.py`, before torchvision is imported. torchvision imports the compiler (`torch._dynamo`) for one
-question about it, and the first optimizer imports it to be left out of it, at each step. Most homework never compiles anything, and
-pays two to three seconds of one core for that, twice a submission. A script that does compile gets the compiler as
-ever: the first look at anything of it but those two things imports it.
+question about it, and the first optimizer imports it to be left out of it, at each step. Most homework never compiles
+anything, and would pay two to three seconds of one core for that, twice a submission. A script that does compile gets
+the compiler as ever: the first look at anything of it but those two things imports it.
 """
 
 import importlib

@@ -191,12 +191,9 @@ def _unwrapped(root: Node, given: Homework) -> Node:
 
 
 def _entry(student: Student, given: Homework, deadline: datetime | None, zone: tzinfo | None, grace_s: float) -> Entry:
-    shown = "".join(
-        char if char.isprintable() and char != "/" else char.encode("unicode_escape").decode()
-        for char in student.id.encode("utf-8", "backslashreplace").decode()  # a name in bytes that aren't UTF-8
-    )
-    if shown != student.id or student.id in ("", ".", ".."):
-        return Entry(shown or "(no name)", "BAD_PATH", "the name isn't UTF-8, or holds characters that can't be shown")
+    shown = shown_id(student.id)
+    if shown != student.id:
+        return Entry(shown, "BAD_PATH", "the name isn't UTF-8, or holds characters that no folder's name can have")
     if student.id in RESERVED:  # its results would stand in the place of the class's
         student = replace(student, id=f"{student.id} (student)")
     if student.clash:
@@ -221,6 +218,13 @@ def _entry(student: Student, given: Homework, deadline: datetime | None, zone: t
     )
     late = late and entry.outcome != "NO_FILE"
     return replace(entry, late=late, late_s=_late_s(entry.submitted_at, deadline) if late else None, uploads=uploads)
+
+
+def shown_id(id_: str) -> str:
+    """A student's id as a folder's name: the same, unless it isn't UTF-8, can't be shown, or would lead elsewhere."""
+    text = id_.encode("utf-8", "backslashreplace").decode()  # a name in bytes that aren't UTF-8
+    escaped = "".join(char if char.isprintable() and char != "/" else f"\\x{ord(char):02x}" for char in text)
+    return f"({escaped})" if escaped in ("", ".", "..") else escaped
 
 
 def _late_s(moment: datetime | None, deadline: datetime | None) -> float | None:

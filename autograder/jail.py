@@ -66,7 +66,8 @@ def environment(threads: int, home: str) -> dict[str, str]:
     }
     # Some processors need these to compute right results; they carry nothing else.
     kept = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
-    return values | {name: os.environ[name] for name in kept if name in os.environ}
+    # One GPU at most, and the same one for everybody unless somebody chose others.
+    return {"CUDA_VISIBLE_DEVICES": "0"} | values | {name: os.environ[name] for name in kept if name in os.environ}
 
 
 def command(

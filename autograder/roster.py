@@ -56,6 +56,8 @@ def read(path: Path) -> list[Listed]:
         raise KitError(f"{path}: too large for a roster")
     rows = _rows(path, content)
     header = [cell.strip().strip("\ufeff") for cell in rows[0]] if rows else []
+    from autograder.intake import shown_id
+
     lower = [cell.casefold() for cell in header]
     at = next((lower.index(name) for name in IDS if name in lower), None)
     if at is None:
@@ -67,6 +69,8 @@ def read(path: Path) -> list[Listed]:
         id_ = cells[at] if at < len(cells) else ""
         if not id_:
             continue  # an empty line, or what Canvas puts between header and students
+        if shown_id(id_) != id_:
+            raise KitError(f"{path}:{number}: {id_!r} can't be the name of a folder, and so no id")
         if id_ in found:
             raise KitError(f"{path}:{number}: {id_} is listed twice")
         name = cells[named] if named is not None and named < len(cells) else _joined(lower, cells)

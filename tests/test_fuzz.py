@@ -3,18 +3,33 @@
 Found by hypothesis, which keeps what breaks and tries it first the next time.
 """
 
+import contextlib
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import downloads
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autograder import checkpoint, checks, conversation, homework, intake, results, submission, supervise
+from autograder import (
+    checkpoint,
+    checks,
+    conversation,
+    history,
+    homework,
+    intake,
+    results,
+    roster,
+    rubric,
+    submission,
+    supervise,
+)
 from autograder.conversation import RunError
 from autograder.errors import KitError
 from autograder.intake import Intake
@@ -143,3 +158,81 @@ def test_results_and_checkpoints_are_read_or_refused(tmp_path_factory: pytest.Te
         results.read(folder)
     with pytest.raises(KitError):
         checkpoint.load(folder / "a.safetensors")
+
+
+RUBRIC = rubric.PATH.read_bytes()
+
+
+@QUICK
+@given(damaged(RUBRIC) | st.binary(max_size=200), st.sampled_from(["hw6", "resnet20", "resnet50"]))
+def test_a_rubric_is_complete_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, homework_name: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "rubric.md"
+    path.write_bytes(content)
+    try:
+        ruled = rubric.load(path, homework_name)
+    except KitError:
+        return
+    for hundredths in range(0, 10_001, 37):
+        assert ruled.decide(hundredths / 100).points >= 0
+
+
+@st.composite
+def zipped(draw: st.DrawFn) -> bytes:
+    """A zip archive, damaged or not."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))) as archive:
+        for name in draw(st.lists(st.sampled_from(["hw6.py", "a/hw6.py", "b/", "../c.py", "d.txt"]), max_size=4)):
+            archive.writestr(zipfile.ZipInfo(name), draw(st.binary(max_size=20)))
+    whole = file.getvalue()
+    return whole if draw(st.booleans()) else draw(damaged(whole))
+
+
+@QUICK
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@given(zipped() | st.binary(max_size=200))
+def test_an_archive_is_looked_into_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    folder = tmp_path_factory.getbasetemp() / "zipped"
+    (folder / "s1").mkdir(parents=True, exist_ok=True)
+    (folder / "s1" / "hw6.zip").write_bytes(content)
+    (entry,) = intake.collect(folder, "hw6").entries
+    assert (entry.outcome == intake.READ) == (entry.submission is not None)
+    try:
+        class_ = intake.collect(folder / "s1" / "hw6.zip", "hw6")
+    except KitError:
+        return
+    assert all("/" not in entry.student for entry in class_.entries)
+
+
+TIMES = st.from_regex(r"20\d\d-[01]\d-[0-3]\d-[0-2]\d-[0-6]\d-[0-6]\d", fullmatch=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(names, TIMES, names, st.booleans()), min_size=1, max_size=5, unique_by=lambda one: one[:3]))
+def test_blackboards_names_are_read_whatever_students_add(
+    tmp_path_factory: pytest.TempPathFactory, attempts: list[tuple[str, str, str, bool]]
+) -> None:
+    members = []
+    for student, at, name, receipt in attempts:
+        members.append((f"hw6_{student}_attempt_{at}_{name}.py", b"x = 1\n"))
+        if receipt:
+            members.append((f"hw6_{student}_attempt_{at}.txt", f"Name: A ({student})\n".encode()))
+    folder = tmp_path_factory.mktemp("blackboard")
+    try:
+        class_ = intake.collect(downloads.pack(folder / "class.zip", members), "hw6")
+    except KitError:
+        return  # nobody's time is one, or a name leads out of the archive
+    assert all(entry.submission or entry.message for entry in class_.entries)
+
+
+@QUICK
+@given(st.binary(max_size=200) | damaged(b"Student ID,Name\ns1,A\ns2,B\n"))
+def test_rosters_and_histories_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    folder = Path(tmp_path_factory.getbasetemp(), "listed")
+    folder.mkdir(exist_ok=True)
+    for name in ("roster.csv", history.FILE):
+        (folder / name).write_bytes(content)
+    for read in (lambda: roster.read(folder / "roster.csv"), lambda: history.read(folder)):
+        with contextlib.suppress(KitError):
+            assert isinstance(read(), list)

@@ -1,5 +1,6 @@
 """What learning management systems give: whose file is whose, and when it came."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Sequence
@@ -143,6 +144,19 @@ def test_a_gradescope_export(tmp_path: Path) -> None:
         collect(downloads.pack(tmp_path / "broken.zip", broken), "hw6")
 
 
+@pytest.mark.parametrize("id_", ["../../outside", "/etc/passwd", "..", "a/b", "a\x07b"])
+def test_an_id_leads_nowhere(tmp_path: Path, id_: str) -> None:
+    """Ids become folders' names, and some systems let students choose theirs."""
+    members = downloads.gradescope([Uploaded("ID", "", "2024-05-15 14:58:59")])
+    members[-1] = (members[-1][0], members[-1][1].replace(b"'ID'", json.dumps(id_).encode()))
+    (entry,) = collect(downloads.pack(tmp_path / "export.zip", members), "hw6").entries
+    assert entry.outcome == "BAD_PATH"
+    assert (tmp_path / entry.student).resolve().parent == tmp_path
+    (tmp_path / "roster.csv").write_text(f"id\n{id_}\n")
+    with pytest.raises(KitError, match=r"roster.csv:2: .+ can't be the name of a folder"):
+        collect(downloads.unpack(tmp_path / "class", [("s1.py", CODE)]), "hw6", listed=tmp_path / "roster.csv")
+
+
 @pytest.mark.parametrize(
     ("written", "late"),
     [
@@ -217,9 +231,11 @@ def test_a_system_can_be_named(tmp_path: Path) -> None:
 
 
 def test_names_that_the_command_offers_are_those_that_are_read() -> None:
-    from autograder.cli import LmsName
+    from autograder import export
+    from autograder.options import ExportName, LmsName
 
     assert {name.value for name in LmsName} == set(lms.NAMES)
+    assert {name.value for name in ExportName} == set(export.NAMES)
 
 
 @pytest.mark.parametrize(

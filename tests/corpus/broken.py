@@ -238,6 +238,13 @@ ANSWERS: tuple[Row, ...] = (
     row("a-tuple", "answers with a pair", script(answer="return x, x"), "CRASHED"),
     row("another-device", "leaves the network on the device called meta", script(end="net.to('meta')"), "CRASHED"),
     row(
+        "cuda-memory",
+        "the GPU's memory runs out in training, as torch says it",
+        script(stepped="raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 20.00 MiB')"),
+        "GRADED",
+        proofs=[failed_with("OutOfMemoryError"), ended_by("crash")],
+    ),
+    row(
         "cuda",
         "insists on a GPU",
         script(made="net.cuda()", forward="x = x.to('cuda:0')"),

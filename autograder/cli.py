@@ -131,6 +131,9 @@ def release(
     kit: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Where pip gets the kit there, e.g. git+https://...")
     ] = None,
+    nbgrader: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the notebook into a course of nbgrader's instead.")
+    ] = None,
 ) -> None:
     """Generate what students get from the solutions.
 
@@ -145,6 +148,11 @@ def release(
 
         for path in template(homework or only_homework(), github_classroom, kit):
             print(path)
+        return
+    if nbgrader is not None:
+        from autograder import in_nbgrader
+
+        print(in_nbgrader.write(homework or only_homework(), nbgrader))
         return
     from autograder.release import release as write
 

@@ -1,0 +1,174 @@
+"""Grading by nbgrader itself: a notebook for its `source/`, and what that notebook's cells call.
+
+`write` is called by the command line. `begin`, `check` and `points` are called by locked cells of the notebook, in the
+kernel that runs a student's cells: for whoever works on the notebook they do nothing, and for `nbgrader autograde`,
+where the course's configuration says so (`docs/instructors.md`), they grade. The last two start a process of their own
+that reads the notebook's file and goes the same way as `grade`, so the points are the same. What is weaker: a student's
+cells run beside these, with the rights of whoever grades, and could change what they say.
+
+nbgrader gives no points to a cell that writes to standard error, and takes a number at a cell's end for its points; so
+these write nothing there, and `points` returns a plain float.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from autograder.errors import KitError
+from autograder.homework import ROOT, Homework, load
+
+GRADING = "AUTOGRADER_IN_NBGRADER"
+"""The environment variable that says that nbgrader is grading: "full", or "preview" for a trial without points."""
+DATA = "AUTOGRADER_DATA"
+"""The same for the folder of a prepared dataset, where it isn't in its usual place."""
+REHEARSED = 20  # pictures that the student's own cells get to see: they are to run through, not to train
+
+
+def begin(homework_name: str) -> None:
+    """While nbgrader grades, let the student's cells that follow see a handful of pictures only.
+
+    Raises KitError when there is no such homework.
+    """
+    if not _grading():
+        return
+    from autograder.practice import CLASSES, draw
+    from autograder.proctor import loaders, standin
+
+    load(homework_name)
+    images, labels = draw(REHEARSED)
+    split = standin.Split(images, labels, REHEARSED)
+    standin.install(standin.Pictures(split, split, CLASSES))
+    loaders.install(_Nobody(), loaders.Ration(train_images=REHEARSED, test_images=REHEARSED))
+
+
+def check(homework_name: str) -> float | None:
+    """While nbgrader grades, print what the checks say; 0.0, since they give no points."""
+    if not _grading():
+        return None
+    found = _graded(homework_name, "check")
+    print(found["text"])
+    return 0.0
+
+
+def points(homework_name: str) -> float | None:
+    """While nbgrader grades, train and test the notebook's file, and return its points; 0.0 in a preview."""
+    if not _grading():
+        return None
+    found = _graded(homework_name, "points")
+    print(found["text"])
+    return float(found["points"])
+
+
+def _grading() -> bool:
+    # The proctor runs these cells too, as a part of the script: there they are nobody's.
+    return bool(os.environ.get(GRADING)) and "autograder.proctor.script" not in sys.modules
+
+
+def _graded(homework_name: str, what: str) -> dict[str, Any]:
+    file = Path.cwd() / f"{load(homework_name).stem}.ipynb"
+    command = [sys.executable, "-m", "autograder.in_nbgrader", what, homework_name, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        last = (done.stderr.strip().splitlines() or ["no answer"])[-1]
+        raise RuntimeError(f"the grader itself failed, which says nothing about the submission: {last}") from error
+    return found
+
+
+class _Nobody:
+    """Listens to loaders, and lets them."""
+
+    def asked(self, *_: object) -> bool:
+        return True
+
+    def served(self, *_: object) -> None:
+        pass
+
+
+# --- the process that grades -----------------------------------------------------------------------------------------
+
+
+def main(words: list[str]) -> None:
+    """Grade the notebook that is named; the last line printed is the answer, as JSON."""
+    what, homework_name, file = words
+    try:
+        answer = _answer(what, load(homework_name), Path(file))
+    except KitError as error:  # nobody's fault but the course's: without an answer nbgrader shows the last line
+        sys.exit(f"{error.message}; {error.hint}")
+    print(json.dumps(answer))
+
+
+def _answer(what: str, given: Homework, file: Path) -> dict[str, Any]:
+    from autograder import checkpoint, checks, dataset, gradebook, rubric, sandbox, submission, supervise, verdict
+    from autograder.intake import READ, Entry
+
+    try:
+        entry = Entry(file.parent.parent.name, READ, "", submission.read(file))
+    except submission.UnreadableError as error:
+        return {"points": 0.0, "text": f"{error.outcome}: {error.message}"}
+    assert entry.submission is not None
+    place = sandbox.choose()
+    ruled = rubric.load(rubric.PATH, given.name)
+    protocol = given.protocol(os.environ[GRADING], ruled.budget)
+    if what == "check":
+        found = checks.run(supervise.observe(given, entry.submission, place), given)
+        return {"text": "\n".join(f"{one.outcome:8} {one.title}" for one in found)}
+    images = dataset.choose(given, protocol, Path(os.environ[DATA]) if DATA in os.environ else None)
+    begins, why_not = checkpoint.find(given, protocol, images, None)
+    setup = verdict.Setup(given, ruled, protocol, images, place, verdict.cores(), begins, why_not)
+    graded = verdict.train(entry, setup, verdict.observe(entry, setup))
+    if graded.crash:
+        raise RuntimeError(graded.crash.strip().splitlines()[-1])
+    reasons = [f"for a person: {reason}" for reason in graded.result.for_a_person]
+    text = "\n".join([gradebook.summary(graded.result), *reasons])
+    return {"points": graded.result.points or 0.0, "text": text}
+
+
+# --- the notebook ----------------------------------------------------------------------------------------------------
+
+
+def write(homework_name: str, course: Path, root: Path = ROOT) -> Path:
+    """Write `source/<name>/<name>.ipynb` into nbgrader's folder of a course: the skeleton, between locked cells.
+
+    Raises KitError when there is no such homework, it has no notebook, or `release` hasn't made it yet.
+    """
+    import nbformat
+    from nbformat.v4 import new_code_cell
+
+    from autograder import results, rubric
+
+    given = load(homework_name)
+    skeleton = root / "assignment" / given.name / f"{given.name}.ipynb"
+    if given.given or not skeleton.is_file():
+        raise KitError(
+            f"{skeleton}: no such notebook", "only a homework of one file has one; autograder release makes it"
+        )
+    notebook = nbformat.read(skeleton, as_version=4)
+    most = rubric.load(rubric.PATH, given.name).max_points
+    cells = {name: f"from autograder.in_nbgrader import {name}\n\n{name}({given.name!r})" for name in _CELLS}
+    made = {
+        name: new_code_cell(source, id=f"autograder-{name}", metadata={"nbgrader": _marks(name, most)})
+        for name, source in cells.items()
+    }
+    notebook.cells = [made["begin"], *notebook.cells, made["check"], made["points"]]
+    path = course / "source" / given.name / f"{given.name}.ipynb"
+    results.write_text(path, nbformat.writes(notebook) + "\n")
+    return path
+
+
+_CELLS = ("begin", "check", "points")
+
+
+def _marks(name: str, most: float) -> dict[str, Any]:
+    marks = {"schema_version": 3, "grade_id": name, "locked": True, "solution": False, "task": False}
+    if name == "begin":
+        return {**marks, "grade": False, "cell_type": "code"}
+    return {**marks, "grade": True, "points": most if name == "points" else 0.0, "cell_type": "code"}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -230,6 +230,8 @@ def _write_files(out: Path, result: Result, entry: Entry | None, given: Homework
         for place in places:
             shutil.rmtree(place, ignore_errors=True)
         return
+    for left_over in (path for place in places for path in place.glob(".*") if path.is_file()):
+        left_over.unlink()  # of a run that was killed
     submitted, autograded = places
     with results.whole(submitted / Path(entry.submission.name).name) as path:
         path.write_bytes(entry.submission.content)

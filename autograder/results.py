@@ -290,7 +290,7 @@ def _to_disk(path: Path) -> None:
 
 def remove_left_overs(folder: Path) -> None:
     """Remove the temporary files that killed runs left in a result's folder."""
-    for name in ("result.json", "feedback.html", "log.txt", "grades.csv", "attempts.csv", "report.html"):
+    for name in ("result.json", "feedback.html", "log.txt", "grades.csv", "attempts.csv", "report.html", "run.json"):
         for path in folder.glob(f".{name}.*"):
             path.unlink(missing_ok=True)
 

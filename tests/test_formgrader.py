@@ -75,8 +75,7 @@ def test_from_blackboard_to_formgrader_and_back(
     }
 
     with formgrader(out / gradebook.FOLDER, tmp_path) as address:
-        edited = in_a_browser(address, tmp_path)
-    assert edited == "6"
+        in_a_browser(address)
     assert points(out, book)["2016320187"] == (11.0, "formgrader")
 
     assert grade.again(out, ["2016320187"]) == 0
@@ -126,8 +125,8 @@ def formgrader(course: Path, home: Path) -> Iterator[str]:
         log.close()
 
 
-def in_a_browser(address: str, place: Path) -> str:
-    """Set the points of a submission to 11 in formgrader, and see that they were saved. What stood there before."""
+def in_a_browser(address: str) -> None:
+    """Change the points of a submission from 6 to 11 in formgrader, and see that they were saved."""
     from playwright.sync_api import expect, sync_playwright
 
     base, token = address.split("|")
@@ -143,15 +142,13 @@ def in_a_browser(address: str, place: Path) -> str:
         page.goto(f"{base}/formgrader/manage_students/2016320187/hw6")
         page.get_by_role("link", name="hw6").last.click()
         score = page.locator("input.score").first
-        expect(score).to_be_visible()
+        expect(score).to_have_attribute("placeholder", "6")
         expect(page.get_by_text("6 of 20 points").first).to_be_visible()
-        before = score.get_attribute("placeholder") or ""
         with page.expect_response(lambda answer: "/formgrader/api/grade/" in answer.url) as saved:
             score.fill("11")
             score.dispatch_event("change")
         assert saved.value.ok
         page.reload()
         expect(page.locator("input.score").first).to_have_value("11")
-        assert complaints == []
+        assert [one for one in complaints if "MathJax" not in one] == []  # which nbgrader's page gets from the network
         browser.close()
-    return before

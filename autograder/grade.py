@@ -313,7 +313,10 @@ class _Class:
             self.console.print(f"stopped: {left} left; what is done is kept, and the same command goes on from there")
             return 130
         self._write_class()
+        trouble = self._write_gradebook()
         self._say_last()
+        if trouble is not None:
+            raise trouble
         return 1 if self.crashes else 0
 
     def _say_first(self) -> None:
@@ -452,12 +455,21 @@ class _Class:
         results.remove_left_overs(self.out)
         results.write_text(self.out / "grades.csv", results.csv_text(everybody))
         results.write_text(self.out / "attempts.csv", collect.csv_text(self.class_.entries))
-        if self.book is not None:
-            gradebook.write(self.out, everybody, self.class_.entries, self.setup.homework, self.deadline, self.book)
         alike = twins.pairs(self.class_.entries, self.setup.homework)
         results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike))
         if alike:
             self.console.print(f"{len(alike)} pair{'s' * (len(alike) != 1)} of files are alike: see report.html")
+
+    def _write_gradebook(self) -> KitError | None:
+        """Everything else is written and said even where the gradebook can't be."""
+        if self.book is not None:
+            everybody = [self.finished[entry.student] for entry in self.class_.entries]
+            entries, given = self.class_.entries, self.setup.homework
+            try:
+                gradebook.write(self.out, everybody, entries, given, self.deadline, self.book)
+            except KitError as error:
+                return error
+        return None
 
     def _say_last(self) -> None:
         everybody = [self.finished[entry.student] for entry in self.class_.entries]

@@ -236,9 +236,8 @@ def _late_s(moment: datetime | None, deadline: datetime | None) -> float | None:
 
 def _is_late(moment: datetime | None, marked: bool | None, deadline: datetime | None) -> bool:
     # Compared to the fraction of a second: what came at 23:59:00.5 came after 23:59.
-    if moment is not None:
-        return deadline is not None and moment > deadline
-    return bool(marked)
+    # What a system marks is by its own date: without a deadline here nobody is late, whatever it says.
+    return deadline is not None and (bool(marked) if moment is None else moment > deadline)
 
 
 def _with_earlier(entry: Entry, earlier: Sequence[Attempt], given: Homework, zone: tzinfo | None) -> Entry:

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from test_results import result
 
-from autograder import engine, grade, results, rubric, sandbox, supervise
+from autograder import engine, grade, gradebook, history, results, rubric, sandbox, supervise
 from autograder.dataset import Dataset
 from autograder.errors import KitError
 from autograder.homework import ROOT, load
@@ -89,8 +89,9 @@ def test_a_class_in_which_nothing_can_run_is_graded_all_the_same(
     assert "notice: no sandbox: submissions run with your own rights" in said
     assert "not submissions, left out: README.md" in said
     assert "would be 2 points  1   ·   would be 0 points  2" in said
-    assert said[-4:-2] == ["needs a person (1)", "  s3   no telling which file counts: a.py, b.py"]
-    assert said[-2] == "no points were given: a preview gives no points"
+    assert said[-5:-3] == ["needs a person (1)", "  s3   no telling which file counts: a.py, b.py"]
+    assert said[-3] == "no points were given: a preview gives no points"
+    assert said[-1] == f"history {history.head(tmp_path / 'out')[:16]}"
     assert [(row["student"], row["points"], row["tier"], row["status"]) for row in table(tmp_path / "out")] == [
         ("s1", "", "would be 0 points", "late"),
         ("s2", "", "would be 2 points", "no accuracy"),
@@ -172,6 +173,16 @@ def test_a_disk_that_fills_up_is_said_in_a_line_and_loses_nothing(
     assert run(deadline=DEADLINE) == 0
     assert {path: path.read_bytes() for path in finished} == before
     assert len(table(tmp_path / "out")) == 4
+
+
+def test_a_gradebook_that_cannot_be_written_costs_nothing_else(run: Grade, tmp_path: Path) -> None:
+    class_that_needs_no_run(tmp_path / "class")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "gradebook.db").write_bytes(b"no database" * 100)
+    with pytest.raises(KitError, match="can't be used"):
+        run(deadline=DEADLINE, book=gradebook.url_of(tmp_path / "out"))
+    assert len(table(tmp_path / "out")) == 4
+    assert (tmp_path / "out" / "report.html").exists()
 
 
 def test_a_result_that_is_replaced_is_put_aside(run: Grade, tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def test_a_canvas_download(tmp_path: Path) -> None:
         "12346": ("READ", True),
         "12347": ("AMBIGUOUS", False),
     }
+    assert not any(entry.late for entry in collect(source, "hw6").entries)  # without a deadline nobody is
     assert found["12345"].submission
     assert found["12345"].submission.name == "hw6.py"
     assert found["12345"].uploads[0].downloaded == ("carvalhoines_12345_90000_hw6-2.py",)

@@ -129,7 +129,7 @@ def release(
         Path | None, typer.Option(metavar="FOLDER", help="Write a repository template for GitHub Classroom instead.")
     ] = None,
     kit: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Where pip gets the kit there, e.g. git+https://...")
+        str | None, typer.Option(metavar="ADDRESS", help="Where pip gets the kit there, e.g. git+https://HOST/kit.git")
     ] = None,
     nbgrader: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the notebook into a course of nbgrader's instead.")

@@ -24,7 +24,8 @@ from autograder.epochs import Epoch
 from autograder.errors import KitError, printable
 from autograder.homework import Homework
 from autograder.lms import Attempt, Student
-from autograder.nodes import Node, OnDisk
+from autograder.nodes import Node, OnDisk, local
+from autograder.roster import Listed
 from autograder.submission import SUFFIXES, Submission, UnreadableError
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
@@ -117,15 +118,15 @@ def collect(
     """
     given = homework.load(homework_name)
     expected = None if listed is None else roster.read(listed)
-    root = _unwrapped(_root(source, zone), given)
-    for node in root.children():
+    nodes = _unwrapped(_root(source, zone), given)
+    for node in nodes:
         if node.kind != "folder" and _is_named(node, given):
             raise KitError(
                 f"{source / node.name}: lies directly in the class's folder, where its name would be the student's",
                 "name the folder above, or call the file by its student",
             )
     try:
-        found = lms.recognise(root, given.stem, zone, system)
+        found = lms.recognise(nodes, zone, system)
     except UnreadableError as error:
         raise KitError(f"{source}: {error.message}") from error
     if not found.students:
@@ -134,7 +135,7 @@ def collect(
     entries = [_entry(student, given, deadline, zone, grace_s) for student in found.students]
     unlisted: tuple[str, ...] = ()
     if expected is not None:
-        entries, unlisted = roster.matched(entries, expected)
+        entries, unlisted = _on_roster(entries, expected)
     return Intake(sorted(entries, key=lambda entry: entry.student), found.left_out, found.lms, unlisted)
 
 
@@ -146,7 +147,7 @@ def parse_deadline(text: str, zone: tzinfo | None = None) -> datetime:
     if re.fullmatch(r"\d{4}-\d\d-\d\d[ T]([01]\d|2[0-3]):\d\d(:\d\d)? ?(Z|[+-]\d\d:?\d\d)?", text.strip()):
         try:
             moment = datetime.fromisoformat(text.strip().replace(" ", "T", 1).replace(" ", ""))
-            return moment if moment.tzinfo else lms.local(moment, zone)
+            return moment if moment.tzinfo else local(moment, zone)
         except ValueError:  # the 31st of November
             pass
     raise KitError(
@@ -181,17 +182,17 @@ def _root(source: Path, zone: tzinfo | None) -> Node:
     )
 
 
-def _unwrapped(root: Node, given: Homework) -> Node:
-    """An archive often holds one folder with the class in it."""
+def _unwrapped(root: Node, given: Homework) -> list[Node]:
+    """What lies in a class's folder. An archive often holds one folder with the class in it."""
     children = root.children()
     if isinstance(root, OnDisk) or len(children) != 1 or children[0].kind != "folder":
-        return root
+        return children
     inside = children[0].children()
-    return root if any(_is_named(node, given) for node in inside) else children[0]
+    return children if any(_is_named(node, given) for node in inside) else inside
 
 
 def _entry(student: Student, given: Homework, deadline: datetime | None, zone: tzinfo | None, grace_s: float) -> Entry:
-    shown = shown_id(student.id)
+    shown = lms.shown_id(student.id)
     if shown != student.id:
         return Entry(shown, "BAD_PATH", "the name isn't UTF-8, or holds characters that no folder's name can have")
     if student.id in RESERVED:  # its results would stand in the place of the class's
@@ -220,11 +221,32 @@ def _entry(student: Student, given: Homework, deadline: datetime | None, zone: t
     return replace(entry, late=late, late_s=_late_s(entry.submitted_at, deadline) if late else None, uploads=uploads)
 
 
-def shown_id(id_: str) -> str:
-    """A student's id as a folder's name: the same, unless it isn't UTF-8, can't be shown, or would lead elsewhere."""
-    text = id_.encode("utf-8", "backslashreplace").decode()  # a name in bytes that aren't UTF-8
-    escaped = "".join(char if char.isprintable() and char != "/" else f"\\x{ord(char):02x}" for char in text)
-    return f"({escaped})" if escaped in ("", ".", "..") else escaped
+def _on_roster(entries: Sequence[Entry], listed: Sequence[Listed]) -> tuple[list[Entry], tuple[str, ...]]:
+    """The entries under the roster's ids and names, one of NO_FILE for who has none; and who isn't on the roster."""
+    by_cell: dict[str, list[Listed]] = {}
+    for one in listed:
+        for cell in one.cells:
+            by_cell.setdefault(cell.casefold(), []).append(one)
+    found: dict[str, list[Entry]] = {}
+    result, unlisted = [], []
+    for entry in entries:
+        owners = by_cell.get(entry.student.casefold(), [])
+        by_id = [one for one in owners if one.id.casefold() == entry.student.casefold()]
+        owner = next(iter(by_id or (owners if len(owners) == 1 else [])), None)
+        if owner is None:
+            unlisted.append(entry.student)
+            result.append(entry)
+        else:
+            found.setdefault(owner.id, []).append(replace(entry, student=owner.id, name=owner.name or entry.name))
+    for one in listed:
+        given = found.get(one.id, [])
+        if len(given) == 1:
+            result.append(given[0])
+        elif given:
+            result.append(Entry(one.id, "AMBIGUOUS", f"{len(given)} hand-ins belong to this student", name=one.name))
+        else:
+            result.append(Entry(one.id, "NO_FILE", "nothing was handed in", name=one.name))
+    return result, tuple(unlisted)
 
 
 def _late_s(moment: datetime | None, deadline: datetime | None) -> float | None:

@@ -11,12 +11,12 @@ import copy
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from autograder.errors import printable
-from autograder.nodes import Folder, Node, OnDisk
+from autograder.nodes import Folder, Node, OnDisk, local
 from autograder.submission import SUFFIXES, UnreadableError
 
 LARGEST_RECEIPT = 2**20  # bytes; students' comments are in it
@@ -57,14 +57,14 @@ class Found:
     left_out: list[str]
 
 
-def recognise(root: Node, stem: str, zone: tzinfo | None, lms: str | None = None) -> Found:
-    """Everybody in `root`. `stem` is what the homework's file is called, without its ending; `lms` overrides."""
+def recognise(nodes: list[Node], zone: tzinfo | None, lms: str | None = None) -> Found:
+    """Everybody in a class, `nodes` being what lies in its folder; `lms`, one of `NAMES`, overrides.
+
+    Raises UnreadableError where a system's metadata can't be read.
+    """
     if lms is not None:
-        return _READERS[lms](root, stem, zone) or Found(lms, [], [printable(node.name) for node in root.children()])
-    for read in _READERS.values():
-        if found := read(root, stem, zone):
-            return found
-    return Found("folder", [], [])
+        return _READERS[lms](nodes, zone) or Found(lms, [], [printable(node.name) for node in nodes])
+    return next(found for read in _READERS.values() if (found := read(nodes, zone)))  # the last one takes anything
 
 
 # --- Blackboard ------------------------------------------------------------------------------------------------------
@@ -75,13 +75,13 @@ _BLACKBOARD = re.compile(
 _RECEIPT_NAME = re.compile(r"[^:\n]{1,40}:\s*(?P<name>.*?)\s*\((?P<id>[^()\n]+)\)\s*$", re.MULTILINE)
 
 
-def _blackboard(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
+def _blackboard(nodes: list[Node], zone: tzinfo | None) -> Found | None:
     """`hw1_2016320187_attempt_2024-05-15-10-11-12_hw1.py`, and beside each attempt a receipt `..._10-11-12.txt`.
 
     The homework's title and the id may both have underscores: the receipt's first line, `Name: ... (id)`, says which
     is the id; without one, what all names begin with is the title.
     """
-    matched, others = _matching(root, _BLACKBOARD)
+    matched, others = _matching(nodes, _BLACKBOARD)
     if not matched:
         return None
     receipts = {
@@ -105,7 +105,7 @@ def _blackboard(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
         if match["file"]:
             files.append(_called(node, match["file"]))
     for (id_, moment), files in attempts.items():
-        students[id_].attempts.append(Attempt(Folder(id_, files, moment), moment))
+        students[id_].attempts.append(Attempt(Folder(id_, files), moment))
     return Found("blackboard", list(students.values()), others)
 
 
@@ -144,12 +144,12 @@ _CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+|id)_(?P<upload
 _CANVAS_AGAIN = re.compile(r"-\d{1,3}(?=\.\w+$)")
 
 
-def _canvas(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
+def _canvas(nodes: list[Node], zone: tzinfo | None) -> Found | None:
     """`carvalhoines_12345_67890_hw1.py`: name, id, number of the upload. `_LATE_` may follow the name, `-2` the file's.
 
     It gives no times: who is late is what Canvas says.
     """
-    matched, others = _matching(root, _CANVAS)
+    matched, others = _matching(nodes, _CANVAS)
     if not matched:
         return None
     students: dict[str, Student] = {}
@@ -170,12 +170,12 @@ def _canvas(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
 _MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?P<kind>file|onlinetext)_?(?P<file>.*)", re.DOTALL)
 
 
-def _moodle(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
+def _moodle(nodes: list[Node], zone: tzinfo | None) -> Found | None:
     """`Ines Carvalho_123_assignsubmission_file_/hw1.py`, or the same without folders. The number is the participant's.
 
     When a file came is the time that the archive gives it.
     """
-    matched, others = _matching(root, _MOODLE)
+    matched, others = _matching(nodes, _MOODLE)
     if not matched:
         return None
     students: dict[str, Student] = {}
@@ -193,9 +193,9 @@ def _moodle(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
 # --- Gradescope ------------------------------------------------------------------------------------------------------
 
 
-def _gradescope(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
+def _gradescope(nodes: list[Node], zone: tzinfo | None) -> Found | None:
     """`submission_123/hw1.py`, and `submission_metadata.yml` with the submitters and the time of each."""
-    children = {node.name: node for node in root.children()}
+    children = {node.name: node for node in nodes}
     if "submission_metadata.yml" not in children:
         return None
     import yaml  # type: ignore[import-untyped]
@@ -226,34 +226,35 @@ def _gradescope(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
 # --- GitHub Classroom ------------------------------------------------------------------------------------------------
 
 
-def _github(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
+def _github(nodes: list[Node], zone: tzinfo | None) -> Found | None:
     """Clones, `hw1-inescarvalho/`: what all names begin with, to a dash, is the assignment.
 
     Files have the clone's time and commits whatever time they were given, so nobody is taken for late.
     """
-    folders = [node for node in root.children() if node.kind == "folder"]
+    folders = [node for node in nodes if node.kind == "folder"]
     if not folders or not all(isinstance(node, OnDisk) and (node.path / ".git").is_dir() for node in folders):
         return None
     title = _title([node.name for node in folders], "-")
     students = [Student(node.name.removeprefix(title), "", [Attempt(node, None, late=False)]) for node in folders]
-    return Found("github", students, [printable(node.name) for node in root.children() if node.kind != "folder"])
+    return Found("github", students, [printable(node.name) for node in nodes if node.kind != "folder"])
 
 
 # --- nbgrader --------------------------------------------------------------------------------------------------------
 
 
-def _nbgrader(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
+def _nbgrader(nodes: list[Node], zone: tzinfo | None) -> Found | None:
     """The tree `submitted/`: `<student>/<assignment>/hw1.ipynb`, and beside it `timestamp.txt`."""
     students, others = [], []
-    for node in root.children():
-        inner = next((one for one in _folders(node) if _timestamp(one)), None)
-        if inner is None and node.kind == "folder":
-            return None
-        if inner is None:
-            others.append(printable(node.name))
-        else:
+    for node in nodes:
+        timed = ((one, moment) for one in _folders(node) if (moment := _timestamp(one)))
+        inner, moment = next(timed, (None, None))
+        if inner is not None:
             files = Folder(inner.name, [one for one in inner.children() if one.name != "timestamp.txt"])
-            students.append(Student(node.name, "", [Attempt(files, _timestamp(inner))]))
+            students.append(Student(node.name, "", [Attempt(files, moment)]))
+        elif node.kind == "folder":
+            return None
+        else:
+            others.append(printable(node.name))
     return Found("nbgrader", students, others) if students else None
 
 
@@ -288,11 +289,11 @@ def _timestamp(folder: Node) -> datetime | None:
 # --- a plain folder --------------------------------------------------------------------------------------------------
 
 
-def _plain(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
+def _plain(nodes: list[Node], zone: tzinfo | None) -> Found:
     """`s0117-ines-carvalho/hw1.py` or `s0117.ipynb`: the folder's name, or the file's without its ending."""
     students: dict[str, list[Node]] = {}
     left_out = []
-    for node in root.children():
+    for node in nodes:
         if node.kind == "file" and node.suffix not in SUFFIXES:
             left_out.append(printable(node.name))
         else:
@@ -300,13 +301,13 @@ def _plain(root: Node, stem: str, zone: tzinfo | None) -> Found | None:
                 node.stem if node.kind != "folder" and node.suffix in SUFFIXES else node.name, []
             ).append(node)
     found = [
-        Student(id_, "", [Attempt(nodes[0])]) if len(nodes) == 1 else Student(id_, "", [], tuple(nodes))
-        for id_, nodes in students.items()
+        Student(id_, "", [Attempt(own[0])]) if len(own) == 1 else Student(id_, "", [], tuple(own))
+        for id_, own in students.items()
     ]
     return Found("folder", found, left_out)
 
 
-_READERS: dict[str, Callable[[Node, str, tzinfo | None], Found | None]] = {
+_READERS: dict[str, Callable[[list[Node], tzinfo | None], Found | None]] = {
     "blackboard": _blackboard,
     "gradescope": _gradescope,
     "moodle": _moodle,
@@ -335,14 +336,14 @@ def _called(node: Node, name: str) -> Node:
     return other
 
 
-def _matching(root: Node, pattern: re.Pattern[str]) -> tuple[list[tuple[Node, re.Match[str]]], list[str]]:
-    """What in `root` is named by a system's pattern, with the match, and the names of the rest.
+def _matching(nodes: list[Node], pattern: re.Pattern[str]) -> tuple[list[tuple[Node, re.Match[str]]], list[str]]:
+    """What of `nodes` is named by a system's pattern, with the match, and the names of the rest.
 
     Nothing, where a folder or a hand-in isn't named so: a student chooses a part of a name, and might fool us with it.
     """
     matched: list[tuple[Node, re.Match[str]]] = []
     others = []
-    for node in root.children():
+    for node in nodes:
         if match := pattern.fullmatch(node.name):
             matched.append((node, match))
         elif node.kind != "file" or node.suffix in (*SUFFIXES, ".zip"):
@@ -352,8 +353,8 @@ def _matching(root: Node, pattern: re.Pattern[str]) -> tuple[list[tuple[Node, re
     return matched, others
 
 
-def local(moment: datetime, zone: tzinfo | None) -> datetime:
-    """A course's local time, with its offset. An hour that comes twice a year is the first one: the student's gain."""
-    aware = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
-    # With the zone itself, a time in such an hour would equal no other one (PEP 495).
-    return datetime.fromtimestamp(aware.timestamp(), timezone(aware.utcoffset() or timedelta()))
+def shown_id(id_: str) -> str:
+    """A student's id as a folder's name: the same, unless it isn't UTF-8, can't be shown, or would lead elsewhere."""
+    text = id_.encode("utf-8", "backslashreplace").decode()  # a name in bytes that aren't UTF-8
+    escaped = "".join(char if char.isprintable() and char != "/" else f"\\x{ord(char):02x}" for char in text)
+    return f"({escaped})" if escaped in ("", ".", "..") else escaped

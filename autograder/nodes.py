@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
@@ -73,10 +73,9 @@ class Node(ABC):
 class Folder(Node):
     """A folder that is nowhere: its children were found in other ways."""
 
-    def __init__(self, name: str, children: Iterable[Node], changed: datetime | None = None) -> None:
+    def __init__(self, name: str, children: Iterable[Node]) -> None:
         super().__init__(name, "folder")
         self._children = sorted(children, key=lambda child: child.name)
-        self._changed = changed
 
     def children(self) -> list[Node]:
         """See `Node`."""
@@ -88,9 +87,7 @@ class Folder(Node):
 
     def modified(self) -> datetime:
         """See `Node`."""
-        return self._changed or max(
-            (child.modified() for child in self._children), default=datetime.fromtimestamp(0, UTC)
-        )
+        return max((child.modified() for child in self._children), default=datetime.fromtimestamp(0, UTC))
 
     def _open_archive(self) -> IO[bytes]:
         raise UnreadableError("NOT_REGULAR", f"{self.name}: not a regular file")
@@ -120,13 +117,7 @@ class OnDisk(Node):
         return datetime.fromtimestamp(self.path.lstat().st_mtime, UTC)
 
     def _open_archive(self) -> IO[bytes]:
-        try:
-            opened = submission.open_regular(self.path, follow_links=False)
-        except OSError as error:
-            raise UnreadableError("NOT_REGULAR", f"{self.name}: can't be read ({error.strerror})") from error
-        if opened is None:
-            raise UnreadableError("NOT_REGULAR", f"{self.name}: not a regular file")
-        return opened
+        return submission.opened(self.path, follow_links=False, shown=self.name)
 
 
 class Member(Node):
@@ -161,10 +152,9 @@ class Member(Node):
         if (seconds := _unix_time(self._info.extra)) is not None:
             return datetime.fromtimestamp(seconds, UTC)
         try:
-            local = datetime(*self._info.date_time)
+            return local(datetime(*self._info.date_time), self._zone)
         except ValueError:  # a month 0
             return datetime.fromtimestamp(0, UTC)
-        return local.astimezone() if self._zone is None else local.replace(tzinfo=self._zone)
 
     def _opened(self) -> IO[bytes]:
         if self._info.flag_bits & 1:
@@ -274,6 +264,13 @@ def _unix_time(extra: bytes) -> int | None:
             return int(seconds)
         at += 4 + length
     return None
+
+
+def local(moment: datetime, zone: tzinfo | None) -> datetime:
+    """A course's local time, with its offset. An hour that comes twice a year is the first one: the student's gain."""
+    aware = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
+    # With the zone itself, a time in such an hour would equal no other one (PEP 495).
+    return datetime.fromtimestamp(aware.timestamp(), timezone(aware.utcoffset() or timedelta()))
 
 
 def _is_shown(name: str) -> bool:

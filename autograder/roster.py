@@ -8,14 +8,11 @@ course does, and a student is found by either.
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from autograder.errors import KitError
-
-if TYPE_CHECKING:
-    from autograder.intake import Entry
+from autograder.lms import shown_id
 
 LARGEST = 16 * 2**20  # bytes
 IDS = (  # in this order: a file of Canvas has names under "student", and numbers of its own under "id"
@@ -49,15 +46,14 @@ class Listed:
 def read(path: Path) -> list[Listed]:
     """The students on the roster in `path`. Raises KitError when it is none: no such file, no column with an id, ..."""
     try:
-        content = path.read_bytes()[: LARGEST + 1]
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
     except OSError as error:
         raise KitError(f"{path}: can't be read ({error.strerror})") from error
     if len(content) > LARGEST:
         raise KitError(f"{path}: too large for a roster")
     rows = _rows(path, content)
     header = [cell.strip().strip("\ufeff") for cell in rows[0]] if rows else []
-    from autograder.intake import shown_id
-
     lower = [cell.casefold() for cell in header]
     at = next((lower.index(name) for name in IDS if name in lower), None)
     if at is None:
@@ -78,36 +74,6 @@ def read(path: Path) -> list[Listed]:
     if not found:
         raise KitError(f"{path}: lists nobody")
     return list(found.values())
-
-
-def matched(entries: "Sequence[Entry]", listed: Sequence[Listed]) -> "tuple[list[Entry], tuple[str, ...]]":
-    """The entries under the roster's ids and names, one of NO_FILE for who has none; and who isn't on the roster."""
-    from autograder.intake import Entry
-
-    by_cell: dict[str, list[Listed]] = {}
-    for one in listed:
-        for cell in {*one.cells, one.id}:
-            by_cell.setdefault(cell.casefold(), []).append(one)
-    found: dict[str, list[Entry]] = {}
-    result, unlisted = [], []
-    for entry in entries:
-        owners = by_cell.get(entry.student.casefold(), [])
-        by_id = [one for one in owners if one.id.casefold() == entry.student.casefold()]
-        owner = next(iter(by_id or (owners if len(owners) == 1 else [])), None)
-        if owner is None:
-            unlisted.append(entry.student)
-            result.append(entry)
-        else:
-            found.setdefault(owner.id, []).append(replace(entry, student=owner.id, name=owner.name or entry.name))
-    for one in listed:
-        given = found.get(one.id, [])
-        if len(given) == 1:
-            result.append(given[0])
-        elif given:
-            result.append(Entry(one.id, "AMBIGUOUS", f"{len(given)} hand-ins belong to this student", name=one.name))
-        else:
-            result.append(Entry(one.id, "NO_FILE", "nothing was handed in", name=one.name))
-    return result, tuple(unlisted)
 
 
 def _rows(path: Path, content: bytes) -> list[list[str]]:

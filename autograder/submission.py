@@ -114,29 +114,27 @@ def blanks(script: bytes) -> list[Blank]:
     return [Blank(line=line, question=comments.question(line, scope_line)) for line, scope_line in found]
 
 
-def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO | None:
-    """`path`, open for reading; None when it is something other than a regular file. Raises OSError."""
+def opened(path: Path, *, follow_links: bool = True, shown: str = "") -> BinaryIO:
+    """A regular file, open for reading. Raises UnreadableError where there is none; `shown` is what that calls it."""
+    shown = shown or str(path)
     # Without O_NONBLOCK, opening a pipe would wait for its other end.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags if follow_links else flags | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        descriptor = os.open(path, flags if follow_links else flags | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError as error:
+        raise UnreadableError("NO_FILE", f"{shown}: no such file") from error
+    except OSError as error:
+        raise UnreadableError("NOT_REGULAR", f"{shown}: can't be read ({error.strerror})") from error
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
-    return None
+    raise UnreadableError("NOT_REGULAR", f"{shown}: not a regular file")
 
 
 def content_of(path: Path, largest: int, *, follow_links: bool = True, shown: str = "") -> bytes:
     """The bytes of a regular file. Raises UnreadableError where there is none, or it has more than `largest`."""
     shown = shown or str(path)
-    try:
-        opened = open_regular(path, follow_links=follow_links)
-    except FileNotFoundError as error:
-        raise UnreadableError("NO_FILE", f"{shown}: no such file") from error
-    except OSError as error:
-        raise UnreadableError("NOT_REGULAR", f"{shown}: can't be read ({error.strerror})") from error
-    if opened is None:
-        raise UnreadableError("NOT_REGULAR", f"{shown}: not a regular file")
-    with opened as file:
+    with opened(path, follow_links=follow_links, shown=shown) as file:
         size = os.fstat(file.fileno()).st_size
         content = file.read(largest + 1)
     if len(content) > largest:

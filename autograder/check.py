@@ -73,7 +73,7 @@ def check(
         report.show(seconds, place, layers, entries)
     trained = None
     if train:
-        setup = _setup(homework, place, protocol, data, start)
+        setup = setup_here(homework, place, protocol, data, start)
         trained = _train(handed_in, setup, observations, checks.unmet(results), None if as_json else report)
     if as_json:
         print(json.dumps(_object(file, homework, results, trained), indent=2, ensure_ascii=False))
@@ -132,8 +132,13 @@ def _load_what_is_needed_later(homework: Homework) -> None:
     checks.run(Observations(homework=homework.name, file="", problem="nothing ran"), homework)
 
 
-def _setup(homework: Homework, place: Sandbox, protocol: str | None, data: Path | None, start: str | None) -> "Setup":
-    """What a training here runs with: full on a GPU, else a preview, unless `protocol` says which."""
+def setup_here(
+    homework: Homework, place: Sandbox, protocol: str | None, data: Path | None, start: str | None
+) -> "Setup":
+    """What one training here runs with, on all cores: full on a GPU, else a preview, unless `protocol` says which.
+
+    Raises KitError where the rubric, the dataset or the checkpoint can't be had.
+    """
     from autograder import checkpoint, dataset, rubric, supervise
     from autograder.verdict import Setup, cores
 

@@ -7,17 +7,49 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from autograder import intake, rubric
 from autograder.errors import printable
 from autograder.intake import READ, Entry, Intake
 from autograder.verdict import FOR_A_PERSON
 
+FILE = "attempts.csv"
 COLUMNS = ("student", "name", "submitted_at", "counts", "late", "outcome", "files", "downloaded")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A class as it was asked for: with its deadline and the course's zone, None where nobody said."""
+
+    class_: Intake
+    deadline: datetime | None
+    zone: tzinfo | None
+
+
+def take(
+    submissions: Path,
+    homework_name: str,
+    *,
+    deadline: str | None = None,
+    timezone: str | None = None,
+    lms: str | None = None,
+    roster: Path | None = None,
+) -> Taken:
+    """Read a class by the words of a command; see `intake`. How late is too late is the rubric's to say.
+
+    Raises KitError where a word means nothing, and where the class or the rubric can't be read.
+    """
+    zone = None if timezone is None else intake.parse_zone(timezone)
+    moment = None if deadline is None else intake.parse_deadline(deadline, zone)
+    grace_s = rubric.load(rubric.PATH, homework_name).grace_s
+    class_ = intake.collect(submissions, homework_name, moment, system=lms, zone=zone, listed=roster, grace_s=grace_s)
+    return Taken(class_, moment, zone)
 
 
 def state(entry: Entry) -> str:
@@ -31,8 +63,9 @@ def state(entry: Entry) -> str:
     return "absent" if entry.outcome == "NO_FILE" and not any(one.files for one in entry.uploads) else "unusable"
 
 
-def show(class_: Intake, deadline: datetime | None, zone: tzinfo | None, console: Console, *, everybody: bool) -> None:
+def show(taken: Taken, console: Console, *, everybody: bool) -> None:
     """Print the class: how many of each kind, and a row for everybody, or for whom something has to be said of."""
+    class_, deadline, zone = taken.class_, taken.deadline, taken.zone
     counts = Counter(state(entry) for entry in class_.entries)
     attempts = sum(len(entry.uploads) for entry in class_.entries)
     parts = " · ".join(f"{word} {counts[word]}" for word in ("on time", "late", "absent", "unusable", "for a person"))
@@ -76,16 +109,18 @@ def csv_text(entries: Iterable[Entry]) -> str:
     return text.getvalue()
 
 
-def downloaded(path: Path) -> dict[str, str]:
-    """Student -> the name under which the first file of the attempt that counts was downloaded, of an `attempts.csv`.
-
-    Empty where there is no such file.
-    """
+def attempts(out: Path) -> list[dict[str, str]]:
+    """The rows of the `attempts.csv` that `grade` has left in `out`; none where there is no such file."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("counts") and row.get("downloaded")]
+        with (out / FILE).open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
     except OSError:
-        return {}
+        return []
+
+
+def downloaded(out: Path) -> dict[str, str]:
+    """Student -> the name under which the first file of the attempt that counts was downloaded."""
+    rows = [row for row in attempts(out) if row["counts"] and row["downloaded"]]
     return {row["student"]: row["downloaded"].split(" | ")[0] for row in rows}
 
 

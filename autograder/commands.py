@@ -101,15 +101,10 @@ def collect(
     """
     from rich.console import Console
 
-    from autograder import intake, rubric
-    from autograder.collect import show
+    from autograder.collect import show, take
 
-    zone = None if timezone is None else intake.parse_zone(timezone)
-    moment = None if deadline is None else intake.parse_deadline(deadline, zone)
-    name = homework or only_homework()
-    grace_s = rubric.load(rubric.PATH, name).grace_s
-    class_ = intake.collect(submissions, name, moment, system=lms, zone=zone, listed=roster, grace_s=grace_s)
-    show(class_, moment, zone, Console(highlight=False, soft_wrap=True, markup=False), everybody=everybody)
+    taken = take(submissions, homework or only_homework(), deadline=deadline, timezone=timezone, lms=lms, roster=roster)
+    show(taken, Console(highlight=False, soft_wrap=True, markup=False), everybody=everybody)
 
 
 @app.command()
@@ -191,10 +186,10 @@ def feedback(
     lms: Annotated[ExportName, typer.Option(help="Which system takes it.")] = ExportName.csv,
 ) -> None:
     """Pack everybody's feedback page, named as an LMS wants it for its bulk upload."""
-    from autograder import collect as attempts
     from autograder.bundle import bundle
+    from autograder.collect import downloaded
 
-    print(f"wrote {to}: {bundle(out, lms, attempts.downloaded(out / 'attempts.csv'), to)} pages")
+    print(f"wrote {to}: {bundle(out, lms, downloaded(out), to)} pages")
 
 
 @app.command()

@@ -3,14 +3,13 @@
 Called by the command line. Changes no result: a decision is a line of the history, and a score in the gradebook.
 """
 
-import csv
 from pathlib import Path
 
 from rich.console import Console
 
-from autograder import gradebook, history, results
+from autograder import collect, gradebook, history, results
 from autograder.errors import KitError
-from autograder.final import final
+from autograder.final import of_student
 from autograder.results import Result, duration
 from autograder.rubric import points_text
 
@@ -25,20 +24,20 @@ def override(out: Path, student: str, points: float | None, reason: str, book: s
     """
     if not reason.strip():
         raise KitError("a decision needs a reason", "say it with --reason")
-    result = _result(out, student)
+    now = of_student(out, student, book)
+    result = now.result
     if points is not None and not 0 <= points <= result.max_points:
         raise KitError(
             f"{points_text(points)} points: the rubric has 0 to {points_text(result.max_points)}",
             "an instructor's points stay within the rubric's",
         )
-    (former,) = [one.points for one in final(out, book) if one.student == student]
     if book is not None:
         gradebook.set_score(book, result.homework.name, student, points)
     what: history.What = "override withdrawn" if points is None else "override"
-    line = history.add(out, what, student, points=points, former=former, reason=reason.strip(), key=result.key)
+    line = history.add(out, what, student, points=points, former=now.points, reason=reason.strip(), key=result.key)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     words = "the points of the run again" if points is None else f"{points_text(points)} points"
-    before = "none" if former is None else points_text(former)
+    before = "none" if now.points is None else points_text(now.points)
     console.print(f"{student}: {words}, {before} before; written down as decided by {line.who}")
 
 
@@ -47,9 +46,9 @@ def show(out: Path, student: str, book: str | None) -> None:
 
     Raises KitError when there is no such student.
     """
-    result = _result(out, student)
+    mine = of_student(out, student, book)
+    result = mine.result
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    (mine,) = [one for one in final(out, book) if one.student == student]
     console.print(f"{student}{f', {result.name}' if result.name else ''}")
     points = "no points" if mine.points is None else f"{points_text(mine.points)} of {points_text(result.max_points)}"
     reason = f": {mine.reason}" if mine.reason else ""
@@ -62,7 +61,9 @@ def show(out: Path, student: str, book: str | None) -> None:
     for reason in result.for_a_person:
         console.print(f"  for a person: {reason}")
     console.print("attempts")
-    for row in _attempts(out, student):
+    for row in collect.attempts(out):
+        if row["student"] != student:
+            continue
         came = row["submitted_at"] or "no time known"
         marks = ", ".join(part for part in (row["counts"], row["late"], row["outcome"]) if part)
         console.print(f"  {came}   {row['files'] or 'no files'}{f'   ({marks})' if marks else ''}")
@@ -82,21 +83,3 @@ def _about(result: Result) -> str:
     file = "no file" if result.submission is None else f"SHA-256 {result.submission.sha256[:12]}"
     earned = "no points" if result.points is None else f"{points_text(result.points)} points"
     return f"{result.outcome}, {reached}, {earned}, {result.protocol_label}, {file}, result {result.key[:12]}"
-
-
-def _attempts(out: Path, student: str) -> list[dict[str, str]]:
-    try:
-        with (out / "attempts.csv").open(encoding="utf-8", newline="") as file:
-            return [row for row in csv.DictReader(file) if row.get("student") == student]
-    except OSError:
-        return []
-
-
-def _result(out: Path, student: str) -> Result:
-    known = {path.parent.name for path in out.glob("*/result.json")}
-    if student not in known:
-        near = ", ".join(sorted(known)[:5])
-        raise KitError(f"{out}: there is no student called {student!r}", f"there are {near}, ..." if near else "")
-    result = results.read(out / student)
-    assert result is not None
-    return result

@@ -52,6 +52,17 @@ def final(out: Path, book: str | None = None) -> list[Final]:
     return [_of(result, overridden.get(result.student), by_hand.get(result.student)) for result in everybody]
 
 
+def of_student(out: Path, student: str, book: str | None = None) -> Final:
+    """The same of one student alone. Raises KitError also when there is no such student."""
+    known = {path.parent.name for path in out.glob("*/result.json")}
+    result = results.read(out / student) if student in known else None
+    if result is None:
+        near = ", ".join(sorted(known)[:5])
+        raise KitError(f"{out}: there is no student called {student!r}", f"there are {near}, ..." if near else "")
+    by_hand = {} if book is None else gradebook.set_by_hand(book, result.homework.name)
+    return _of(result, history.overrides(history.read(out)).get(student), by_hand.get(student))
+
+
 def _of(result: Result, line: history.Line | None, by_hand: float | None) -> Final:
     if line is not None and by_hand in (None, line.points):
         return Final(line.points, "override", line.reason, result)

@@ -96,15 +96,12 @@ def grade(
     given = homework.load(homework_name)
     ruled = rubric.load(rubric.PATH, homework_name)
     _refuse_unknown_checks(ruled, given)
-    zone = None if timezone is None else intake.parse_zone(timezone)
-    moment = None if deadline is None else intake.parse_deadline(deadline, zone)
     if out.resolve().is_relative_to(submissions.resolve()):
         raise KitError(f"{out}: lies in the class's folder, and would be somebody's hand-in", "choose another --out")
-    class_ = intake.collect(
-        submissions, homework_name, moment, system=lms, zone=zone, listed=roster, grace_s=ruled.grace_s
-    )
+    taken = collect.take(submissions, homework_name, deadline=deadline, timezone=timezone, lms=lms, roster=roster)
+    class_ = taken.class_
     if dry_run:
-        collect.show(class_, moment, zone, console, everybody=True)
+        collect.show(taken, console, everybody=True)
         return 0
     if unknown := sorted(set(again) - {entry.student for entry in class_.entries}):
         raise KitError(f"there is no student called {unknown[0]!r}", "autograder collect lists them")
@@ -135,7 +132,7 @@ def grade(
             "book": book,
         }
         results.write_text(out / WORDS, json.dumps(words, indent=1) + "\n")
-        return _Class(class_, setup, out, moment, count, console, book, frozenset(again)).run()
+        return _Class(class_, setup, out, taken.deadline, count, console, book, frozenset(again)).run()
 
 
 def again(out: Path, students: Sequence[str]) -> int:
@@ -441,9 +438,9 @@ class _Class:
             results.put_aside(folder)
         if graded.log or graded.crash:
             results.write_text(folder / "log.txt", graded.log or graded.crash)
-        results.write(folder, result)
-        if is_new:
+        if is_new:  # before the result: after a power cut between the two it is written again, not left out
             history.add(self.out, "result", result.student, points=result.points, key=result.key)
+        results.write(folder, result)
         self.finished[result.student] = result
         try:
             results.write_text(folder / "feedback.html", report.feedback(result, self.setup.rubric))
@@ -454,7 +451,7 @@ class _Class:
         everybody = [self.finished[entry.student] for entry in self.class_.entries]
         results.remove_left_overs(self.out)
         results.write_text(self.out / "grades.csv", results.csv_text(everybody))
-        results.write_text(self.out / "attempts.csv", collect.csv_text(self.class_.entries))
+        results.write_text(self.out / collect.FILE, collect.csv_text(self.class_.entries))
         alike = twins.pairs(self.class_.entries, self.setup.homework)
         results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike))
         if alike:

@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,15 +143,10 @@ def _write_assignment(
     due = None if deadline is None else deadline.astimezone(UTC).replace(tzinfo=None)
     book.update_or_create_assignment(given.name, duedate=due, course_id=COURSE)
     book.update_or_create_notebook(given.stem, given.name)
-    cell: dict[str, Any] = {"max_score": most, "cell_type": "code"}
-    book.update_or_create_grade_cell(CELL, given.stem, given.name, **cell)
+    book.update_or_create_grade_cell(CELL, given.stem, given.name, max_score=most, cell_type="code")
     book.update_or_create_solution_cell(CELL, given.stem, given.name)
-    for check in _checks(everybody):
+    for check in dict.fromkeys(check.id for result in everybody for check in result.checks):
         book.update_or_create_grade_cell(check, given.stem, given.name, max_score=0.0, cell_type="code")
-
-
-def _checks(everybody: Sequence[Result]) -> list[str]:
-    return list(dict.fromkeys(check.id for result in everybody for check in result.checks))
 
 
 def _write_student(book: "Gradebook", result: Result, given: Homework) -> None:
@@ -160,8 +155,7 @@ def _write_student(book: "Gradebook", result: Result, given: Homework) -> None:
     first, _, last = result.name.rpartition(" ")
     book.update_or_create_student(result.student, first_name=first or None, last_name=last or None)
     if result.submission is None:
-        with contextlib.suppress(Exception):  # there is none, or an earlier one, which was taken back
-            book.remove_submission(given.name, result.student)
+        _take_back(book, result.student, given)
         return
     moment = result.submission.submitted_at
     submission = book.update_or_create_submission(
@@ -190,6 +184,18 @@ def _write_student(book: "Gradebook", result: Result, given: Homework) -> None:
             book.db.add(comment)
         comment.auto_comment = summary(result)
     book.db.commit()
+
+
+def _take_back(book: "Gradebook", student: str, given: Homework) -> None:
+    """Remove an earlier submission, if there was one, unless a person has set its points: those stay."""
+    from nbgrader.api import MissingEntry
+
+    try:
+        (notebook,) = book.find_submission(given.name, student).notebooks
+    except MissingEntry:
+        return
+    if all(grade.manual_score is None for grade in notebook.grades):
+        book.remove_submission(given.name, student)
 
 
 def summary(result: Result) -> str:
@@ -254,7 +260,7 @@ def _notebook(result: Result, script: bytes) -> str:
         "# The points of the run. Another score that you set here wins, and stays when the class is graded again.",
         id=CELL,
         outputs=[new_output("stream", name="stdout", text=summary(result) + "\n")],
-        metadata={"nbgrader": _marks(CELL, result.max_points, solution=True)},
+        metadata={"nbgrader": marks(CELL, result.max_points, solution=True)},
     )
     cells.append(points)
     for check in result.checks:
@@ -265,7 +271,7 @@ def _notebook(result: Result, script: bytes) -> str:
                 f"# the check {check.id}",
                 id=check.id[:64],
                 outputs=[new_output("stream", name="stdout", text=said)],
-                metadata={"nbgrader": _marks(check.id, 0.0)},
+                metadata={"nbgrader": marks(check.id, 0.0)},
             )
         )
     cells.append(new_code_cell(printable(script.decode("utf-8", "replace")), id="script"))
@@ -274,12 +280,14 @@ def _notebook(result: Result, script: bytes) -> str:
     return text + "\n"
 
 
-def _marks(cell: str, points: float, *, solution: bool = False) -> Mapping[str, Any]:
+def marks(cell: str, points: float | None, *, solution: bool = False) -> dict[str, Any]:
+    """nbgrader's metadata of a code cell: a grade, unless `points` is None; locked, unless it is a `solution`."""
+    graded = {} if points is None else {"points": points}
     return {
         "schema_version": 3,
-        "grade": True,
+        "grade": points is not None,
         "grade_id": cell,
-        "points": points,
+        **graded,
         "solution": solution,
         "locked": not solution,
         "task": False,

@@ -103,29 +103,29 @@ def main(words: list[str]) -> None:
 
 
 def _answer(what: str, given: Homework, file: Path) -> dict[str, Any]:
-    from autograder import checkpoint, checks, dataset, gradebook, rubric, sandbox, submission, supervise, verdict
+    from autograder import check, checks, gradebook, sandbox, submission, supervise, verdict
     from autograder.intake import READ, Entry
 
+    data = Path(os.environ[DATA]) if DATA in os.environ else None
     try:
         entry = Entry(file.parent.parent.name, READ, "", submission.read(file))
     except submission.UnreadableError as error:
-        return {"points": 0.0, "text": f"{error.outcome}: {error.message}"}
-    assert entry.submission is not None
-    place = sandbox.choose()
-    ruled = rubric.load(rubric.PATH, given.name)
-    protocol = given.protocol(os.environ[GRADING], ruled.budget)
-    if what == "check":
-        found = checks.run(supervise.observe(given, entry.submission, place), given)
+        entry = Entry(file.parent.parent.name, error.outcome, error.message)
+    if entry.submission is not None and what == "check":
+        found = checks.run(supervise.observe(given, entry.submission, sandbox.choose()), given)
         return {"text": "\n".join(f"{one.outcome:8} {one.title}" for one in found)}
-    images = dataset.choose(given, protocol, Path(os.environ[DATA]) if DATA in os.environ else None)
-    begins, why_not = checkpoint.find(given, protocol, images, None)
-    setup = verdict.Setup(given, ruled, protocol, images, place, verdict.cores(), begins, why_not)
-    graded = verdict.train(entry, setup, verdict.observe(entry, setup))
-    if graded.crash:
-        raise RuntimeError(graded.crash.strip().splitlines()[-1])
-    reasons = [f"for a person: {reason}" for reason in graded.result.for_a_person]
-    text = "\n".join([gradebook.summary(graded.result), *reasons])
-    return {"points": graded.result.points or 0.0, "text": text}
+    if what == "check":
+        return {"text": f"{entry.outcome}: {entry.message}"}
+    setup = check.setup_here(given, sandbox.choose(), os.environ[GRADING], data, None)
+    if entry.submission is None:
+        result = verdict.without_a_run(entry, setup)
+    else:
+        graded = verdict.train(entry, setup, verdict.observe(entry, setup))
+        if graded.crash:
+            raise RuntimeError(graded.crash.strip().splitlines()[-1])
+        result = graded.result
+    reasons = [f"for a person: {reason}" for reason in result.for_a_person]
+    return {"points": result.points or 0.0, "text": "\n".join([gradebook.summary(result), *reasons])}
 
 
 # --- the notebook ----------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def write(homework_name: str, course: Path, root: Path = ROOT) -> Path:
     import nbformat
     from nbformat.v4 import new_code_cell
 
-    from autograder import results, rubric
+    from autograder import gradebook, results, rubric
 
     given = load(homework_name)
     skeleton = root / "assignment" / given.name / f"{given.name}.ipynb"
@@ -149,25 +149,18 @@ def write(homework_name: str, course: Path, root: Path = ROOT) -> Path:
         )
     notebook = nbformat.read(skeleton, as_version=4)
     most = rubric.load(rubric.PATH, given.name).max_points
-    cells = {name: f"from autograder.in_nbgrader import {name}\n\n{name}({given.name!r})" for name in _CELLS}
     made = {
-        name: new_code_cell(source, id=f"autograder-{name}", metadata={"nbgrader": _marks(name, most)})
-        for name, source in cells.items()
+        name: new_code_cell(
+            f"from autograder.in_nbgrader import {name}\n\n{name}({given.name!r})",
+            id=f"autograder-{name}",
+            metadata={"nbgrader": gradebook.marks(name, worth)},
+        )
+        for name, worth in (("begin", None), ("check", 0.0), ("points", most))
     }
     notebook.cells = [made["begin"], *notebook.cells, made["check"], made["points"]]
     path = course / "source" / given.name / f"{given.name}.ipynb"
     results.write_text(path, nbformat.writes(notebook) + "\n")
     return path
-
-
-_CELLS = ("begin", "check", "points")
-
-
-def _marks(name: str, most: float) -> dict[str, Any]:
-    marks = {"schema_version": 3, "grade_id": name, "locked": True, "solution": False, "task": False}
-    if name == "begin":
-        return {**marks, "grade": False, "cell_type": "code"}
-    return {**marks, "grade": True, "points": most if name == "points" else 0.0, "cell_type": "code"}
 
 
 if __name__ == "__main__":

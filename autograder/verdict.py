@@ -253,6 +253,7 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
     """The result that follows from the evidence: checks, the rubric's row, points where they may be given."""
     found = checks.run(evidence.observations, setup.homework)
     start = start_of(setup, evidence.observations)
+    signs = _signs(evidence, start)
     tier = setup.rubric.decide(evidence.percent, checks.unmet(found))
     status: Status = "graded"
     if evidence.accuracy is None:
@@ -274,8 +275,8 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         training=evidence.report,
         epochs=list(evidence.epochs),
         runs=list(evidence.runs),
-        flags=_flags(setup, evidence, found, start, late=entry.late),
-        for_a_person=_reasons(evidence, start),
+        flags=_flags(setup, evidence, found, start, [*signs, *(["late"] if entry.late else [])]),
+        for_a_person=[*_reasons(evidence, start.protocol), *signs.values()],
         seconds=evidence.seconds,
         device=evidence.device,
         threads=evidence.threads,
@@ -417,7 +418,9 @@ def _protocol_used(protocol: Protocol) -> results.ProtocolUsed:
     )
 
 
-def _flags(setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start: Start, *, late: bool) -> list[str]:
+def _flags(
+    setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start: Start, seen: Sequence[str]
+) -> list[str]:
     flags = [check.id for check in found if check.outcome == "failed"]
     if evidence.outcome != "GRADED":
         flags.append(evidence.outcome.lower().replace(" ", "-").replace("_", "-"))
@@ -425,9 +428,7 @@ def _flags(setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start
         flags.append("time-box")
     if setup.checkpoint is not None and start.checkpoint is None:
         flags.append("from-nothing")
-    flags += list(_signs(evidence, start))
-    flags += ["late"] if late else []
-    return flags + _run_flags(setup)
+    return [*flags, *seen, *_run_flags(setup)]
 
 
 def _run_flags(setup: Setup) -> list[str]:
@@ -467,20 +468,20 @@ def _signs(evidence: Evidence, start: Start) -> dict[str, str]:
     return signs
 
 
-def _reasons(evidence: Evidence, start: Start) -> list[str]:
+def _reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
     """Why a person should look at it."""
     reasons = []
     report = evidence.report
     if evidence.observations.problem:
         reasons.append(f"the checks couldn't be run: {evidence.observations.problem}")
     if report is not None and report.ended_by == "time":
-        seen = f"{report.epochs:.3g} of {start.protocol.epochs} epochs seen"
+        seen = f"{report.epochs:.3g} of {protocol.epochs} epochs seen"
         reached = "" if evidence.percent is None else f"; {evidence.percent:.1f}%"
         reasons.append(f"the time box ended training after {duration(report.seconds)}; {seen}{reached}")
     explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)
     if not explained:
         reasons.append(f"{evidence.outcome}: {evidence.message}")
-    return reasons + list(_signs(evidence, start).values())
+    return reasons
 
 
 def _log(entry: Entry, setup: Setup, outcome: str, printed: str) -> str:

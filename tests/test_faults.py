@@ -27,7 +27,7 @@ import numpy as np
 place, root, practice = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
 sys.path.insert(0, root)
 import rich.progress
-from autograder import dataset, engine, grade, homework, report, results, supervise, twins, verdict
+from autograder import dataset, engine, grade, history, homework, report, results, supervise, twins, verdict
 from autograder.errors import KitError
 from autograder.observations import Observations
 from autograder.supervise import Training
@@ -94,6 +94,9 @@ for at in range(1, count + 1):
     for path in sorted(whole.rglob("*.csv")) + sorted(whole.glob("*/log.txt")):
         if path.read_bytes() != (out / path.relative_to(whole)).read_bytes():
             wrong.append(f"{at}: {path.name} differs")
+    told = {line.key for line in history.read(out)}
+    if {results.read(folder).key for folder in out.glob("s*")} - told:
+        wrong.append(f"{at}: a result is not in the history")
     names = [{str(p.relative_to(each)) for p in each.rglob("*") if p.is_file()} for each in (whole, out)]
     if names[0] != names[1]:
         wrong.append(f"{at}: left {sorted(names[0] ^ names[1])}")

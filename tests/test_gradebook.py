@@ -167,6 +167,14 @@ def test_what_is_taken_back_leaves_the_gradebook(tmp_path: Path) -> None:
         assert book.find_assignment("hw6").submissions == []
 
 
+def test_what_a_person_set_stays_even_where_the_file_is_taken_back(tmp_path: Path) -> None:
+    url = gradebook.url_of(tmp_path)
+    write(tmp_path, url, full("s1"))
+    gradebook.set_score(url, "hw6", "s1", 9.0)
+    write(tmp_path, url, full("s1", submission=None, points=0.0, status="no file", accuracy=None))
+    assert gradebook.set_by_hand(url, "hw6") == {"s1": 9.0}
+
+
 def test_a_gradebook_that_cannot_be_used_is_said_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "gradebook.db").write_bytes(b"no database" * 100)
     with pytest.raises(KitError, match=r"gradebook .+gradebook.db can't be used") as refused:

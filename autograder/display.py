@@ -1,6 +1,6 @@
 """What `grade` shows while a class runs: bars with an estimate on a terminal, a line for each student on any output.
 
-Called by `grade.py`. Counts what the engine tells it, and decides nothing.
+Called by `class_run.py`. Counts what the engine tells it, and decides nothing.
 """
 
 import time

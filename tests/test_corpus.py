@@ -25,7 +25,7 @@ import pytest
 from corpus import Row, Seen
 from rich.console import Console
 
-from autograder import grade, intake, results, rubric, supervise
+from autograder import class_run, intake, results, rubric, supervise
 from autograder.dataset import Dataset
 from autograder.homework import ROOT, load
 from autograder.intake import Intake
@@ -142,7 +142,7 @@ def _grade(class_: Intake, place: Path, setup: Setup) -> None:
     """Grade a class as the command does, into `place/out`."""
     said = io.StringIO()
     console = Console(file=said, highlight=False, soft_wrap=True, markup=False)
-    code = grade._Class(class_, setup, place / "out", None, WORKERS, console).run()
+    code = class_run.ClassRun(class_, setup, place / "out", None, WORKERS, console).run()
     results.write_text(place / "out" / "console.txt", said.getvalue())
     assert code in (0, 1), said.getvalue()  # 1: it failed on somebody, which is that row's; 130: it was stopped
 

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from test_results import result
 
-from autograder import engine, grade, gradebook, history, results, rubric, sandbox, supervise
+from autograder import engine, grade, gradebook, history, report, results, rubric, sandbox, supervise
 from autograder.dataset import Dataset
 from autograder.errors import KitError
 from autograder.homework import ROOT, load
@@ -409,7 +409,7 @@ def test_a_page_that_cannot_be_made_loses_no_result(
         raise ZeroDivisionError("page")
 
     with monkeypatch.context() as patch:
-        patch.setattr(grade.report, "feedback", crash)
+        patch.setattr(report, "feedback", crash)
         assert run() == 1
     kept = results.read(tmp_path / "out" / "s1")
     assert kept is not None

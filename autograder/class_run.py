@@ -1,0 +1,248 @@
+"""A class, end to end: who needs no run, what is reused, what runs, what is written and said.
+
+Called by `grade`. Has the engine run what has to run, and writes each result the moment it exists, so that a run that
+is killed goes on where it stopped. A crash of ours goes to "needs a person", with no points and exit code 1; it stops
+nobody else.
+"""
+
+import statistics
+import traceback
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from autograder import collect, engine, gradebook, history, intake, report, results, twins, verdict
+from autograder.display import Display
+from autograder.errors import KitError
+from autograder.intake import Entry
+from autograder.results import Result
+from autograder.rubric import points_text
+from autograder.verdict import PREVIEW, Evidence, Graded, Setup
+
+
+class ClassRun:
+    """A class being graded: what is reused, what runs, what is said."""
+
+    def __init__(
+        self,
+        class_: intake.Intake,
+        setup: Setup,
+        out: Path,
+        deadline: datetime | None,
+        workers: int,
+        console: Console,
+        book: str | None = None,
+        again: frozenset[str] = frozenset(),
+    ) -> None:
+        self.class_ = class_
+        self.again = again
+        self.book = book
+        self.setup = setup
+        self.out = out
+        self.deadline = deadline
+        self.workers = workers
+        self.console = console
+        self.finished: dict[str, Result] = {}
+        self.crashes: dict[str, str] = {}
+        self.before: dict[str, str | None] = {}  # the key of what an earlier run has left of each
+
+    def run(self) -> int:
+        """Grade everybody. Returns the exit code: 0; 1 when the grader itself failed on somebody; 130 when interrupted.
+
+        Raises KitError where the gradebook can't be written, when everything else is.
+        """
+        self._say_first()
+        runs = self._without_running()
+        interrupted = False
+        if runs:
+            try:
+                self._run(runs)
+            except KeyboardInterrupt:
+                interrupted = True
+        if interrupted:
+            left = len(self.class_.entries) - len(self.finished)
+            self.console.print(f"stopped: {left} left; what is done is kept, and the same command goes on from there")
+            return 130
+        self._write_class()
+        trouble = self._write_gradebook()
+        self._say_last()
+        if trouble is not None:
+            raise trouble
+        return 1 if self.crashes else 0
+
+    def _say_first(self) -> None:
+        counts: Counter[str] = Counter()
+        for entry in self.class_.entries:
+            if entry.late:
+                counts["late"] += 1
+            elif entry.submission is not None:
+                counts["on time" if self.deadline else "with a file"] += 1
+            else:
+                counts["with no file" if entry.outcome == "NO_FILE" else "unusable"] += 1
+        parts = ", ".join(f"{number} {words}" for words, number in counts.items())
+        setup = self.setup
+        number = len(self.class_.entries)
+        reason = setup.no_points_because
+        about_points = "" if reason is None else (", no points" if reason == PREVIEW else f": no points, {reason}")
+        self.console.print(
+            f"{number} submission{'s' * (number != 1)}: {parts} · {setup.homework.name} rubric "
+            f"{setup.rubric.fingerprint[:4]} · {setup.dataset.name} {setup.dataset.fingerprint[:4]} · "
+            f"{setup.protocol.name}{' protocol' if setup.protocol.name == 'full' else ''}{about_points}"
+        )
+        if self.deadline:
+            self.console.print(f"deadline {self.deadline.isoformat(sep=' ')}")
+        if setup.checkpoint is not None:
+            epochs = setup.homework.epochs_from_checkpoint
+            self.console.print(
+                f"from {setup.checkpoint} for {epochs} epoch{'s' * (epochs != 1)}, where the network fits it"
+            )
+        for notice in (setup.no_checkpoint_because, setup.sandbox.notice):
+            if notice:
+                self.console.print(f"notice: {notice}", style="bold")
+        if self.class_.lms != "folder":
+            attempts = sum(len(entry.uploads) for entry in self.class_.entries)
+            self.console.print(f"from a download of {self.class_.lms}, {attempts} attempts: see attempts.csv")
+        if self.class_.left_out:
+            self.console.print(f"not submissions, left out: {', '.join(self.class_.left_out)}")
+        if self.class_.unlisted:
+            self.console.print(f"not on the roster, graded all the same: {', '.join(self.class_.unlisted)}")
+
+    def _without_running(self) -> list[Entry]:
+        """Settle everybody who needs no run; returns the others."""
+        runs, reused, decided_anew = [], 0, 0
+        for entry in self.class_.entries:
+            folder = self.out / entry.student
+            results.remove_left_overs(folder)
+            earlier = self._earlier(folder)
+            self.before[entry.student] = None if earlier is None else earlier.key
+            if entry.submission is None or self.setup.percent_off(entry) is None:
+                self._keep(Graded(verdict.without_a_run(entry, self.setup), ""))
+                continue
+            if entry.student in self.again:
+                earlier = None
+            elif earlier is not None and earlier.key == verdict.key(entry, self.setup):
+                reused += 1
+            elif earlier is not None and earlier.evidence_key == verdict.evidence_key(entry, self.setup):
+                earlier = self._decided_anew(entry, earlier)
+                decided_anew += earlier is not None
+            else:
+                earlier = None
+            if earlier is None:
+                runs.append(entry)
+            else:
+                self._keep(Graded(self._of_today(entry, earlier), ""))
+        if reused:
+            self.console.print(f"{reused} done by an earlier run, kept")
+        if decided_anew:
+            self.console.print(
+                f"{decided_anew} trained by an earlier run, decided anew: "
+                "rubric, checks or students' records have changed"
+            )
+        return runs
+
+    def _earlier(self, folder: Path) -> Result | None:
+        try:
+            return results.read(folder)
+        except KitError as error:
+            self.console.print(f"{error.message}: graded again")
+            return None
+
+    def _decided_anew(self, entry: Entry, earlier: Result) -> Result | None:
+        if earlier.observations is None:
+            return None
+        evidence = Evidence(
+            observations=earlier.observations,
+            outcome=earlier.outcome,
+            message=earlier.message,
+            report=earlier.training,
+            accuracy=earlier.accuracy,
+            audit=earlier.audit,
+            epochs=earlier.epochs,
+            runs=earlier.runs,
+            seconds=earlier.seconds,
+            device=earlier.device,
+            threads=earlier.threads,
+            machine=earlier.machine,
+        )
+        if verdict.is_due(self.setup, evidence.percent, len(evidence.runs) or 1):
+            return None  # the rubric of today asks for more runs than it has had
+        return verdict.conclude(entry, self.setup, evidence)
+
+    def _of_today(self, entry: Entry, earlier: Result) -> Result:
+        """An earlier result; the same bytes may have come again at another time."""
+        if earlier.submission is None:
+            return earlier
+        file = earlier.submission.model_copy(update={"submitted_at": entry.submitted_at})
+        return earlier.model_copy(update={"submission": file, "name": entry.name})
+
+    def _run(self, runs: list[Entry]) -> None:
+        with Display(self.console, runs, self.workers) as display, engine.start(self.workers) as run:
+            for graded in run(runs, self.setup, display.observed, display.progressed):
+                self._keep(graded)
+                display.graded(graded.result)
+
+    def _keep(self, graded: Graded) -> None:
+        """Write everything of one student. A page that can't be made doesn't lose the result it is about."""
+        result = graded.result
+        folder = self.out / result.student
+        if graded.crash:
+            self.crashes[result.student] = graded.crash
+        is_new = self.before.get(result.student) != result.key or result.student in self.again
+        if is_new:
+            results.put_aside(folder)
+        if graded.log or graded.crash:
+            results.write_text(folder / "log.txt", graded.log or graded.crash)
+        if is_new:  # before the result: after a power cut between the two it is written again, not left out
+            history.add(self.out, "result", result.student, points=result.points, key=result.key)
+        results.write(folder, result)
+        self.finished[result.student] = result
+        try:
+            results.write_text(folder / "feedback.html", report.feedback(result, self.setup.rubric))
+        except Exception:
+            self.crashes[result.student] = traceback.format_exc()
+
+    def _write_class(self) -> None:
+        everybody = [self.finished[entry.student] for entry in self.class_.entries]
+        results.remove_left_overs(self.out)
+        results.write_text(self.out / "grades.csv", results.csv_text(everybody))
+        results.write_text(self.out / collect.FILE, collect.csv_text(self.class_.entries))
+        alike = twins.pairs(self.class_.entries, self.setup.homework)
+        results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike))
+        if alike:
+            self.console.print(f"{len(alike)} pair{'s' * (len(alike) != 1)} of files are alike: see report.html")
+
+    def _write_gradebook(self) -> KitError | None:
+        """Everything else is written and said even where the gradebook can't be."""
+        if self.book is not None:
+            everybody = [self.finished[entry.student] for entry in self.class_.entries]
+            entries, given = self.class_.entries, self.setup.homework
+            try:
+                gradebook.write(self.out, everybody, entries, given, self.deadline, self.book)
+            except KitError as error:
+                return error
+        return None
+
+    def _say_last(self) -> None:
+        everybody = [self.finished[entry.student] for entry in self.class_.entries]
+        would = "" if self.setup.no_points_because is None else "would be "
+        counts = Counter(result.would_earn for result in everybody if result.would_earn is not None)
+        parts = [f"{would}{points_text(points)} points  {counts[points]}" for points in sorted(counts, reverse=True)]
+        accuracies = [result.accuracy.counted_percent for result in everybody if result.accuracy is not None]
+        median = f"   median accuracy {statistics.median(accuracies):.1f}%" if accuracies else ""
+        self.console.print(f"{'   ·   '.join(parts)}{median}")
+        waiting = [(result.student, reason) for result in everybody for reason in result.for_a_person]
+        if waiting:
+            self.console.print(f"needs a person ({len({student for student, _ in waiting})})")
+            for student, reason in waiting:
+                self.console.print(f"  {student}   {reason}")
+        for student, crash in self.crashes.items():
+            self.console.print(f"error: the grader itself failed on {student}: {crash.strip().splitlines()[-1][:500]}")
+        if would:
+            self.console.print(f"no points were given: {self.setup.no_points_because}")
+        self.console.print(
+            f"wrote {self.out}: grades.csv  attempts.csv  report.html  "
+            f"{'gradebook  ' if self.book else ''}and of each student feedback.html  result.json"
+        )
+        self.console.print(f"history {history.head(self.out)[:16]}")

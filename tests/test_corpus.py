@@ -142,6 +142,7 @@ def _grade(class_: Intake, place: Path, setup: Setup) -> None:
     """Grade a class as the command does, into `place/out`."""
     said = io.StringIO()
     console = Console(file=said, highlight=False, soft_wrap=True, markup=False)
+    (place / "out").mkdir()
     code = class_run.ClassRun(class_, setup, place / "out", None, WORKERS, console).run()
     results.write_text(place / "out" / "console.txt", said.getvalue())
     assert code in (0, 1), said.getvalue()  # 1: it failed on somebody, which is that row's; 130: it was stopped

@@ -1,7 +1,8 @@
 """The command `doctor`: which protections are on, as a program in the sandbox finds them.
 
 Called by the command line. Nothing here is taken from what the sandbox was asked for: a probe runs where submissions
-run, looks about and tries what must not work. 0.9 s on one core of an Intel Xeon, two starts of the sandbox in it.
+run, looks about and tries what must not work; and once more in a fork of what has imported torch, whose import takes
+most of the time.
 """
 
 import json
@@ -14,12 +15,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from autograder import jail, sandbox
+from autograder import jail, sandbox, warm
 from autograder.errors import KitError
 from autograder.jail import Limits
 from autograder.supervise import gpu_available
-
-NAMESPACES = ("user", "pid", "net", "ipc", "uts", "cgroup", "mnt")
 
 _PROBE = """
 import ctypes, json, os, resource, socket, sys
@@ -40,7 +39,7 @@ def writable(folder):
     except OSError:
         return False
 print(json.dumps({
-    "namespaces": {name: os.readlink("/proc/self/ns/" + name) for name in sys.argv[3].split(",")},
+    "namespaces": {name: os.readlink("/proc/self/ns/" + name) for name in sys.argv[1].split(",")},
     "capabilities": int(status["CapEff"], 16) | int(status["CapPrm"], 16),
     "no_new_privileges": status["NoNewPrivs"].strip() == "1",
     "filter": status["Seccomp"].strip() == "2",
@@ -76,6 +75,7 @@ def doctor() -> int:
     )
     try:
         protections = look()
+        protections.append(_of_forks())
     except KitError as error:
         console.print(f"error: {error.message}\nhint: {error.hint}", markup=False)
         console.print(
@@ -93,10 +93,13 @@ def doctor() -> int:
     return 0 if all(one.on for one in protections) else 1
 
 
-def look() -> list[Protection]:
-    """What a probe in the sandbox finds. Raises KitError when there is no sandbox."""
+def look(*, warm: bool = False) -> list[Protection]:
+    """What a probe in the sandbox finds; with `warm` one that was forked (see `warm.py`), where that works.
+
+    Raises KitError when there is no sandbox.
+    """
     place = sandbox.choose("bwrap")
-    run = place.start(["-c", _PROBE], {}, Limits(seconds=60), threads=1, arguments=[",".join(NAMESPACES)])
+    run = place.start([_PROBE, ",".join(jail.NAMESPACES)], {}, Limits(seconds=60), threads=1, warm=warm)
     run.process.wait()
     run.end()
     try:
@@ -104,6 +107,16 @@ def look() -> list[Protection]:
     except ValueError as error:
         raise KitError(f"the probe gave no answer: {run.output()[-300:]}", "run it again, with nothing else") from error
     return [*_isolation(seen), *_limits(seen)]
+
+
+def _of_forks() -> Protection:
+    try:
+        off = [one.name for one in look(warm=True) if not one.on]
+    finally:
+        warm.end()
+    return Protection(
+        "the same for forked runs", not off, "all of these" if not off else f"not {', '.join(off)}", "as above"
+    )
 
 
 def _isolation(seen: dict[str, Any]) -> list[Protection]:
@@ -120,7 +133,7 @@ def _isolation(seen: dict[str, Any]) -> list[Protection]:
         Protection(
             "namespaces of its own",
             not shared,
-            ", ".join(NAMESPACES) if not shared else f"shared with the machine: {', '.join(shared)}",
+            ", ".join(jail.NAMESPACES) if not shared else f"shared with the machine: {', '.join(shared)}",
             "the kernel has to allow user namespaces (sysctl kernel.unprivileged_userns_clone=1)",
         ),
         Protection(

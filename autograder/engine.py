@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from autograder import verdict
+from autograder import verdict, warm
 from autograder.intake import Entry
 from autograder.observations import Observations, TrainingProgress
 from autograder.verdict import Graded, Setup
@@ -92,6 +92,7 @@ def start(workers: int) -> Iterator[Engine]:
             yield run
         finally:
             client.cancel(list(futures), force=True)  # nothing that waits is started any more
+            warm.end()
             _end_children()
 
 

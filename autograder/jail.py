@@ -16,6 +16,8 @@ from pathlib import Path
 from autograder import syscalls
 
 HOME = "/home/student"
+KIT = Path(__file__).resolve().parent
+"""This package, which a run finds where it is: a fork of a process from outside has to find the same modules."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,15 @@ class Limits:
     file_mib: int = 256
     scratch_mib: int = 512
     output_mib: int = 1024
+
+
+NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
+"""Those that a run has of its own. The rest belong to another one of users, which that of the program is within."""
+
+
+def interpreter() -> list[str]:
+    """Python, with nothing of its user's; its links stay, since they make the environment."""
+    return [os.path.abspath(sys.executable), "-I", "-B", "-u"]  # noqa: PTH100
 
 
 def environment_names() -> set[str]:
@@ -76,12 +87,16 @@ def command(
     environment: dict[str, str],
     folder: Path,
     gpu: bool,
+    uid: int | None,
 ) -> tuple[list[str], list[str]]:
-    """What bubblewrap is started by, outermost first (mount namespace and uid, as root; rlimits), and its arguments."""
+    """What bubblewrap is started by, outermost first (mount namespace and uid, as root; rlimits), and its arguments.
+
+    `uid` is that of the run, see `own_uid`.
+    """
     resolved = {place: path.resolve() for place, path in binds.items()}  # the command runs in another folder
     visible = {str(path): path for path in interpreter_folders()} | resolved
     outer = scope(limits)
-    if os.geteuid() == 0:
+    if uid is not None:
         # As root, bubblewrap would keep root's uid outside its namespace; a uid of its own can't reach an
         # interpreter below a 0700 home. So root prepares a private view of what is needed, then gives up its uid.
         stage = folder / "stage"
@@ -89,20 +104,11 @@ def command(
         pairs = [(path, stage / str(number)) for number, path in enumerate(visible.values())]
         outer += ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _STAGE, "sh", str(stage)]
         outer += [str(side) for pair in pairs for side in pair]
-        uid = str(_unused_uid())
         outer += ["--", "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
         visible = {place: stage / str(number) for number, place in enumerate(visible)}
-    rlimits = [
-        "prlimit",
-        "--core=0",
-        "--nofile=1024",
-        "--memlock=0",
-        f"--fsize={limits.file_mib * 2**20}",
-    ]
-    if os.geteuid() == 0:
+    rlimits = ["prlimit", *(f"--{name.lower()}={most}" for name, most in resource_limits(limits, gpu).items())]
+    if uid is not None:
         rlimits.append(f"--nproc={limits.processes}")  # counted by uid, which is this run's alone
-    if not gpu:
-        rlimits.append(f"--data={limits.memory_mib * 2**20}")  # CUDA reserves far more than it uses
     jail = [
         *("--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session", "--clearenv"),
         "--as-pid-1",
@@ -132,6 +138,14 @@ def command(
     return [*outer, *rlimits], jail
 
 
+def resource_limits(limits: Limits, gpu: bool) -> dict[str, int]:
+    """What each process of a run may use, by the names that `resource` gives (RLIMIT_...)."""
+    most = {"CORE": 0, "NOFILE": 1024, "MEMLOCK": 0, "FSIZE": limits.file_mib * 2**20}
+    if not gpu:
+        most["DATA"] = limits.memory_mib * 2**20  # CUDA reserves far more than it uses
+    return most
+
+
 # The first process of the namespace, in bubblewrap's place, whose memory holds places of this machine. Nobody can look
 # into this one; it waits for whatever is left without a parent, and passes on how the submission's own process ended.
 INIT = """
@@ -147,6 +161,23 @@ while True:
     if pid == child:
         code = os.waitstatus_to_exitcode(status)
         os._exit(code if code >= 0 else 128 - code)
+"""
+
+# The same where what runs comes in from outside, see `warm.py`: it hands over its namespaces, through a descriptor that
+# is its argument, and ends as it is told.
+HOLDER = """
+import ctypes, os, signal, socket, sys
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+link = socket.socket(fileno=int(sys.argv[1]))
+os.closerange(3, link.fileno())
+os.closerange(link.fileno() + 1, 1024)
+namespaces = [os.open("/proc/self/ns/" + name, os.O_RDONLY) for name in sys.argv[2:]]
+socket.send_fds(link, [b"."], namespaces)
+for namespace in namespaces:
+    os.close(namespace)
+told = link.recv(1)
+os._exit(told[0] if told else 137)
 """
 
 
@@ -225,7 +256,10 @@ def _system_links() -> list[str]:
     return arguments
 
 
-def _unused_uid() -> int:
+def own_uid() -> int | None:
+    """A user of its own for a run, whom nobody else uses; None where only root could give it one."""
+    if os.geteuid() != 0:
+        return None
     while True:
         uid = 1_000_000_000 + secrets.randbelow(1_000_000_000)
         try:

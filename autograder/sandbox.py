@@ -13,8 +13,8 @@ what of this is on.
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -26,7 +26,7 @@ from pathlib import Path
 
 import psutil
 
-from autograder import jail
+from autograder import jail, warm
 from autograder.errors import KitError
 from autograder.jail import Limits
 
@@ -57,51 +57,77 @@ class Sandbox:
         *,
         threads: int,
         gpu: bool = False,
-        arguments: Sequence[str] = (),
+        warm: bool = False,
     ) -> "Run":
-        """Run `program` (after the interpreter's own flags) with `binds` (place inside -> host path) readable.
+        """Run `program`, Python's source and its arguments, with `binds` (place inside -> host path) readable.
 
-        Its arguments are the two pipes' descriptors, to read from and to write to, and then `arguments`.
+        Its last arguments are the two pipes' descriptors, to read from and to write to. With `warm` it begins with
+        torch imported, where that can be done, and has one thread. Such a run is no less confined, but for what
+        `proctor/fork_server.py` says.
         """
-        down_read, down_write = os.pipe()
-        up_read, up_write = os.pipe()
-        passed = [down_read, up_write]
+        return self._start(program, binds, limits, threads, gpu, warm and self.name == "bwrap" and _forks_work())
+
+    def _start(
+        self, program: Sequence[str], binds: dict[str, Path], limits: Limits, threads: int, gpu: bool, forked: bool
+    ) -> "Run":
         folder = Path(tempfile.mkdtemp(prefix="autograder-"))
         folder.chmod(0o755)
-        environment = jail.environment(threads, jail.HOME if self.name == "bwrap" else str(folder))
-        interpreter = os.path.abspath(sys.executable)  # noqa: PTH100  its links stay: they make the environment
-        python = [interpreter, "-I", "-B", "-u", *program, str(down_read), str(up_write), *arguments]
-        command = python
-        if self.name == "bwrap":
-            outer, told = jail.command(binds, limits, environment, folder, gpu)
-            if (rules := jail.system_call_filter()) is not None:
-                passed.append(_readable(rules))
-                told = ["--seccomp", str(passed[-1]), *told]
-            # Not on the command line, where the submission would read places of this machine in /proc/1/cmdline.
-            passed.append(_readable(b"\0".join(os.fsencode(word) for word in told) + b"\0"))
-            command = [*outer, "bwrap", "--args", str(passed[-1]), "--", interpreter, "-IBS", "-c", jail.INIT, *python]
-            environment = jail.outer_environment()
-        try:
+        with contextlib.ExitStack() as closed:
+
+            def theirs(descriptor: int) -> int:
+                closed.callback(os.close, descriptor)
+                return descriptor
+
+            down_read, down_write = os.pipe()
+            up_read, up_write = os.pipe()
+            printed, output = os.pipe()
+            pipes = [theirs(down_read), theirs(up_write)]
+            theirs(output)
+            passed = pipes
+            command = [*jail.interpreter(), "-c", *program, *map(str, pipes)]
+            environment = jail.environment(1 if forked else threads, jail.HOME if self.name == "bwrap" else str(folder))
+            uid = jail.own_uid()
+            if self.name == "bwrap":
+                first = [jail.INIT, *command]
+                if forked:
+                    link, holder = (theirs(end.detach()) for end in socket.socketpair())
+                    passed = [holder]
+                    first = [jail.HOLDER, str(holder), *jail.NAMESPACES]
+                outer, told = jail.command(binds, limits, environment, folder, gpu, uid)
+                if (rules := jail.system_call_filter()) is not None:
+                    passed = [*passed, theirs(_readable(rules))]
+                    told = ["--seccomp", str(passed[-1]), *told]
+                # Not on the command line, where the submission would read places of this machine in /proc/1/cmdline.
+                passed = [*passed, theirs(_readable(b"\0".join(os.fsencode(word) for word in told) + b"\0"))]
+                command = [*outer, "bwrap", "--args", str(passed[-1]), "--"]
+                command += [jail.interpreter()[0], "-IBS", "-c", *first]
+                environment = jail.outer_environment()
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stdout=output,
+                stderr=output,
                 env=environment,
                 cwd=folder if self.name == "none" else "/",
                 pass_fds=passed,
                 start_new_session=True,
             )
-        finally:
-            for descriptor in passed:
-                os.close(descriptor)
-        return Run(
-            process,
-            Connection(down_write, readable=False),
-            Connection(up_read, writable=False),
-            limits,
-            folder,
-        )
+            to_proctor, from_proctor = Connection(down_write, readable=False), Connection(up_read, writable=False)
+            run = Run(process, to_proctor, from_proctor, printed, limits, folder)
+            if forked:
+                order = {
+                    "program": list(program),
+                    "uid": uid,
+                    "limits": jail.resource_limits(limits, gpu),
+                    "processes": limits.processes,
+                    "folder": jail.HOME,
+                }
+                try:
+                    run.forked = warm.fork(order, [link, *pipes, output])
+                except KitError:
+                    run.end()
+                    raise
+            return run
 
 
 @dataclass
@@ -111,8 +137,10 @@ class Run:
     process: subprocess.Popen[bytes]
     to_proctor: Connection
     from_proctor: Connection
+    printed: int
     limits: Limits
     folder: Path
+    forked: psutil.Process | None = None  # what has entered the sandbox of `process`, which ends with it
     killed_for: str | None = None  # "TIMEOUT", "MEMORY" or "OUTPUT_LIMIT" when the watch ended it
     _head: bytearray = field(default_factory=bytearray)
     _tail: bytearray = field(default_factory=bytearray)
@@ -138,8 +166,7 @@ class Run:
         for pipe in (self.to_proctor, self.from_proctor):
             with contextlib.suppress(OSError):
                 pipe.close()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        os.close(self.printed)
         shutil.rmtree(self.folder, ignore_errors=True)
         return status
 
@@ -149,8 +176,7 @@ class Run:
         return bytes(self._head + cut + self._tail).decode("utf-8", "replace")
 
     def _keep_output(self) -> None:
-        assert self.process.stdout is not None
-        while chunk := os.read(self.process.stdout.fileno(), 65536):
+        while chunk := os.read(self.printed, 65536):
             room = KEPT_OUTPUT - len(self._head)
             self._head += chunk[:room]
             self._tail += chunk[room:]
@@ -176,11 +202,13 @@ class Run:
         return sum(measure(process) for process in self._family())
 
     def _family(self) -> list[psutil.Process]:
-        try:
-            root = psutil.Process(self.process.pid)
-            return [root, *root.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
+        family: list[psutil.Process] = []
+        for pid in (self.process.pid, None if self.forked is None else self.forked.pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if pid is not None:
+                    root = psutil.Process(pid)
+                    family += [root, *root.children(recursive=True)]
+        return family
 
     def _kill(self) -> None:
         # With bubblewrap the first process takes its pid namespace, and so all others, with it. Without, what has
@@ -210,7 +238,19 @@ def choose(name: str | None = None) -> Sandbox:
 @cache
 def _bwrap_problem() -> str:
     """What bubblewrap complains about when it starts nothing but the interpreter; "" when it works."""
-    run = Sandbox("bwrap").start(["-c", "pass"], {}, Limits(seconds=60), threads=1)
+    return _problem(Sandbox("bwrap").start(["pass"], {}, Limits(seconds=60), threads=1))
+
+
+@cache
+def _forks_work() -> bool:
+    try:
+        return not _problem(Sandbox("bwrap")._start(["pass"], {}, Limits(seconds=300), 1, gpu=False, forked=True))
+    except KitError:
+        return False
+
+
+def _problem(run: "Run") -> str:
+    """What a run that does nothing complains about; "" when it works."""
     run.process.wait()
     status = run.end()
     lines = run.output().strip().splitlines()

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from autograder import audit
+from autograder import audit, jail
 from autograder.conversation import Conversation, RunError, Scores
 from autograder.dataset import Dataset, Images
 from autograder.homework import Homework, Protocol
@@ -103,14 +103,18 @@ def gpu_available() -> bool:
     return Path("/dev/nvidia0").exists()
 
 
-def observe(homework: Homework, submission: Submission, sandbox: Sandbox, *, threads: int = 1) -> Observations:
+def observe(
+    homework: Homework, submission: Submission, sandbox: Sandbox, *, threads: int = 1, warm: bool = False
+) -> Observations:
     """Rehearse `submission` and examine its network. Trains nothing; about a second beside the import of torch.
+
+    With `warm`, where many are looked at, that import is paid once (see `warm.py`).
 
     A run that fails as a whole (killed, no answer) gives observations with `problem` set.
     """
     said: dict[str, Any] = {}
     problem = None
-    with _run(homework, submission, sandbox, {}, OBSERVE_S, threads, gpu_available()) as (proctor, files):
+    with _run(homework, submission, sandbox, {}, OBSERVE_S, threads, gpu_available(), warm=warm) as (proctor, files):
         try:
             proctor.begin({"kind": "observe", "homework": homework.name, **files})
             while (said := proctor.message())["kind"] != "observations":
@@ -224,12 +228,12 @@ def _run(
     threads: int,
     gpu: bool,
     checkpoint: "Checkpoint | None" = None,
+    warm: bool = False,
 ) -> Iterator[tuple[Conversation, dict[str, str]]]:
     """A proctor at work, and where it finds the submission ("file") and what it runs ("script").
 
     Ended, with all its processes, on the way out.
     """
-    package = Path(__file__).resolve().parent
     name = f"{homework.stem}.py"
     with tempfile.TemporaryDirectory(prefix="autograder-") as folder:
         place = Path(folder, "submission")
@@ -242,9 +246,9 @@ def _run(
             beside.chmod(0o644)
         for path in (Path(folder), place):
             path.chmod(0o755)
-        visible = {"/submission": place, "/kit/autograder": package, **binds}
-        kit = "/kit" if sandbox.name == "bwrap" else str(package.parent)
-        run = sandbox.start(["-c", _START, kit], visible, Limits(seconds=seconds), threads=threads, gpu=gpu)
+        visible = {"/submission": place, str(jail.KIT): jail.KIT, **binds}
+        program = [_START, str(jail.KIT.parent)]
+        run = sandbox.start(program, visible, Limits(seconds=seconds), threads=threads, gpu=gpu, warm=warm)
         try:
             roles = {"file": name, "script": homework.given[0] if homework.given else name}
             files = {role: sandbox.inside(place / file, f"/submission/{file}") for role, file in roles.items()}

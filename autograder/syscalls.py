@@ -1,8 +1,9 @@
 """The system calls that no homework needs, as a filter that the kernel applies to a submission.
 
-Called by `sandbox.py`, which hands the filter to bubblewrap. Namespaces decide what a program can see; this keeps it
-from the parts of the kernel in which holes are found: tracing, mounting, namespaces of its own, keys, BPF, io_uring.
-What isn't named here is allowed, since torch, CUDA and what students import call much that no list would foresee.
+Called by `jail.py`, for bubblewrap, and by `proctor/fork_server.py`, whose forks put it on. Namespaces decide what a
+program can see; this keeps it from the parts of the kernel in which holes are found: tracing, mounting, namespaces of
+its own, keys, BPF, io_uring. What isn't named here is allowed, since torch, CUDA and what students import call much
+that no list would foresee.
 
 libseccomp compiles it in 1 ms. Names that this kernel's libseccomp doesn't know are left out.
 """
@@ -11,6 +12,7 @@ import errno
 import socket
 import tempfile
 from functools import cache
+from typing import Any
 
 TRACING = (
     "ptrace",
@@ -53,7 +55,15 @@ TIOCSTI = 0x5412  # puts characters into a terminal's input
 
 @cache
 def program() -> bytes:
-    """The filter as the kernel takes it (classic BPF).
+    """The filter as the kernel takes it (classic BPF). Raises as `rules` does."""
+    with tempfile.TemporaryFile() as file:
+        rules().export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def rules() -> Any:
+    """The filter, a `pyseccomp.SyscallFilter`.
 
     Raises OSError when libseccomp isn't there, and ImportError when its binding isn't.
     """
@@ -72,10 +82,7 @@ def program() -> bytes:
         if family not in FAMILIES:
             rules.add_rule(seccomp.ERRNO(errno.EAFNOSUPPORT), "socket", seccomp.Arg(0, seccomp.EQ, family))
     rules.add_rule(refused, "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, TIOCSTI))
-    with tempfile.TemporaryFile() as file:
-        rules.export_bpf(file)
-        file.seek(0)
-        return file.read()
+    return rules
 
 
 def _known(seccomp: object, name: str) -> bool:

@@ -157,7 +157,7 @@ def observe(entry: Entry, setup: Setup) -> Observations | str:
     """What the checks look at; or, when the grader failed, the traceback."""
     assert entry.submission is not None
     try:
-        return supervise.observe(setup.homework, entry.submission, setup.sandbox, threads=setup.threads)
+        return supervise.observe(setup.homework, entry.submission, setup.sandbox, threads=setup.threads, warm=True)
     except Exception:
         return traceback.format_exc()
 

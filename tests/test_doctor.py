@@ -26,7 +26,7 @@ def opened(family):
         return 0
     except OSError as error:
         return error.errno
-numbers = json.loads(sys.argv[3])
+numbers = json.loads(sys.argv[1])
 answer = {name: called(number, -1, -1, -1, -1, -1) for name, number in numbers.items()}
 answer["new user namespace"] = called(numbers["clone"], 0x10000000 | 17, 0, 0, 0, 0)
 answer |= {"unix": opened(socket.AF_UNIX), "inet": opened(socket.AF_INET), "vsock": opened(40), "alg": opened(38)}
@@ -38,17 +38,19 @@ print(json.dumps(answer))
 """
 
 
-def test_every_protection_is_on(sandbox_bwrap: Sandbox) -> None:
-    off = {one.name for one in doctor.look() if not one.on}
+@pytest.mark.parametrize("warm", [False, True])
+def test_every_protection_is_on(warm: bool, sandbox_bwrap: Sandbox) -> None:
+    off = {one.name for one in doctor.look(warm=warm) if not one.on}
     assert off <= (set() if os.geteuid() == 0 else {"number of processes"})
 
 
-def test_calls_that_no_homework_needs_are_refused_and_others_work(sandbox_bwrap: Sandbox) -> None:
+@pytest.mark.parametrize("warm", [False, True])
+def test_calls_that_no_homework_needs_are_refused_and_others_work(warm: bool, sandbox_bwrap: Sandbox) -> None:
     seccomp = pytest.importorskip("pyseccomp")
     names = [name for name in (*syscalls.DENIED, "clone", "clone3") if syscalls._known(seccomp, name)]
     assert len(names) > 50
     numbers = {name: seccomp.resolve_syscall(seccomp.system_arch(), name) for name in names}
-    run = sandbox_bwrap.start(["-c", _TRIES], {}, Limits(seconds=60), threads=1, arguments=[json.dumps(numbers)])
+    run = sandbox_bwrap.start([_TRIES, json.dumps(numbers)], {}, Limits(seconds=60), threads=1, warm=warm)
     assert run.process.wait() == 0, run.output()
     run.end()
     answer = json.loads(run.output())
@@ -73,7 +75,7 @@ def test_where_systemd_can_it_is_asked_to_limit_a_run(
     path = f"{tmp_path}:{jail.outer_environment()['PATH']}"
     monkeypatch.setattr(jail, "outer_environment", lambda: {"PATH": path})
     monkeypatch.setattr(jail, "systemd_limits", lambda: True)
-    run = sandbox_bwrap.start(["-c", "print('inside')"], {}, Limits(seconds=60, memory_mib=512), threads=1)
+    run = sandbox_bwrap.start(["print('inside')"], {}, Limits(seconds=60, memory_mib=512), threads=1)
     assert run.process.wait() == 0, run.output()
     run.end()
     assert run.output() == "inside\n"

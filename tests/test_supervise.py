@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder import supervise
+from autograder import jail, supervise
 from autograder.dataset import Dataset
 from autograder.homework import Protocol, load
 from autograder.sandbox import Sandbox
@@ -217,13 +217,13 @@ def test_inside_bubblewrap_there_is_no_label_no_network_and_no_home(
     training = run(
         f"""
 import os, socket, numpy as np
-for place in ("/data", "/submission", "/kit", "/kit/autograder/..", "/home"):
+for place in ("/data", "/submission", {str(jail.KIT.parent)!r}, "/home"):
     print(place, sorted(os.listdir(place)))
 print("dataset folder:", os.path.exists({str(practice.folder)!r}))
 print("kit folder:", os.path.exists({str(Path(__file__).parent)!r}))
 print("environment:", "MARKER" in os.environ)
 print("processes:", sum(name.isdigit() for name in os.listdir("/proc")) < 6)
-for write in ("/kit/autograder/x", "/data/x", "/usr/x"):
+for write in ({str(jail.KIT / "x")!r}, "/data/x", "/usr/x"):
     try:
         open(write, "w")
         print("wrote", write)
@@ -248,7 +248,10 @@ for i in range(20_000):
     log = training.log
     assert "/data ['train_images.npy', 'train_labels.npy']" in log
     assert "/submission ['hw6.py']" in log
-    assert "/kit ['autograder']" in log
+    # Beside the kit there is no more than the way to the interpreter, where that lies there too.
+    interpreter = [path for path in jail.interpreter_folders() if path.is_relative_to(jail.KIT.parent)]
+    beside = {jail.KIT.name, *(path.relative_to(jail.KIT.parent).parts[0] for path in interpreter)}
+    assert f"{jail.KIT.parent} {sorted(beside)}" in log
     assert "/home ['student']" in log
     assert "dataset folder: False" in log
     assert "kit folder: False" in log

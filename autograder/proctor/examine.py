@@ -11,7 +11,6 @@ import contextlib
 import gc
 import inspect
 import linecache
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,7 +22,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from autograder.observations import Failure, Layer, Network, Op, Values, Variant
-from autograder.proctor import drawn
+from autograder.proctor import drawn, later
 from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip, failure
 from autograder.proctor.trace import MOST_SIDES, Trace, border, memory_key, student_line
 
@@ -329,7 +328,7 @@ def _quiet_state() -> Iterator[None]:
 @contextlib.contextmanager
 def _eager() -> Iterator[None]:
     """Run what `torch.compile` wrapped as it was written: what a compiler made of it would hide its operations."""
-    if "torch._dynamo" in sys.modules:  # only then can anything have been compiled; importing it takes seconds
+    if later.imported():  # to ask it for this would import it, which takes seconds
         with torch.compiler.set_stance("force_eager"):
             yield
     else:

@@ -45,6 +45,11 @@ def put_off() -> None:
     sys.modules[utils.__name__] = utils
 
 
+def imported() -> bool:
+    """Whether the compiler has been imported: only then can anything have been compiled."""
+    return not isinstance(sys.modules.get(NAME), _Later | types.NoneType)
+
+
 def _compiler() -> Any:
     if isinstance(sys.modules.get(NAME), _Later):
         del sys.modules[NAME], sys.modules[f"{NAME}.utils"]

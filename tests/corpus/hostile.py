@@ -4,8 +4,11 @@ A script prints REACHED in front of what it must not get, which the table takes 
 what it must not be able to do.
 """
 
+from autograder import jail
 from corpus.base import in_training, script
 from corpus.row import Row, as_honest, never_says, row, says
+
+KIT = str(jail.KIT)
 
 MARK = "corpus-was-here"
 """The name of every file that a submission tries to leave outside."""
@@ -231,9 +234,9 @@ FILES: tuple[Row, ...] = (
         "deletes-all",
         "deletes its own folder and all it can",
         script(
-            start="""
+            start=f"""
                 import os, shutil
-                for place in (os.getcwd(), "/home", "/tmp", "/dev/shm", "/data", "/submission", "/kit", "/etc"):
+                for place in (os.getcwd(), "/home", "/tmp", "/dev/shm", "/data", "/submission", {KIT!r}, "/etc"):
                     shutil.rmtree(place, ignore_errors=True)
             """
         ),
@@ -245,18 +248,18 @@ FILES: tuple[Row, ...] = (
         "chmod",
         "changes every mode and owner it can",
         script(
-            start="""
+            start=f"""
                 import os, shutil, sys
                 shutil.copy("/bin/sh", "shell")
                 paths = ("/", "/usr", "/etc", "/data", "/data/train_images.npy", "/submission", "/submission/hw6.py",
-                         "/kit", "/kit/autograder", sys.prefix, "/tmp", "/dev/shm", "shell", ".")
+                         {KIT!r}, sys.prefix, "/tmp", "/dev/shm", "shell", ".")
                 open_it, own_it, close_it = (lambda: os.chmod(path, 0o4777), lambda: os.chown(path, 0, 0),
                                              lambda: os.chmod(path, 0))
                 for path in paths:
                     for change in (open_it, own_it, close_it):
                         try:
                             change()
-                            if path.startswith(("/usr", "/etc", "/data", "/submission", "/kit", sys.prefix)):
+                            if path.startswith(("/usr", "/etc", "/data", "/submission", {KIT!r}, sys.prefix)):
                                 print("ALLOWED: changed", path)
                         except OSError:
                             pass
@@ -273,7 +276,7 @@ FILES: tuple[Row, ...] = (
             start=f"""
                 import glob, os, sys, sysconfig
                 places = ["/", "/usr", "/usr/lib", "/etc", "/root", "/home", "/var/tmp", "/tmp", "/dev", "/dev/shm",
-                          "/data", "/submission", "/kit", "/kit/autograder", "/proc", "/sys", sys.prefix,
+                          "/data", "/submission", {KIT!r}, "/proc", "/sys", sys.prefix,
                           sys.base_prefix, "/proc/1/root", "/proc/1/cwd", sysconfig.get_path("purelib"),
                           *glob.glob("/proc/*/cwd"), ".."]
                 for place in places:

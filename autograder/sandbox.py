@@ -2,7 +2,8 @@
 
 Called by `supervise.py`, which speaks to the proctor inside. Never reads what the submission wrote but its messages
 and its output, and never takes an exit code at its word. Starting bubblewrap as root, with a uid of its own and a
-mount namespace prepared for it, costs 30 to 60 ms; `import torch` inside costs seconds.
+mount namespace prepared for it, costs 30 to 60 ms; `import torch` inside costs seconds, but for runs that are forked
+from a process that has done it (`warm.py`).
 
 Protections here: no network, own user, pid, ipc, uts and cgroup namespaces, read-only system and packages, nothing
 of the home directories, an environment made from nothing, no capabilities, a filter of system calls, limits on memory,
@@ -148,6 +149,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.limits.seconds
+        self._root = psutil.Process(self.process.pid)
         self._reader = threading.Thread(target=self._keep_output, daemon=True)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._reader.start()
@@ -203,11 +205,9 @@ class Run:
 
     def _family(self) -> list[psutil.Process]:
         family: list[psutil.Process] = []
-        for pid in (self.process.pid, None if self.forked is None else self.forked.pid):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if pid is not None:
-                    root = psutil.Process(pid)
-                    family += [root, *root.children(recursive=True)]
+        for root in (self._root, self.forked):
+            with contextlib.suppress(psutil.NoSuchProcess):  # psutil knows a number that somebody else got since
+                family += [] if root is None else [root, *root.children(recursive=True)]
         return family
 
     def _kill(self) -> None:

@@ -78,7 +78,7 @@ def main() -> None:
     asked = parser.parse_args()
 
     print(
-        f"{date.today()} · {_processor()}, {os.cpu_count()} cores · torch {torch.__version__}, {asked.threads} threads"
+        f"{date.today()} · {processor()}, {os.cpu_count()} cores · torch {torch.__version__}, {asked.threads} threads"
     )
     source = dataset.load(asked.data) if asked.data else dataset.practice(ROOT / "data")
     pictures = _pictures(source, asked.batches * BATCH)
@@ -222,7 +222,7 @@ def _write_batches(folder: Path, names: list[str], images: dataset.Images, label
         (folder / name).write_bytes(pickle.dumps({"data": some, "labels": of.tolist()}))
 
 
-def _processor() -> str:
+def processor() -> str:
     """What the processor calls itself."""
     try:
         found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)

@@ -46,6 +46,7 @@ def serve(control: socket.socket) -> None:
         raise RuntimeError("an import has started a thread")
     gc.collect()
     gc.freeze()  # no collection in a fork has to walk, and so to copy, what was imported
+    signal.signal(signal.SIGCHLD, _reap)
     control.send(b"ready")
     while True:
         content, descriptors, _, _ = socket.recv_fds(control, 2**20, 4)
@@ -58,6 +59,10 @@ def serve(control: socket.socket) -> None:
         for descriptor in descriptors:
             os.close(descriptor)
         control.send(str(pid).encode())
+
+
+def _reap(*_: object) -> None:
+    with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
 
@@ -82,6 +87,7 @@ def _become(order: dict[str, Any], link: int, read: int, write: int, output: int
     """
     code = 1
     try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(output, 1)

@@ -1,19 +1,23 @@
-"""The command `check`: one file, what holds, and where to start on what doesn't.
+"""The command `check`: one file, what holds, and where to start on what doesn't; once, or at every save.
 
 Called by the command line. Reads the file, has it rehearsed in a sandbox, judges what was seen, prints it. Never
 imports torch, and loads pytest while the sandboxed process starts: what a check costs is that process's import of
 torch. Prints to standard output only; what can't be checked is a KitError, which the command line prints.
 """
 
+import hashlib
 import json
 import threading
 import time
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder import homework as homeworks
 from autograder import sandbox as sandboxes
 from autograder import submission as submissions
+from autograder import warm
 from autograder.errors import KitError
 from autograder.homework import Homework
 from autograder.observations import Observations
@@ -21,8 +25,12 @@ from autograder.sandbox import Sandbox
 from autograder.submission import Submission
 from autograder.transcript import Progress, Trained, Transcript, where
 
+POLL_S = 0.1  # between two looks at a watched file; a look costs microseconds
+
 if TYPE_CHECKING:
     from autograder.checks import CheckResult
+    from autograder.live_plot import LivePlot
+    from autograder.observations import TrainingProgress
     from autograder.verdict import Setup
 
 
@@ -37,6 +45,8 @@ def check(
     sandbox: str | None,
     verbose: bool,
     start: str | None = None,
+    receipt: Path | None = None,
+    plot: "LivePlot | None" = None,
 ) -> int:
     """Check `file` and print what came of it. Returns 0 when all required checks pass, 1 when some failed.
 
@@ -50,34 +60,111 @@ def check(
         sandbox: "bwrap", "none", or None for bubblewrap.
         verbose: print every check, every failure in full, the table of layers and that of entries that differ.
         start: a checkpoint that the training goes on from, "none", or None for the homework's own where there is one.
+        receipt: the folder that a receipt of the training goes to (see `receipt.py`); None: there is none.
+        plot: is told how far the training is.
 
-    Raises KitError when it can't be checked: no such file, not Python, too large, unreadable, no sandbox.
+    Raises KitError when it can't be checked: no such file, not Python, too large, unreadable, no sandbox; and when the
+    receipt can't be written, after all else has been said.
     """
+    looked = _look(file, homework_name, sandbox, forked=False)
+
+    from autograder.checks import passed, unmet
+
+    homework, results = looked.homework, looked.results
+    report = Transcript(file, looked.handed_in, homework, results, verbose)
+    if not as_json:
+        _show(looked, report)
+    trained = None
+    if train:
+        setup = setup_here(homework, looked.place, protocol, data, start)
+        shown = None if as_json else report
+        trained = _train(looked.handed_in, setup, looked.observations, unmet(results), shown, plot)
+        if receipt is not None:
+            _write_receipt(receipt, looked, setup, trained, shown)
+    if as_json:
+        print(json.dumps(_object(file, homework, results, trained), indent=2, ensure_ascii=False))
+    return 0 if passed(results) else 1
+
+
+def watch(file: Path, homework_name: str | None, *, sandbox: str | None, verbose: bool) -> int:
+    """Check `file` now and whenever it has been saved, until it is interrupted: then 0. For the rest see `check`.
+
+    In bubblewrap torch is imported once, and each check is forked from what has done that; else each imports it anew.
+    What can't be checked any more is said, and the next save is waited for. Raises KitError where there is no such file
+    or homework from the start, and without a sandbox.
+    """
+    from rich.console import Console
+
+    submissions.read(file)
+    homeworks.load(homework_name or _homework_of(file))
+    sandboxes.choose(sandbox)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    try:
+        while True:
+            saved = _stamp(file)
+            looked, trouble = None, ""
+            try:
+                looked = _look(file, homework_name, sandbox, forked=True)
+            except KitError as error:
+                trouble = f"{error.message}\nhint: {error.hint}" if error.hint else error.message
+            if console.is_terminal:
+                console.clear()
+            if looked is None:
+                console.print(trouble)
+            else:
+                _show(looked, Transcript(file, looked.handed_in, looked.homework, looked.results, verbose))
+            console.print(f"\nwatching {file.name}: save it to check it again, Ctrl-C to stop", style="dim")
+            while _stamp(file) in (saved, None):
+                time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        warm.end()
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A file that was checked: where, what was seen, and what that says."""
+
+    handed_in: Submission
+    homework: Homework
+    place: Sandbox
+    observations: Observations
+    results: "list[CheckResult]"
+    seconds: float
+
+
+def _look(file: Path, homework_name: str | None, sandbox: str | None, *, forked: bool) -> _Looked:
     started = time.monotonic()
     handed_in = submissions.read(file)
     homework = homeworks.load(homework_name or _homework_of(file))
     _refuse_what_is_not_python(file, handed_in)
     place = sandboxes.choose(sandbox)
-    observations = _observe(homework, handed_in, place)
+    observations = _observe(homework, handed_in, place, forked=forked)
     if observations.syntax_error is not None:
         raise _not_python(file, handed_in, observations.syntax_error.line, observations.syntax_error.message)
 
     from autograder import checks
 
     results = checks.run(observations, homework)
-    seconds = time.monotonic() - started
-    report = Transcript(file, handed_in, homework, results, verbose)
-    if not as_json:
-        layers = checks.layer_table(observations, homework) if verbose else []
-        entries = checks.entry_table(observations, homework) if verbose else []
-        report.show(seconds, place, layers, entries)
-    trained = None
-    if train:
-        setup = setup_here(homework, place, protocol, data, start)
-        trained = _train(handed_in, setup, observations, checks.unmet(results), None if as_json else report)
-    if as_json:
-        print(json.dumps(_object(file, homework, results, trained), indent=2, ensure_ascii=False))
-    return 0 if checks.passed(results) else 1
+    return _Looked(handed_in, homework, place, observations, results, time.monotonic() - started)
+
+
+def _show(looked: _Looked, report: Transcript) -> None:
+    from autograder import checks
+
+    layers = checks.layer_table(looked.observations, looked.homework) if report.verbose else []
+    entries = checks.entry_table(looked.observations, looked.homework) if report.verbose else []
+    report.show(looked.seconds, looked.place, layers, entries)
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    """Something else after each save; None while there is no file, as when an editor puts a new one in its place."""
+    try:
+        seen = file.stat()
+    except OSError:
+        return None
+    return seen.st_mtime_ns, seen.st_size, seen.st_ino
 
 
 def _homework_of(file: Path) -> str:
@@ -109,12 +196,12 @@ def _not_python(file: Path, handed_in: Submission, line: int | None, message: st
     return KitError(f"{place}: not Python that can be run: {message}", "Python reads the whole file before it runs")
 
 
-def _observe(homework: Homework, handed_in: Submission, place: Sandbox) -> Observations:
+def _observe(homework: Homework, handed_in: Submission, place: Sandbox, *, forked: bool) -> Observations:
     from autograder import supervise
 
     loading = threading.Thread(target=_load_what_is_needed_later, args=(homework,), daemon=True)
     loading.start()
-    observations = supervise.observe(homework, handed_in, place, threads=1)
+    observations = supervise.observe(homework, handed_in, place, threads=1, warm=forked)
     loading.join()
     return observations
 
@@ -150,12 +237,24 @@ def setup_here(
 
 
 def _train(
-    handed_in: Submission, setup: "Setup", seen: Observations, unmet: set[str], report: "Transcript | None"
+    handed_in: Submission,
+    setup: "Setup",
+    seen: Observations,
+    unmet: set[str],
+    report: "Transcript | None",
+    plot: "LivePlot | None",
 ) -> Trained:
     from autograder import score, supervise, verdict
 
     start = verdict.start_of(setup, seen)
-    with Progress(report, setup, start) as progress:
+    epochs = start.protocol.epochs
+    with Progress(report, setup, start) as bar:
+
+        def progressed(said: "TrainingProgress") -> None:
+            bar(said)
+            if plot is not None:
+                plot.progressed(said, epochs)
+
         training = supervise.train(
             setup.homework,
             handed_in,
@@ -164,7 +263,7 @@ def _train(
             setup.sandbox,
             threads=setup.threads,
             checkpoint=start.checkpoint,
-            progress=progress,
+            progress=progressed,
         )
     found = None
     if training.outcome == "GRADED":
@@ -190,9 +289,47 @@ def _train(
         device=training.device,
         threads=training.threads,
     )
+    if plot is not None:
+        reached = training.outcome if percent is None else f"{percent:.1f}% of the test images"
+        plot.ended(
+            epochs, f"{reached}: {tier.points:g} points" + (" if it were graded" if not trained.gives_points else "")
+        )
     if report is not None:
         report.show_training(trained)
     return trained
+
+
+def _write_receipt(
+    folder: Path, looked: _Looked, setup: "Setup", trained: Trained, report: "Transcript | None"
+) -> None:
+    from autograder import __version__
+    from autograder import receipt as receipts
+
+    stem = looked.homework.stem
+    said = receipts.Receipt(
+        homework=looked.homework.name,
+        file=looked.handed_in.name[:200],
+        sha256=hashlib.sha256(looked.handed_in.script).hexdigest(),
+        time=datetime.now().astimezone(),
+        kit=__version__,
+        rubric=setup.rubric.fingerprint,
+        dataset=f"{setup.dataset.name} {setup.dataset.fingerprint[:12]}"[:200],
+        protocol="full" if trained.protocol == "full" else "preview",
+        device=trained.device,
+        gpu=receipts.gpu_name() if trained.device == "cuda" else "",
+        seconds=trained.seconds,
+        epochs=trained.epochs,
+        outcome=trained.outcome[:200],
+        accuracy_percent=trained.accuracy_percent,
+        tier=trained.tier[:200],
+        checks={result.id: result.outcome for result in looked.results},
+    )
+    try:
+        path = receipts.write(said, folder, stem)
+    except OSError as error:
+        raise KitError(f"{folder}: the receipt can't be written there ({error.strerror})") from error
+    if report is not None:
+        report.print(f"wrote {path}, a receipt: it proves nothing, and may be handed in beside the file")
 
 
 def _object(file: Path, homework: Homework, results: "list[CheckResult]", trained: Trained | None) -> dict[str, Any]:

@@ -87,6 +87,12 @@ def check(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show every check, every failure in full and the layers.")
     ] = False,
+    receipt: Annotated[
+        bool, typer.Option("--receipt", help="With --train: leave a receipt, NAME_receipt.json, in this folder.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Check again whenever the file is saved, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Check one file: what is right, and where to start on what isn't.
 
@@ -95,6 +101,12 @@ def check(
     """
     from autograder import check as command
 
+    if receipt and not train:
+        raise typer.BadParameter("is about a training: it needs --train", param_hint="--receipt")
+    if watch:
+        if as_json or train:
+            raise typer.BadParameter("goes with neither --json nor --train", param_hint="--watch")
+        raise typer.Exit(command.watch(file, homework, sandbox=sandbox, verbose=verbose))
     code = command.check(
         file,
         homework,
@@ -105,8 +117,32 @@ def check(
         sandbox=sandbox,
         verbose=verbose,
         start=start,
+        receipt=Path() if receipt else None,
     )
     raise typer.Exit(code)
+
+
+@app.command()
+def hint(
+    homework: Annotated[str, typer.Argument(metavar="HOMEWORK", help="Which homework, such as hw6.")],
+    check: Annotated[str, typer.Argument(metavar="CHECK", help="A check as `check` names it, or a question: Q5.")],
+    step: Annotated[int, typer.Argument(metavar="[STEP]", help="How many hints: 1 (the default) or more.")] = 1,
+) -> None:
+    """Give a hint about a check that fails, a nearer one with each step. Never the answer."""
+    from autograder import hints
+
+    raise typer.Exit(hints.hint(homework, check, step))
+
+
+@app.command()
+def explain(
+    homework: Annotated[str, typer.Argument(metavar="HOMEWORK", help="Which homework, such as hw6.")],
+    check: Annotated[str, typer.Argument(metavar="CHECK", help="A check as `check` names it, or a question: Q5.")],
+) -> None:
+    """Print the part of the handout that a check is about."""
+    from autograder import hints
+
+    raise typer.Exit(hints.explain(homework, check))
 
 
 @app.command()
@@ -139,8 +175,10 @@ def release(
 
     That is skeleton, notebook and handout of each homework, under assignment/.
     """
-    if (github_classroom is None) != (kit is None):
-        raise typer.BadParameter("--github-classroom and --kit go together", param_hint="--kit")
+    if github_classroom is not None and kit is None:
+        raise typer.BadParameter("needs --kit, the address of the kit", param_hint="--github-classroom")
+    if nbgrader is not None and kit is not None:
+        raise typer.BadParameter("means nothing with --nbgrader", param_hint="--kit")
     from autograder.homework import homework_names
 
     if github_classroom is not None and kit is not None:
@@ -157,7 +195,7 @@ def release(
     from autograder.release import release as write
 
     for name in [homework] if homework else homework_names():
-        for path in write(name):
+        for path in write(name, kit=kit or ""):
             print(path)
 
 

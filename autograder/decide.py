@@ -57,6 +57,8 @@ def show(out: Path, student: str, book: str | None) -> None:
     for number, run in enumerate(result.runs, start=1):
         reached = "no accuracy" if run.accuracy_percent is None else f"{run.accuracy_percent:.2f}%"
         console.print(f"  training {number}: {run.outcome}, {reached}, {duration(run.seconds)}")
+    if result.receipt:
+        console.print(f"receipt    {result.receipt} (the student's own, which proves nothing)")
     console.print(f"flags      {', '.join(result.flags) or 'none'}")
     for reason in result.for_a_person:
         console.print(f"  for a person: {reason}")

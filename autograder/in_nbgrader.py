@@ -139,7 +139,7 @@ def write(homework_name: str, course: Path, root: Path = ROOT) -> Path:
     import nbformat
     from nbformat.v4 import new_code_cell
 
-    from autograder import gradebook, results, rubric
+    from autograder import gradebook, release, results, rubric
 
     given = load(homework_name)
     skeleton = root / "assignment" / given.name / f"{given.name}.ipynb"
@@ -157,7 +157,9 @@ def write(homework_name: str, course: Path, root: Path = ROOT) -> Path:
         )
         for name, worth in (("begin", None), ("check", 0.0), ("points", most))
     }
-    notebook.cells = [made["begin"], *notebook.cells, made["check"], made["points"]]
+    # The kit's own cells would train in nbgrader's kernel, too.
+    cells = [cell for cell in notebook.cells if not cell["id"].startswith(release.KIT_CELL)]
+    notebook.cells = [made["begin"], *cells, made["check"], made["points"]]
     path = course / "source" / given.name / f"{given.name}.ipynb"
     results.write_text(path, nbformat.writes(notebook) + "\n")
     return path

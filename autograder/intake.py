@@ -19,7 +19,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from autograder import epochs, homework, lms, roster, submission
+from autograder import epochs, homework, lms, receipt, roster, submission
 from autograder.epochs import Epoch
 from autograder.errors import KitError, printable
 from autograder.homework import Homework
@@ -63,6 +63,7 @@ class Entry:
         late: none came by the deadline.
         late_s: by how many seconds; None where it isn't late, or nobody says.
         own_epochs: the student's own record; () for none. Untrusted numbers, in their ranges.
+        receipt: what the student's own receipt says, a sentence; "" without one. Untrusted words.
         notes: what else is to be known: why that record couldn't be read, which file was taken out of an archive.
         uploads: all attempts, in the order in which they came.
     """
@@ -75,6 +76,7 @@ class Entry:
     late: bool = False
     late_s: float | None = None
     own_epochs: tuple[Epoch, ...] = ()
+    receipt: str = ""
     notes: tuple[str, ...] = ()
     name: str = ""
     uploads: tuple[Upload, ...] = ()
@@ -293,7 +295,8 @@ def _read(student: str, attempt: Attempt, given: Homework, zone: tzinfo | None) 
     if given.tests_epochs:
         record, more = _own_record(attempt.files, handed_in)
         notes += more
-    return Entry(student, READ, "", handed_in, submitted_at, own_epochs=record, notes=notes)
+    own = _own_receipt(attempt.files, handed_in, given)
+    return Entry(student, READ, "", handed_in, submitted_at, own_epochs=record, receipt=own, notes=notes)
 
 
 def _chosen(files: Node, given: Homework, zone: tzinfo | None) -> tuple[Node, tuple[str, ...]]:
@@ -380,8 +383,22 @@ def _own_record(files: Node, handed_in: Submission) -> tuple[tuple[Epoch, ...], 
     return (), ()
 
 
+def _own_receipt(files: Node, handed_in: Submission, given: Homework) -> str:
+    """What the student's own receipt says, or why it says nothing; "" without one."""
+    if files.kind != "folder":
+        return ""
+    for node in files.children():
+        if node.name.lower() == f"{given.stem}{receipt.ENDING}".lower():
+            try:
+                said = receipt.read(_text(node).encode())
+            except ValueError as error:
+                return printable(f"{node.name} can't be read: {error}")
+            return printable(receipt.of(said, handed_in.script))
+    return ""
+
+
 def _text(node: Node) -> str:
-    """The text of a record's file. Raises ValueError, with a short reason, when it can't be one."""
+    """The text of a record's or a receipt's file. Raises ValueError, with a short reason, when it can't be one."""
     if node.kind == "link":
         raise ValueError("a link to somewhere else")
     if node.kind != "file":

@@ -21,11 +21,16 @@ from typing import Any
 from autograder import rubric
 from autograder.errors import KitError
 from autograder.homework import ROOT, load
+from autograder.submission import OWN_CELL
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = "..."
 POINTS = "<!-- points -->"
 """The line of a handout that the homework's table of `grading_rubric.md` replaces."""
+COLAB = "<!-- colab -->"
+"""The line of a handout where the link to Colab goes, once the kit's address on GitHub is known."""
+KIT_CELL = "kit-"
+"""How the ids of cells begin that are the kit's own, in a notebook."""
 SHORTEST_ANSWER = 12  # characters; below that a line is `else:` or `return x`, which prove nothing
 NOTEBOOK_METADATA: dict[str, Any] = {
     "accelerator": "GPU",  # Colab then offers one from the start
@@ -40,23 +45,24 @@ SCRIPT_METADATA: dict[str, Any] = {
 _ALMOST_A_MARKER = re.compile(r"\b(begin|end)[\s_-]*solutions?\b", re.IGNORECASE)
 
 
-def release(homework_name: str, root: Path = ROOT) -> list[Path]:
+def release(homework_name: str, root: Path = ROOT, kit: str = "") -> list[Path]:
     """Write `assignment/<name>/` from `solution/<name>/`, both under `root`; the files, sorted.
 
+    With `kit`, where pip finds the kit, the notebook installs it by itself; one on GitHub also gets a link to Colab.
     What was there is replaced as a whole, and only when all of it could be built. Raises KitError as `build` does.
     """
     target = root / "assignment" / homework_name
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{homework_name}.", dir=target.parent) as folder:
         built = Path(folder) / "new"
-        files = [path.relative_to(built) for path in build(homework_name, built, root)]
+        files = [path.relative_to(built) for path in build(homework_name, built, root, kit)]
         if target.exists():
             target.rename(Path(folder) / "old")
         built.rename(target)
     return [target / path for path in files]
 
 
-def build(homework_name: str, into: Path, root: Path = ROOT) -> list[Path]:
+def build(homework_name: str, into: Path, root: Path = ROOT, kit: str = "") -> list[Path]:
     """Write `<name>.py`, `<name>.ipynb`, `README.md` and `figures/*.svg` to the folder `into`; the files, sorted.
 
     Of a homework of several files: those that students get complete in place of the notebook.
@@ -82,6 +88,7 @@ def build(homework_name: str, into: Path, root: Path = ROOT) -> list[Path]:
     given = handout.read_text(encoding="utf-8")
     if POINTS in given:
         given = given.replace(POINTS, _points_table(root / "grading_rubric.md", homework_name))
+    given = given.replace(COLAB, _badge(kit, homework_name) or COLAB)
     _check_leaks(given, answers, handout.name, source)
     for path in complete:
         _check_leaks(path.read_text(encoding="utf-8"), answers, path.name, source)
@@ -92,7 +99,9 @@ def build(homework_name: str, into: Path, root: Path = ROOT) -> list[Path]:
         for path in complete:
             shutil.copyfile(path, into / path.name)
     else:
-        (into / f"{homework_name}.ipynb").write_text(_write_notebook(notebook), encoding="utf-8", newline="\n")
+        (into / f"{homework_name}.ipynb").write_text(
+            _write_notebook(notebook, homework_name, kit), encoding="utf-8", newline="\n"
+        )
     (into / handout.name).write_text(given, encoding="utf-8", newline="\n")
     for figure in sorted((source.parent / "figures").glob("*.svg")):
         (into / "figures").mkdir(exist_ok=True)
@@ -207,11 +216,59 @@ def _write_script(notebook: Any) -> str:
     return script
 
 
-def _write_notebook(notebook: Any) -> str:
+def _write_notebook(notebook: Any, homework_name: str, kit: str) -> str:
     import jupytext
     import nbformat
 
     plain = deepcopy(notebook)
     plain.metadata = NOTEBOOK_METADATA
+    added = [nbformat.v4.new_code_cell(_FIRST_CELL.format(own=OWN_CELL, kit=kit))]
+    added.append(nbformat.v4.new_markdown_cell(_LAST_WORDS))
+    for call in ("check", "train", "hand_in"):
+        source = _LAST_CELL.format(own=OWN_CELL, call=f'{call}("{homework_name}")')
+        added.append(nbformat.v4.new_code_cell(source))
+    for number, cell in enumerate(added):
+        cell["id"] = f"{KIT_CELL}{number}"
+    plain.cells[1:1] = added[:1]
+    plain.cells += added[1:]
     nbformat.validate(plain)
     return f"{jupytext.writes(plain, fmt='ipynb')}\n"
+
+
+_FIRST_CELL = """\
+{own} It gets the program that checks and grades, in seconds.
+KIT = "{kit}"  # where your course has the kit, as pip takes it: git+https://..., or a folder
+try:
+    import autograder
+except ImportError:
+    if KIT:
+        %pip install --quiet {{KIT}}
+    else:
+        print("Only the last three cells need it: ask your course for the address, and put it behind KIT.")"""
+
+_LAST_WORDS = """\
+## Check it, train it, hand it in
+
+These three cells take the notebook as it is now, with everything above: save it before you run them, where you aren't
+on Colab. The first takes seconds and trains nothing: use it often. The second trains as the grader will, on a GPU for
+real, and tells the row that this would earn; without a GPU it is a preview. The third writes the file to hand in."""
+
+_LAST_CELL = """\
+{own}
+try:
+    from autograder import notebook
+except ImportError:
+    print("The kit is missing: see the first cell.")
+else:
+    notebook.{call}"""
+
+
+def _badge(kit: str, homework_name: str) -> str:
+    """A link that opens the notebook in Colab, for a kit on GitHub; else ""."""
+    found = re.fullmatch(r"(?:git\+)?https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?(?:@([\w./-]+))?", kit)
+    if found is None:
+        return ""
+    owner, repository, branch = found[1], found[2], found[3] or "main"
+    place = f"{owner}/{repository}/blob/{branch}/assignment/{homework_name}/{homework_name}.ipynb"
+    badge = "https://colab.research.google.com/assets/colab-badge.svg"
+    return f"[![Open in Colab]({badge})](https://colab.research.google.com/github/{place})"

@@ -154,6 +154,7 @@ class Result(Recorded):
         started_from: what the training started from, in words: "nothing", or a checkpoint; "" where the homework has no
             checkpoints.
         own_epochs: the same as the student's own record has it: shown, and never believed.
+        receipt: what the student's own receipt says, "" without one: shown, and never believed.
         flags: short words for the gradebook: ids of failed checks, "time-box", "no-sandbox", ...
         for_a_person: sentences; each a reason why somebody should look at it.
         notices: sentences about the run as a whole (another dataset, another time box, no sandbox), and why a student's
@@ -191,6 +192,7 @@ class Result(Recorded):
     epochs: list[Epoch] = []
     runs: list[OneRun] = []
     own_epochs: list[Epoch] = []
+    receipt: str = ""
     flags: list[str] = []
     for_a_person: list[str] = []
     notices: list[str] = []

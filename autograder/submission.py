@@ -2,7 +2,8 @@
 
 Called by `check` and by intake. Only reads: nothing of the file is executed or imported here, and a script that isn't
 valid Python is no error (a check says where). A `.py` file runs byte for byte as it was handed in. Of a notebook, the
-code cells run, in order, as jupytext's percent script: magics and shell lines become comments, and so do text cells.
+code cells run, in order, as jupytext's percent script: magics and shell lines become comments, and so do text cells;
+the kit's own cells are empty there.
 
 Cost: under a millisecond for a `.py` file; the first notebook imports jupytext, 0.8 to 1.8 s on one core.
 """
@@ -30,6 +31,8 @@ SUFFIXES = (".py", ".ipynb")
 LARGEST_SCRIPT = 2 * 2**20  # bytes; the longest real submission seen has 20,000
 LARGEST_NOTEBOOK = 8 * 2**20  # bytes; outputs and pictures count
 MOST_BLANKS = 1_000
+OWN_CELL = "# The kit's own cell, no part of what is handed in."
+"""How cells begin that `release` adds to a notebook: what is in them isn't the student's."""
 TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 _MENTIONS = re.compile(r"\bq(?:uestion)?[ .]{0,2}(\d{1,2})\b", re.IGNORECASE)
@@ -217,6 +220,8 @@ def _cells(notebook: Any) -> Iterator[tuple[str, str]]:
         if not all(isinstance(line, str) for line in lines):
             raise ValueError("it has a cell that isn't text")
         text = "".join(lines).replace("\r\n", "\n")
+        if kind == "code" and text.startswith(OWN_CELL):
+            text = ""  # an empty cell stays in its place: places are told by the number of a cell
         # `%time statement` runs the statement; jupytext would make a comment of it.
         yield kind, re.sub(r"^(\s*)%time[ \t]+", r"\1", text, flags=re.MULTILINE) if kind == "code" else text
 

@@ -75,7 +75,8 @@ def where(file: Path, handed_in: Submission, line: int | None) -> str:
     return f"{file.name}, cell {len(starts)}, line {line - starts[-1]}"
 
 
-def _wrapped(text: str, width: int, indent: str) -> str:
+def wrapped(text: str, width: int, indent: str) -> str:
+    """Lines of at most `width` columns, all but the first behind `indent`."""
     return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
@@ -87,7 +88,8 @@ class Transcript:
     ) -> None:
         from rich.console import Console
 
-        self.console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        # A notebook's cell is a page: lines as in a pipe, and no colours.
+        self.console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, force_jupyter=False)
         self.width = max(NARROW, min(self.console.width, WIDE)) if self.console.is_terminal else NARROW
         self.file = file
         self.handed_in = handed_in
@@ -122,16 +124,16 @@ class Transcript:
         """What the training came to. Where it gives no points, every line says so."""
         note = "" if trained.gives_points else "no points: "
         if trained.accuracy_percent is None:
-            self.print(_wrapped(f"{note}no accuracy ({trained.outcome}): {trained.message}", self.width, "  "))
+            self.print(wrapped(f"{note}no accuracy ({trained.outcome}): {trained.message}", self.width, "  "))
         else:
             passes = {"in eval mode": trained.eval_percent, "as the script left it": trained.as_left_percent}
             told = [f"{percent:.1f}% {mode}" for mode, percent in passes.items() if percent is not None]
             time_taken = f"{trained.epochs:.3g} epochs in {trained.seconds:.0f} s on {trained.device}"
             text = f"{trained.accuracy_percent:.1f}% of the test images ({', '.join(told)}), {time_taken}"
-            self.print(_wrapped(note + text, self.width, "  "))
+            self.print(wrapped(note + text, self.width, "  "))
         points = f"{trained.tier_points:.10g} points ({trained.tier})"
         text = f"a graded run with this result gets {points}; {trained.no_points_because}"
-        self.print(_wrapped(f"would earn {points}" if trained.gives_points else note + text, self.width, "  "))
+        self.print(wrapped(f"would earn {points}" if trained.gives_points else note + text, self.width, "  "))
 
     def where(self, result: "CheckResult") -> str:
         """Where a result points to."""
@@ -168,7 +170,7 @@ class Transcript:
     def _explain(self, result: "CheckResult", lead: str) -> None:
         question = f"{result.question} " if result.question else ""
         self.print("")
-        self.print(_wrapped(f"{lead}{question}{result.title} ({self.where(result)})", self.width, "  "), style="bold")
+        self.print(wrapped(f"{lead}{question}{result.title} ({self.where(result)})", self.width, "  "), style="bold")
         for name, text in (("Saw", result.saw), ("Expected", result.expected), ("Why", result.why)):
             self._paragraph(name, text)
 
@@ -179,7 +181,7 @@ class Transcript:
         for result in results:
             question = f"{result.question} " if result.question else ""
             text = f"  {question}{result.title} ({self.where(result)}): {result.saw}"
-            self.print(_wrapped(text, self.width, "    "))
+            self.print(wrapped(text, self.width, "    "))
 
     def _close(self, failures: "list[CheckResult]") -> None:
         required = [result for result in self.results if result.required]
@@ -191,7 +193,8 @@ class Transcript:
             self.print(f"{passed} of {len(required)} required checks pass{more}", style="green")
             return
         self.print(f"{passed} of {len(required)} required checks pass")
-        self.print(_wrapped(f"hint: {failures[0].hint}", self.width, "      "))
+        asked = f"{self.homework.name} {failures[0].id}"
+        self.print(f"hint: autograder hint {asked} · autograder explain {asked}")
 
     def _table(self, rows: "list[Row]") -> None:
         self.print("")
@@ -211,7 +214,7 @@ class Transcript:
             self._line(f"  ≠ {row.name}", f"{row.theirs_text:>14} {row.ours_text:>14}")
 
     def _paragraph(self, name: str, text: str) -> None:
-        self.print(_wrapped(f"  {name:<9} {text}", self.width, " " * 12))
+        self.print(wrapped(f"  {name:<9} {text}", self.width, " " * 12))
 
     def _line(self, left: str, right: str = "", style: str = "") -> None:
         """`left`, and `right` at the right edge; on a line of its own where there is no room."""
@@ -219,7 +222,7 @@ class Transcript:
         if right and room >= 2:
             self.print(left + " " * room + right, style)
             return
-        self.print(_wrapped(left, self.width, "    "), style)
+        self.print(wrapped(left, self.width, "    "), style)
         if right:
             self.print(right.rjust(self.width), style)
 
@@ -244,7 +247,7 @@ class Progress:
         self.report.print("")
         text = f"training on {self.setup.dataset.name}, {protocol.name} protocol, {box}"
         text += f", from {self.start.words}" if self.start.words else ""
-        self.report.print(_wrapped(f"no points: {text}" if note else text, self.report.width, "  "))
+        self.report.print(wrapped(f"no points: {text}" if note else text, self.report.width, "  "))
         if self.report.console.is_terminal:
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress

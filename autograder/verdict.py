@@ -332,7 +332,7 @@ def replace_fields(result: Result, **fields: Any) -> Result:
 def key(entry: Entry, setup: Setup) -> str:
     """Fingerprint of all that a result follows from."""
     more = [setup.rubric.fingerprint, results.kit_fingerprint("checks", "proctor", "homeworks"), entry.late]
-    more += [[epoch.model_dump() for epoch in entry.own_epochs], entry.notes]  # a new record is shown
+    more += [[epoch.model_dump() for epoch in entry.own_epochs], entry.receipt, entry.notes]  # a new record is shown
     more += [setup.percent_off(entry)]
     return results.fingerprint([evidence_key(entry, setup), more])
 
@@ -403,6 +403,7 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
         protocol=_protocol_used(protocol),
         rubric=setup.rubric.fingerprint,
         own_epochs=list(entry.own_epochs),
+        receipt=entry.receipt,
         notices=notices,
         sandbox=setup.sandbox.name,
         versions=results.Versions(kit=__version__, python=platform.python_version(), torch=version("torch")),

@@ -6,11 +6,13 @@ tests/test_check.py, and read the difference.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from observed import CRASH, HW6, USUAL, Sketch, forward, right, right_network, right_rehearsal, step
 
@@ -235,6 +237,102 @@ def test_the_command_never_imports_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.fixture
+def saves(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Have each of these happen while a watch waits, one a look; then Ctrl-C."""
+
+    def waiting(*happen: Any) -> None:
+        rest = iter(happen)
+
+        def sleep(_seconds: float) -> None:
+            act = next(rest, None)
+            if act is None:
+                raise KeyboardInterrupt
+            act()
+
+        monkeypatch.setattr("autograder.check.time.sleep", sleep)
+
+    return waiting
+
+
+def test_a_watched_file_is_checked_at_every_save(
+    seen: Any, saves: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen(CASES["right"])
+    path = tmp_path / "hw6.py"
+    path.write_text("x = 1\n")
+    aside = tmp_path / "new.py"
+    aside.write_text("x = 4\n")
+    saves(
+        lambda: None,
+        lambda: path.write_text("x = (\n"),
+        lambda: None,
+        path.unlink,
+        lambda: None,
+        lambda: path.write_text("x = 33\n"),
+        lambda: aside.replace(path),
+    )
+    assert command.watch(path, None, sandbox="none", verbose=False) == 0
+    text = capsys.readouterr().out
+    said = text.split("watching hw6.py: save it to check it again, Ctrl-C to stop\n")
+    assert [part.strip().splitlines()[-1] for part in said[:-1]] == [
+        "22 of 22 required checks pass",
+        "hint: Python reads the whole file before it runs",
+        "22 of 22 required checks pass",
+        "22 of 22 required checks pass",
+    ]
+    assert said[-1] == ""
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "homework", "message"),
+    [
+        ("hw6.py", None, "no such file"),
+        ("main.py", None, "doesn't say which homework"),
+        ("hw6.py", "hw7", "called 'hw7'"),
+    ],
+)
+def test_what_can_never_be_checked_is_not_watched(
+    name: str, homework: str | None, message: str, tmp_path: Path
+) -> None:
+    if message != "no such file":
+        (tmp_path / name).write_text("x = 1\n")
+    with pytest.raises(KitError, match=message):
+        command.watch(tmp_path / name, homework, sandbox="none", verbose=False)
+
+
+@pytest.mark.slow
+def test_a_real_file_is_watched(sandbox_bwrap: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "hw6.py"
+    path.write_bytes(RIGHT.read_bytes())
+    program = "from autograder.cli import main; main()"
+    watching = subprocess.Popen(
+        [sys.executable, "-u", "-c", program, "check", str(path), "--watch", "--sandbox", sandbox_bwrap.name],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert watching.stdout is not None
+    said = iter(watching.stdout.readline, "")
+
+    def report() -> str:
+        return "".join(iter(said.__next__, "watching hw6.py: save it to check it again, Ctrl-C to stop\n"))
+
+    assert "22 of 22 required checks pass" in report()
+    path.write_bytes(RIGHT.read_bytes().replace(b"        optimizer.zero_grad()\n", b""))
+    again = report()
+    assert "21 of 22 required checks pass" in again
+    assert "hint: autograder hint hw6 zero-grad · autograder explain hw6 zero-grad" in again
+    family = psutil.Process(watching.pid).children(recursive=True)
+    assert family  # what has imported torch, waiting
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(timeout=60) == 0
+    watching.stdout.close()
+    assert psutil.wait_procs(family, timeout=10)[1] == []
 
 
 @pytest.mark.slow

@@ -28,6 +28,8 @@ ROUNDING = 1e-6
     "post-activation",
     after=("builds",),
     hint="write down the order of convolution, BN, addition and ReLU as forward runs them, beside the figure's",
+    more="Print what goes into the addition, and what comes out of the block: in a block of this kind, only "
+    "one of the two can have negative values.",
 )
 def test_norm_and_activation_come_after_each_convolution(observed: Observations, homework: Homework) -> None:
     """BN comes after each convolution, ReLU after the first BN of a block and after the addition"""
@@ -68,6 +70,8 @@ def test_norm_and_activation_come_after_each_convolution(observed: Observations,
     "skip",
     after=("stage-shapes",),
     hint="compare a block that keeps its shape with one that changes it: what does the figure draw on each shortcut?",
+    more="Print the shapes of the two summands of each block. Where they are equal the shortcut needs no "
+    "layer; where they aren't, which layer changes channels and sides at once?",
 )
 def test_every_block_has_its_shortcut(observed: Observations, homework: Homework) -> None:
     """a shortcut goes around each block: a 1x1 convolution with BN where the shape changes, nothing elsewhere"""
@@ -117,6 +121,8 @@ def test_every_block_has_its_shortcut(observed: Observations, homework: Homework
     "initial-weights",
     after=("layers", "skip", "post-activation"),
     hint="print the standard deviation of each convolution's weight in a fresh network, beside sqrt(2 / fan_out)",
+    more="torch.nn.init has a function for this distribution: which of its arguments chooses what stands under"
+    " the 2? Is it called on every convolution, those on shortcuts too?",
 )
 def test_convolutions_start_from_kaiming_normal_weights(observed: Observations, homework: Homework) -> None:
     """every convolution starts from Kaiming normal weights by fan_out"""
@@ -139,6 +145,8 @@ def test_convolutions_start_from_kaiming_normal_weights(observed: Observations, 
     "initial-norms",
     after=("layers", "skip", "post-activation"),
     hint="print weight and bias of each BN in a fresh network",
+    more="Which lines write to a BN's parameters after it was made? A loop over modules() meets convolutions, "
+    "BNs and linear layers alike.",
 )
 def test_norms_start_from_one_and_zero(observed: Observations, homework: Homework) -> None:
     """every BN starts with weight 1 and bias 0"""
@@ -160,6 +168,7 @@ def test_norms_start_from_one_and_zero(observed: Observations, homework: Homewor
     after=("parameters",),
     advice=True,
     hint="where does the number of classes stand in the linear layer?",
+    more="The constructor has an argument for it. Is there a number in the class that should be that argument?",
 )
 def test_other_numbers_of_classes_work_too(observed: Observations, homework: Homework) -> None:
     """other numbers of classes work too (optional)"""

@@ -18,6 +18,7 @@ from autograder.observations import Observations
     "conv-norm-relu",
     after=("builds",),
     hint="print one conv1x1(...) and one conv3x3(...): which layers are in it, in which order?",
+    more="nn.Sequential runs its layers in the order in which they are written. How many channels does the BN get?",
 )
 def test_every_convolution_has_its_norm_and_activation(observed: Observations, homework: Homework) -> None:
     """every convolution is followed by its BN and a ReLU"""
@@ -35,6 +36,8 @@ def test_every_convolution_has_its_norm_and_activation(observed: Observations, h
     "downsampling",
     after=("stage-shapes", "skip"),
     hint="list the strides of all convolutions, block by block: where does a 2 stand?",
+    more="The block is told whether it downsamples. Where does that end up, in which of its convolutions? And "
+    "which block of a stage is told so?",
 )
 def test_the_right_convolution_of_the_right_block_has_the_stride(observed: Observations, homework: Homework) -> None:
     """the last block of a stage downsamples, with its first 1x1 convolution"""
@@ -72,6 +75,8 @@ def test_the_right_convolution_of_the_right_block_has_the_stride(observed: Obser
     "skip",
     after=("builds", "conv-norm-relu"),
     hint="which shape does the shortcut start from, and which does it have to reach?",
+    more="Print the shapes of the two summands of each block: which block of a stage starts from fewer "
+    "channels, and which from a larger map?",
 )
 def test_every_block_has_its_shortcut(observed: Observations, homework: Homework) -> None:
     """a shortcut goes around each block, with a 1x1 convolution where the shape changes"""

@@ -5,7 +5,11 @@ from autograder.homework import Homework
 from autograder.observations import Observations
 
 
-@check("blanks", hint="each blank stands under a comment that says what to write and what name to use")
+@check(
+    "blanks",
+    hint="each blank stands under a comment that says what to write and what name to use",
+    more="One blank at a time, and a check after each: the next one that is open is named with its line.",
+)
 def test_no_answer_is_left_open(observed: Observations, homework: Homework) -> None:
     """no answer is left open"""
     if observed.syntax_error is not None:
@@ -21,7 +25,12 @@ def test_no_answer_is_left_open(observed: Observations, homework: Homework) -> N
         )
 
 
-@check("builds", hint="build the network in a Python shell and read the last line of the traceback")
+@check(
+    "builds",
+    hint="build the network in a Python shell and read the last line of the traceback",
+    more="Go up from the traceback's end to the last line that is yours. Which name, or which two numbers, "
+    "does the message speak of?",
+)
 def test_the_network_builds(observed: Observations, homework: Homework) -> None:
     """{homework.call} builds"""
     if observed.syntax_error is not None:
@@ -52,7 +61,13 @@ def test_the_network_builds(observed: Observations, homework: Homework) -> None:
     )
 
 
-@check("output-shape", after=("builds",), hint="follow the shape of a batch of 1 through forward, line by line")
+@check(
+    "output-shape",
+    after=("builds",),
+    hint="follow the shape of a batch of 1 through forward, line by line",
+    more="Print x.shape before the linear layer: its first number has to be N for every N. Which line takes "
+    "the batch for something else, or drops a side of length 1?",
+)
 def test_the_network_answers_every_batch(observed: Observations, homework: Homework) -> None:
     """the network answers (N, {homework.classes}) for batches of N = 1, 2 and 4"""
     network = observed.network
@@ -78,7 +93,12 @@ def test_the_network_answers_every_batch(observed: Observations, homework: Homew
             )
 
 
-@check("runs", hint="run the file by itself and read the last line of the traceback")
+@check(
+    "runs",
+    hint="run the file by itself and read the last line of the traceback",
+    more="Where it stopped isn't always where the mistake is: print type and shape of everything on that line,"
+    " just before it.",
+)
 def test_the_script_runs_to_its_end(observed: Observations, homework: Homework) -> None:
     """the script runs from its first line to its last"""
     if observed.syntax_error is not None:

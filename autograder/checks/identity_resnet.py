@@ -19,6 +19,8 @@ CONVS_OF_A_BLOCK = 2
     "arguments",
     after=("layers",),
     hint="build the network with four different counts and print it: which argument makes which stage longer?",
+    more="Each stage is made by code of its own. Does each use its own count, or a number that was right for "
+    "one network?",
 )
 def test_each_count_is_for_its_own_stage(observed: Observations, homework: Homework) -> None:
     """each count sets the blocks of its own stage"""
@@ -41,6 +43,7 @@ def test_each_count_is_for_its_own_stage(observed: Observations, homework: Homew
     after=("layers",),
     advice=True,
     hint="a loop over the count makes as many blocks as it says",
+    more="With a count of 1 a stage is its first block and nothing else. Does the code make a second one in any case?",
 )
 def test_other_counts_build_too(observed: Observations, homework: Homework) -> None:
     """other counts of blocks work too (optional)"""
@@ -68,6 +71,8 @@ def test_other_counts_build_too(observed: Observations, homework: Homework) -> N
     "pre-activation",
     after=("builds",),
     hint="write down the order of BN, ReLU, convolution and addition as forward runs them, beside the figure's",
+    more="The last thing that such a block does is the addition: what is done to the sum in yours? And which "
+    "layer comes first?",
 )
 def test_activation_comes_before_each_convolution(observed: Observations, homework: Homework) -> None:
     """BN and ReLU come before each convolution of a block, nothing after the addition"""
@@ -113,6 +118,8 @@ def test_activation_comes_before_each_convolution(observed: Observations, homewo
     "skip",
     after=("stage-shapes",),
     hint="compare one block with the figure of the two skip options: what goes around which two convolutions?",
+    more="Print the shapes of the two summands. Where they are equal the skip is what came in, as it is; where"
+    " they aren't, option A changes the shape without parameters, option B with one layer.",
 )
 def test_every_block_has_its_skip(observed: Observations, homework: Homework) -> None:
     """a skip goes around each block, by option A or B where the shape changes"""
@@ -155,6 +162,8 @@ def test_every_block_has_its_skip(observed: Observations, homework: Homework) ->
     "identity",
     after=("layers", "pre-activation", "skip"),
     hint="which operations lie between a block's input and the addition, on the side without convolutions?",
+    more="Set the weights of a block's convolutions to zero by hand, and compare what comes out with what went"
+    " in: what has changed it on its way?",
 )
 def test_a_block_of_zeros_is_the_identity(observed: Observations, homework: Homework) -> None:
     """a block whose convolutions are zero gives F(x) = x"""

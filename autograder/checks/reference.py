@@ -27,6 +27,8 @@ additions); the smallest difference seen of a wrong one is 2e-4."""
     "state-dict",
     after=EVERYTHING_ELSE,
     hint="`autograder check FILE --verbose` prints the entries, yours beside the homework's",
+    more="Names come from attributes and from places in an nn.Sequential. Print the names of your state dict: "
+    "at which dot does the first one part from the handout's?",
 )
 def test_the_state_dict_has_the_entries_of_the_checkpoint(observed: Observations, homework: Homework) -> None:
     """the state dict has the names and shapes of the checkpoint"""
@@ -48,6 +50,8 @@ def test_the_state_dict_has_the_entries_of_the_checkpoint(observed: Observations
     "answers",
     after=("state-dict",),
     hint="go through forward beside the figure: order of the layers, strides, padding, kind of pooling",
+    more="Every shape and every count is right. So it is an order, a stride that stands in another "
+    "convolution, a padding, or the kind of pooling: go through the layers one by one.",
 )
 def test_equal_weights_give_equal_answers(observed: Observations, homework: Homework) -> None:
     """with equal weights it gives the reference's answers"""

@@ -29,6 +29,8 @@ AFTER_THE_ANSWER = ("flatten", "slice", "_log_softmax")  # what may follow the l
     "stage-shapes",
     after=("builds",),
     hint="print x.shape after every stage: where do the channels change, and where the side of the map?",
+    more="A stride of 2 halves the side. Which convolution of which block has it, and which is the first with "
+    "the new number of channels?",
 )
 def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -> None:
     """every stage has its channels and its map size"""
@@ -60,6 +62,8 @@ def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -
     "layers",
     after=("stage-shapes", "downsampling"),
     hint="`autograder check FILE --verbose` prints the table of layers, yours beside the homework's",
+    more="Take the first row that differs, and only that. Kernel, stride, padding and channels are arguments "
+    "of one constructor.",
 )
 def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Homework) -> None:
     """every convolution, the pool and the linear layer are the ones asked for"""
@@ -105,6 +109,8 @@ def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Hom
         *("pre-activation", "identity", "post-activation", "conv-norm-relu"),
     ),
     hint="print name and numel() of every parameter: which one has no place in the homework's figure?",
+    more="A 3x3 convolution from a to b channels has 9ab weights, and b more where it has biases; a BN has two a "
+    "channel. Which layer doesn't come out at that?",
 )
 def test_the_parameters_add_up(observed: Observations, homework: Homework) -> None:
     """the parameters add up to what the layers need"""
@@ -139,6 +145,8 @@ def test_the_parameters_add_up(observed: Observations, homework: Homework) -> No
     "own-weights",
     after=("builds",),
     hint="how many times is the layer's constructor called, and how many times the layer?",
+    more="Print id() of every block of a stage. A list of n times the same thing, and one layer that is called"
+    " twice, are both one set of weights.",
 )
 def test_every_block_owns_its_weights(observed: Observations, homework: Homework) -> None:
     """every block owns its weights"""
@@ -173,6 +181,8 @@ def test_every_block_owns_its_weights(observed: Observations, homework: Homework
     "gradients",
     after=("builds",),
     hint="follow the name through forward: is it called, and is what it gives used afterwards?",
+    more="There are two ways to get there: a layer that is made and never called, and a result that nothing "
+    "uses afterwards. Search the class for the name.",
 )
 def test_every_parameter_gets_a_gradient(observed: Observations, homework: Homework) -> None:
     """every parameter gets a gradient"""

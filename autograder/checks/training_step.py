@@ -40,6 +40,8 @@ def _steps(observed: Observations) -> list[Step]:
 @check(
     "device",
     hint="torch.cuda.is_available() says whether there is a GPU",
+    more="torch.device takes the name of a kind of device. There is one name for a GPU of NVIDIA's and one for"
+    " the processor.",
 )
 def test_the_device_is_one_that_is_there(observed: Observations, homework: Homework) -> None:
     """the device is the GPU where there is one, else the CPU"""
@@ -66,7 +68,11 @@ def test_the_device_is_one_that_is_there(observed: Observations, homework: Homew
         )
 
 
-@check("batch-size", hint="how many images does the training loader hand out at a time?")
+@check(
+    "batch-size",
+    hint="how many images does the training loader hand out at a time?",
+    more="Powers of two from 16 to 512 are usual. What is too many for the memory says so at the first batch.",
+)
 def test_training_goes_by_batches(observed: Observations, homework: Homework) -> None:
     """training goes by batches of a chosen size"""
     rehearsal = _rehearsal(observed)
@@ -90,7 +96,11 @@ def test_training_goes_by_batches(observed: Observations, homework: Homework) ->
         )
 
 
-@check("model-on-device", hint="what does the network have a method for, that a batch has too?")
+@check(
+    "model-on-device",
+    hint="what does the network have a method for, that a batch has too?",
+    more="A network and a batch must be in one place when they meet. The loop moves the batch: with which method?",
+)
 def test_the_network_is_on_the_device(observed: Observations, homework: Homework) -> None:
     """the network is put on the device"""
     rehearsal = _rehearsal(observed)
@@ -106,7 +116,11 @@ def test_the_network_is_on_the_device(observed: Observations, homework: Homework
         )
 
 
-@check("optimizer", hint="which class, which parameters, which rate, which momentum?")
+@check(
+    "optimizer",
+    hint="which class, which parameters, which rate, which momentum?",
+    more="torch.optim has a class of that name. It wants to know what it trains, all of it, and the rest by name.",
+)
 def test_the_optimizer_is_the_one_asked_for(observed: Observations, homework: Homework) -> None:
     """the optimizer is {homework.optimizer.class_name} over the network's parameters"""
     rehearsal = _rehearsal(observed)
@@ -153,6 +167,8 @@ def test_the_optimizer_is_the_one_asked_for(observed: Observations, homework: Ho
     "zero-grad",
     after=("backward",),
     hint="backward() adds to the gradients that are there: when do those of the last batch go?",
+    more="The optimizer knows every parameter, and has a method for this. It belongs into every turn of the "
+    "inner loop: before what?",
 )
 def test_gradients_are_zeroed_every_step(observed: Observations, homework: Homework) -> None:
     """gradients are zeroed for every batch"""
@@ -179,7 +195,11 @@ def test_gradients_are_zeroed_every_step(observed: Observations, homework: Homew
             )
 
 
-@check("forward", hint="the batch goes in, scores come out: which object does that?")
+@check(
+    "forward",
+    hint="the batch goes in, scores come out: which object does that?",
+    more="A network is called like a function. What comes out has a row of scores for each picture of the batch.",
+)
 def test_every_batch_goes_through_the_network(observed: Observations, homework: Homework) -> None:
     """every training batch goes through the network"""
     rehearsal = _rehearsal(observed)
@@ -215,7 +235,12 @@ def test_every_batch_goes_through_the_network(observed: Observations, homework: 
             )
 
 
-@check("backward", after=("forward",), hint="what computes the gradients of the loss?")
+@check(
+    "backward",
+    after=("forward",),
+    hint="what computes the gradients of the loss?",
+    more="The loss is a tensor that remembers how it came about, and has a method that goes back through all of it.",
+)
 def test_the_loss_goes_backward(observed: Observations, homework: Homework) -> None:
     """the gradients of the loss are computed for every batch"""
     for number, step in enumerate(_steps(observed), 1):
@@ -232,6 +257,8 @@ def test_the_loss_goes_backward(observed: Observations, homework: Homework) -> N
     "step",
     after=("backward",),
     hint="once the gradients are there, what uses them?",
+    more="The optimizer was given the parameters for this. Once for each batch, when their gradients are those"
+    " of this batch.",
 )
 def test_the_optimizer_steps_once_a_batch(observed: Observations, homework: Homework) -> None:
     """the optimizer steps once a batch, after the backward pass"""
@@ -254,7 +281,11 @@ def test_the_optimizer_steps_once_a_batch(observed: Observations, homework: Home
             )
 
 
-@check("no-grad", hint="which context tells PyTorch that no gradient will be asked for?")
+@check(
+    "no-grad",
+    hint="which context tells PyTorch that no gradient will be asked for?",
+    more="torch has a function for such a context, to stand after `with`. Its name says what it doesn't do.",
+)
 def test_no_graph_is_built_in_testing(observed: Observations, homework: Homework) -> None:
     """the test builds no graphs"""
     for call in _tests(observed):
@@ -273,6 +304,8 @@ def test_no_graph_is_built_in_testing(observed: Observations, homework: Homework
     advice=True,
     after=("forward",),
     hint="a module has two modes: which layers of this network care which one it is?",
+    more="BN takes the statistics of the batch in one mode and those it has gathered in the other. One method "
+    "of the network switches all that is in it.",
 )
 def test_testing_is_in_eval_mode(observed: Observations, homework: Homework) -> None:
     """training in train mode, testing in eval mode"""

@@ -2,7 +2,7 @@
 
 Used by the check modules beside it:
 
-    @check("step", after=("backward",), hint="...")
+    @check("step", after=("backward",), hint="...", more="...")
     def test_the_optimizer_steps_once_a_batch(observed: Observations, homework: Homework) -> None:
         \"\"\"the optimizer steps once a batch, after the backward pass\"\"\"
         if steps != 1:
@@ -31,16 +31,19 @@ class ExpectationError(AssertionError):
         self.line = line
 
 
-def check(identifier: str, *, hint: str, after: tuple[str, ...] = (), advice: bool = False) -> pytest.MarkDecorator:
+def check(
+    identifier: str, *, hint: str, more: str, after: tuple[str, ...] = (), advice: bool = False
+) -> pytest.MarkDecorator:
     """Make a test a check.
 
     Args:
         identifier: its stable id; a homework's declaration says which question it is about.
         hint: where to look next; a question or a place, not the answer.
+        more: a second hint, for who asks on: nearer, and still not the answer.
         after: checks that must have passed, or this one waits for them; those that the homework doesn't have are none.
         advice: it never fails the whole.
     """
-    return pytest.mark.check(identifier=identifier, hint=hint, after=after, advice=advice)
+    return pytest.mark.check(identifier=identifier, hint=hint, more=more, after=after, advice=advice)
 
 
 def fail(*, saw: str, expected: str, why: str, line: int | None = None) -> NoReturn:

@@ -1,0 +1,121 @@
+"""The commands `hint` and `explain`: more about one check, a step at a time, and never the answer.
+
+Called by the command line. Hints stand beside the checks (`more` of `checks/wording.py`); what the handout says is
+looked up in the handout, in which a comment under a heading names the checks that the part explains:
+
+    ### The shortcut
+
+    <!-- explains: skip -->
+"""
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+from autograder import homework as homeworks
+from autograder.errors import KitError
+from autograder.homework import Homework
+from autograder.transcript import wrapped
+
+HANDOUTS = Path(__file__).resolve().parent / "handouts"
+"""A folder for each homework with its handout, as students get it: a link to `assignment/` in a checkout."""
+
+WIDTH = 100  # columns, at most
+
+_EXPLAINS = re.compile(r"<!-- explains: ([^>]*?)\s*-->\n*")
+_FIGURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+
+
+def hint(homework_name: str, name: str, step: int) -> int:
+    """Print the first `step` hints for a check, or for the question that it is about ("Q5"). Returns 0.
+
+    Raises KitError when there is no such homework, check or step.
+    """
+    given = homeworks.load(homework_name)
+    mark, title = _declared(given, name)
+    steps = [mark["hint"], mark["more"]]
+    if not 1 <= step <= len(steps):
+        raise KitError(f"there are {len(steps)} hints for {name}", f"say one of: {_numbers(len(steps))}")
+    console = _console()
+    _print_title(console, given, mark, title)
+    for number, text in enumerate(steps[:step], 1):
+        console.print("\n" + wrapped(f"{number} of {len(steps)}  {text}", console.width, " " * 8), soft_wrap=True)
+    then = (
+        f"more: autograder hint {given.name} {mark['identifier']} {step + 1}"
+        if step < len(steps)
+        else f"what the handout says about it: autograder explain {given.name} {mark['identifier']}"
+    )
+    console.print(f"\n{then}", style="dim")
+    return 0
+
+
+def explain(homework_name: str, name: str) -> int:
+    """Print the part of the handout that a check is about. Returns 0.
+
+    Raises KitError when there is no such homework or check, and where the handout says nothing about it.
+    """
+    given = homeworks.load(homework_name)
+    mark, title = _declared(given, name)
+    text = part(given, mark["identifier"])
+    console = _console()
+    _print_title(console, given, mark, title)
+    console.print()
+    console.print(Markdown(text) if console.is_terminal else text.strip(), soft_wrap=not console.is_terminal)
+    return 0
+
+
+def part(given: Homework, check: str) -> str:
+    """What the handout says about a check: from a heading to the next one, in Markdown. Raises KitError."""
+    path = HANDOUTS / given.name / "README.md"
+    try:
+        handout = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise KitError(
+            f"{path}: no handout of {given.name} ({error.strerror})", "make it: autograder release"
+        ) from error
+    for text in re.split(r"^(?=#+ )", handout, flags=re.MULTILINE):
+        named = _EXPLAINS.search(text)
+        if named is not None and check in named[1].split():
+            plain = _EXPLAINS.sub("", text)
+            return _FIGURE.sub(lambda figure: f"*Figure in the handout: {figure[1]}*", plain)
+    raise KitError(f"the handout of {given.name} has no part about {check}", "`autograder hint` says where to look")
+
+
+def declared(given: Homework) -> dict[str, tuple[dict[str, Any], str]]:
+    """What is written at each check of a homework (see `wording.check`), and its title, by its id."""
+    found = {}
+    for module in given.checks:
+        for test in vars(importlib.import_module(f"autograder.checks.{module}")).values():
+            for mark in getattr(test, "pytestmark", ()):
+                if mark.name == "check":
+                    found[mark.kwargs["identifier"]] = (mark.kwargs, test.__doc__.format(homework=given))
+    return found
+
+
+def _declared(given: Homework, name: str) -> tuple[dict[str, Any], str]:
+    checks = declared(given)
+    by_question = {question.name.lower(): question.check for question in given.questions}
+    identifier = by_question.get(name.lower(), name)
+    if identifier not in checks:
+        raise KitError(f"{given.name} has no check called {name!r}", f"there are: {', '.join(checks)}")
+    return checks[identifier]
+
+
+def _print_title(console: Console, given: Homework, mark: dict[str, Any], title: str) -> None:
+    question = given.question_of(mark["identifier"])
+    text = f"{given.name} · {f'{question} ' if question else ''}{title} ({mark['identifier']})"
+    console.print(wrapped(text, console.width, "  "), style="bold", soft_wrap=True)
+
+
+def _console() -> Console:
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.width = min(console.width, WIDTH)
+    return console
+
+
+def _numbers(most: int) -> str:
+    return ", ".join(map(str, range(1, most + 1)))

@@ -3,6 +3,7 @@
 Called by `check.py`. Prints to standard output only, decides nothing, and imports rich when something is printed.
 """
 
+import sys
 import textwrap
 from dataclasses import dataclass
 from itertools import groupby
@@ -88,8 +89,11 @@ class Transcript:
     ) -> None:
         from rich.console import Console
 
-        # A notebook's cell is a page: lines as in a pipe, and no colours.
-        self.console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, force_jupyter=False)
+        # A notebook's cell is a page, whatever its kernel says of itself: lines as in a pipe.
+        plain = False if "ipykernel" in sys.modules else None
+        self.console = Console(
+            highlight=False, markup=False, emoji=False, soft_wrap=True, force_terminal=plain, force_jupyter=plain
+        )
         self.width = max(NARROW, min(self.console.width, WIDE)) if self.console.is_terminal else NARROW
         self.file = file
         self.handed_in = handed_in

@@ -198,6 +198,8 @@ def test_the_solutions_notebook_runs_to_its_end(name: str, tmp_path: Path) -> No
     checked, trained, handed_in = outputs[-3:]
     required = "22 of 22" if name == "hw6" else "required checks pass"
     assert required in checked
+    assert "\x1b" not in checked + trained + handed_in
+    assert "\n\n\n" not in checked + trained
     assert "no points: " in trained
     assert "wrote" in handed_in
     assert any("image/png" in out.get("data", {}) for out in ran.cells[-2].outputs)

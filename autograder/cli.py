@@ -124,7 +124,7 @@ def check(
 
 @app.command()
 def hint(
-    homework: Annotated[str, typer.Argument(metavar="HOMEWORK", help="Which homework, such as hw6.")],
+    homework: Annotated[str, typer.Argument(metavar="HOMEWORK", help="Which homework, by its folder's name.")],
     check: Annotated[str, typer.Argument(metavar="CHECK", help="A check as `check` names it, or a question: Q5.")],
     step: Annotated[int, typer.Argument(metavar="[STEP]", help="How many hints: 1 (the default) or more.")] = 1,
 ) -> None:
@@ -136,7 +136,7 @@ def hint(
 
 @app.command()
 def explain(
-    homework: Annotated[str, typer.Argument(metavar="HOMEWORK", help="Which homework, such as hw6.")],
+    homework: Annotated[str, typer.Argument(metavar="HOMEWORK", help="Which homework, by its folder's name.")],
     check: Annotated[str, typer.Argument(metavar="CHECK", help="A check as `check` names it, or a question: Q5.")],
 ) -> None:
     """Print the part of the handout that a check is about."""

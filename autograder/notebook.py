@@ -1,7 +1,7 @@
 """What the last cells of a homework's notebook call: check it, train it under the rules, write what is handed in.
 
 `release` puts these cells there. The notebook is taken as it is at that moment: from Colab itself, which has no file of
-it, elsewhere from the file that Jupyter runs, as it was saved last. `hw6.py` is written from its cells by the same code
+it, elsewhere from the file that Jupyter runs, as it was saved last. The script is written from its cells by the same code
 that the grader reads notebooks with, so what is handed in is what was checked. These cells, and the one that installs
 the kit, begin with `submission.OWN_CELL` and are no part of it.
 """
@@ -29,7 +29,7 @@ def check(homework_name: str) -> None:
 def train(homework_name: str) -> None:
     """Train this notebook under the rules of grading, with a plot, and tell the tier that it would earn.
 
-    On a GPU that is the real thing, five epochs or two hours for hw6; without one a preview. Leaves
+    On a GPU that is the real thing, within the homework's budget; without one a preview. Leaves
     `<homework>_receipt.json` in the current folder.
     """
     _say(lambda: _checked(homework_name, train=True))

@@ -175,6 +175,7 @@ def test_check_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
         "sandbox": "none",
         "verbose": True,
         "start": "none",
+        "receipt": None,
     }
 
 

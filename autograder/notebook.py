@@ -1,7 +1,7 @@
 """What the last cells of a homework's notebook call: check it, train it under the rules, write what is handed in.
 
 `release` puts these cells there. The notebook is taken as it is at that moment: from Colab itself, which has no file of
-it, elsewhere from the file that Jupyter runs, as it was saved last. The script is written from its cells by the same code
+it, elsewhere from the file that Jupyter runs, as it was saved last. The script is written from its cells by the code
 that the grader reads notebooks with, so what is handed in is what was checked. These cells, and the one that installs
 the kit, begin with `submission.OWN_CELL` and are no part of it.
 """

@@ -119,7 +119,8 @@ print(f"Q4: {optimizer}")
 for epoch in range(5):
     net.train()
     losses = []
-    batches = tqdm(trainloader, desc=f"epoch {epoch + 1} of 5", mininterval=1)
+    # The bar counts pictures: so many a second, and the loss of the last batch.
+    batches = tqdm(trainloader, desc=f"epoch {epoch + 1} of 5", mininterval=1, unit=" pictures", unit_scale=batch_size)
     for images, labels in batches:
         images, labels = images.to(device), labels.to(device)
 
@@ -153,7 +154,7 @@ total = np.zeros(10)  # of each class: how many there are
 # Q9. Testing needs no gradients. Make a context manager under which PyTorch builds no graph. The name: no_graphs.
 ...
 with no_graphs:  # Q9
-    for images, labels in tqdm(testloader, desc="test", mininterval=1):
+    for images, labels in tqdm(testloader, desc="test", mininterval=1, unit=" pictures", unit_scale=batch_size):
         scores = net(images.to(device))
         predicted = scores.argmax(dim=1).cpu()
         for label, guess in zip(labels.tolist(), predicted.tolist()):

@@ -193,7 +193,8 @@ def train_one_epoch(epoch):
     """Go through all training pictures once; the mean loss of a picture."""
     net.train()
     total_loss = 0.0
-    for images, labels in tqdm(trainloader, desc=f"epoch {epoch} of {epochs}", mininterval=1):
+    count = {"unit": " pictures", "unit_scale": batch_size}  # the bar counts pictures: so many a second
+    for images, labels in tqdm(trainloader, desc=f"epoch {epoch} of {epochs}", mininterval=1, **count):
         images, labels = images.to(device), labels.to(device)
 
         # Q5. Set all gradients to zero: the last batch has left its own behind.

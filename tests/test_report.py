@@ -4,11 +4,16 @@
 tests/test_report.py, and read the difference.
 """
 
+import base64
+import csv
+import hashlib
+import io
 import math
 import os
 import re
 import shutil
 import subprocess
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,7 +22,7 @@ import pytest
 from observed import right
 from test_results import result
 
-from autograder import homework, report, rubric
+from autograder import homework, report, results, rubric
 from autograder.checks import CheckResult
 from autograder.epochs import Epoch
 from autograder.homework import ROOT
@@ -26,6 +31,7 @@ from autograder.results import Result
 from autograder.rubric import Rubric
 from autograder.twins import Pair
 
+SCRIPT = (ROOT / "autograder" / "templates" / "table.js").read_text(encoding="utf-8")
 GOLDEN = Path(__file__).parent / "golden"
 RUBRIC = rubric.load(ROOT / "grading_rubric.md", "hw6")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -120,24 +126,39 @@ def test_the_class_report_reads_as_it_did() -> None:
 
 
 class Page(HTMLParser):
-    """A page's tags with their attributes, and its text."""
+    """A page's tags with their attributes, its text and its scripts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
+        self.scripts: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attributes)))
 
     def handle_data(self, data: str) -> None:
-        if self.tags and self.tags[-1][0] != "style":
+        if self.cdata_elem == "script":
+            self.scripts.append(data)
+        elif self.cdata_elem != "style":
             self.words.append(data)
 
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
+
+
+def assert_only_our_script(text: str) -> None:
+    """No image; in the class's page one script, ours; and the policy lets nothing but this very text run."""
+    page = Page(text)
+    assert "img" not in [tag for tag, _ in page.tags]
+    (policy,) = [one["content"] or "" for _, one in page.tags if one.get("http-equiv") == "Content-Security-Policy"]
+    hashes = re.findall(r"sha256-([A-Za-z0-9+/=]+)", policy)
+    assert page.scripts == [SCRIPT] * ("everybody" in [one.get("id") for _, one in page.tags])
+    assert hashes == [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in page.scripts]
+    assert policy.count("script-src") == len(page.scripts)
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
 
 
 HOSTILE = "</pre></title><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\x00\x1b[31m\u202e&amp;\"'"
@@ -165,7 +186,7 @@ def test_what_students_write_stays_text() -> None:
     one = hostile()
     for text in (report.feedback(one, RUBRIC), report.class_report([one], RUBRIC)):
         page = Page(text)
-        assert {tag for tag, _ in page.tags} & {"script", "img"} == set()
+        assert_only_our_script(text)
         assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
         assert "alert(1)" in page.text
         assert "{{ 7 * 7 }}" in page.text
@@ -279,6 +300,75 @@ def test_the_axis_has_round_numbers(last: int, step: int) -> None:
 def test_the_histogram_counts_everybody_once() -> None:
     bars = report.histogram([0.0, 4.99, 5.0, 69.9, 70.0, 99.9, 100.0], RUBRIC)["bars"]
     assert {bar["low"]: bar["count"] for bar in bars if bar["count"]} == {0: 2, 5: 1, 65: 1, 70: 1, 95: 2}
+
+
+# --- the class's table ----------------------------------------------------------------------------------------------
+
+
+def table(text: str, name: str) -> list[list[str]]:
+    """The rows of a table's body, as text; `name` is the table's id, or its region's label or label's id."""
+    found = re.search(rf'"{name}"[^>]*><table|<table id="{name}"', text)
+    assert found, name
+    body = text[found.start() :].split("<tbody>", 1)[1].split("</tbody>", 1)[0]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("<tr")[1:]]
+    return [[Page(f"<p>{cell}").text for cell in row] for row in rows]
+
+
+def various() -> list[Result]:
+    """A class of a full run with every status."""
+    low = {"accuracy": result().accuracy.model_copy(update={"counted_percent": 61.505})}  # type: ignore[union-attr]
+    tier = {"label": RUBRIC.tiers[1].label, "kind": "accuracy", "points": 6.0}
+    none = {"accuracy": None, "points": None, "would_earn": None, "tier": None}
+    row = {"label": "no file by the deadline", "kind": "no file", "points": 0.0}
+    return [
+        full("s1", name="Inês <b>Carvalho</b>"),
+        full("s2", name="김하늘", points=6.0, would_earn=6.0, tier=tier, flags=["own-weights", "time-box"], **low),
+        full("s3", status="no points", points=None, no_points_because="the data is practice"),
+        full("s4", **{**none, "status": "no file", "points": 0.0, "would_earn": 0.0, "tier": row}),
+        full("s5", status="needs a person", for_a_person=["no telling which file counts"], **none),
+        full("s6", points=0.5, late={"seconds": 60.0, "percent_off": 97.5}),
+    ]
+
+
+def test_the_numbers_of_the_page_are_those_of_the_csv() -> None:
+    everybody = various()
+    rows = list(csv.DictReader(io.StringIO(results.csv_text(everybody))))
+    text = report.class_report(everybody, RUBRIC)
+    assert table(text, "everybody") == [
+        [
+            row["student"],
+            row["name"],
+            row["accuracy_percent"] and f"{row['accuracy_percent']}%",
+            row["points"],
+            row["tier"],
+            report.STATUS_WORDS[row["status"]],
+            ", ".join(row["flags"].split()),
+        ]
+        for row in rows
+    ]
+    counts = Counter(report.STATUS_WORDS[row["status"]] for row in rows)
+    assert {cells[0]: int(cells[1]) for cells in table(text, "status")} == counts
+    decided = Counter(row["tier"].replace("would be 20 points", "over 70%") or "a person has to decide" for row in rows)
+    assert {cells[0]: int(cells[2]) for cells in table(text, "tiers") if cells[2] != "0"} == decided
+    bars = [int(cells[1]) for cells in table(text, "Histogram table")]
+    assert sum(bars) == sum(bool(row["accuracy_percent"]) for row in rows)
+
+
+def test_everything_can_be_read_without_the_script() -> None:
+    text = report.class_report(various(), RUBRIC)
+    assert [attributes for tag, attributes in Page(text).tags if tag == "button"] == []
+    assert 'id="controls" hidden>' in text
+    assert len(table(text, "everybody")) == 6
+
+
+def test_endless_texts_are_cut_and_say_so() -> None:
+    endless = "<b>" + "x" * 10_000_000
+    check = result().checks[1].model_copy(update={"saw": endless, "why": endless})
+    everybody = [full(f"s{k}", name=endless, message=endless, checks=[check], for_a_person=[endless]) for k in range(3)]
+    for text in (report.feedback(everybody[0], RUBRIC), report.class_report(everybody, RUBRIC)):
+        assert len(text) < 200_000
+        assert "more characters" in text
+        assert "<b>" not in text
 
 
 # --- the epochs ------------------------------------------------------------------------------------------------------
@@ -424,7 +514,7 @@ def test_the_pages_with_epochs_keep_the_rules_of_the_others() -> None:
         page = Page(text)
         ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
         assert len(ids) == len(set(ids))
-        assert {tag for tag, _ in page.tags} & {"script", "img"} == set()
+        assert_only_our_script(text)
         assert not set(text) & {"\x00", "\x1b", "\u202e"}
         assert "url(" not in text
         assert "alert(1)" in page.text

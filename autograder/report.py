@@ -12,7 +12,7 @@ import base64
 import hashlib
 import math
 import statistics
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +23,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from autograder import checks, drawing, epoch_plots, epochs, homework
+from autograder import checks, class_checks, drawing, epoch_plots, epochs, homework, loss_plots
 from autograder.homework import Homework
 from autograder.observations import TrainingReport
 from autograder.results import Result, duration
@@ -125,6 +125,7 @@ def class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pa
     accuracies = [result.accuracy.counted_percent for result in ordered if result.accuracy is not None]
     first = ordered[0]
     given = homework.load(first.homework.name)
+    mistakes, further = class_checks.mistakes(ordered, given.stem)
     return _render(
         "report.html",
         results=ordered,
@@ -143,7 +144,12 @@ def class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pa
         tiers=_tier_counts(ordered, rubric),
         median=statistics.median(accuracies) if accuracies else None,
         histogram=histogram(accuracies, rubric) if accuracies else None,
-        fails=_most_failed(ordered),
+        checked=sum(bool(result.checks) for result in ordered),
+        outcomes=class_checks.outcomes(ordered),
+        mistakes=mistakes,
+        further_mistakes=further,
+        most_named=class_checks.MOST_NAMED,
+        losses=loss_plots.of_class(ordered),
         queue=[(result, reason) for result in ordered for reason in result.for_a_person],
         seconds=sum(result.seconds for result in ordered),
         hardware=sorted({(result.machine, result.device, result.threads) for result in ordered if result.machine}),
@@ -342,33 +348,12 @@ def _tier_counts(results: Sequence[Result], rubric: Rubric) -> list[dict[str, An
 
 
 def _status_counts(results: Sequence[Result]) -> list[dict[str, Any]]:
-    counts = Counter(result.status for result in results)
+    counts: Counter[str] = Counter(result.status for result in results)
     return [
         {"status": status, "words": words, "count": counts[status], "share": 100 * counts[status] / len(results)}
         for status, words in STATUS_WORDS.items()
         if counts[status]
     ]
-
-
-def _most_failed(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Checks by how many they failed for, with who and an example of what was seen."""
-    found: dict[str, list[tuple[str, checks.CheckResult]]] = defaultdict(list)
-    for result in results:
-        for check in result.failed_checks:
-            found[check.id].append((result.student, check))
-    checked = sum(bool(result.checks) for result in results)
-    table = [
-        {
-            "id": name,
-            "title": seen[0][1].title,
-            "count": len(seen),
-            "share": 100 * len(seen) / checked,
-            "saw": seen[0][1].saw,
-            "students": [student for student, _ in seen],
-        }
-        for name, seen in found.items()
-    ]
-    return sorted(table, key=lambda row: (-row["count"], row["id"]))
 
 
 # --- templates -------------------------------------------------------------------------------------------------------
@@ -394,7 +379,8 @@ def _environment() -> Environment:
         "duration": duration,
         "code": _code,
         "percent": lambda value: "-" if value is None else f"{value:.1f}%",
-        "address": lambda student: quote(f"{student}/feedback.html"),
+        "address": lambda student, file="feedback.html": quote(f"{student}/{file}"),
+        "shade": drawing.shade,
         "short": lambda text: _cut(text, LONGEST_CELL),
     }
     return environment

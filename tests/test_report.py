@@ -22,7 +22,7 @@ import pytest
 from observed import right
 from test_results import result
 
-from autograder import homework, report, results, rubric
+from autograder import class_checks, drawing, homework, loss_plots, report, results, rubric
 from autograder.checks import CheckResult
 from autograder.epochs import Epoch
 from autograder.homework import ROOT
@@ -200,7 +200,7 @@ def test_a_page_loads_nothing_and_links_only_to_its_neighbours() -> None:
         links = [attributes["href"] for _, attributes in page.tags if "href" in attributes]
         assert not [attributes for _, attributes in page.tags if "src" in attributes]
         assert all(
-            link and re.fullmatch(r"#content|#check-[a-z0-9-]+|[A-Za-z0-9_.%/-]+/feedback\.html", link)
+            link and re.fullmatch(r"#[a-z0-9-]+|[A-Za-z0-9_.%/-]+/(feedback\.html|result\.json)", link)
             for link in links
         )
         assert "url(" not in text
@@ -230,7 +230,7 @@ def test_a_full_run_gives_points_and_no_banner() -> None:
 def test_every_plot_has_its_table_and_its_title() -> None:
     for text in (report.feedback(class_of_five()[0], RUBRIC), report.class_report(class_of_five(), RUBRIC)):
         page = Page(text)
-        plots = [attributes for tag, attributes in page.tags if tag == "svg"]
+        plots = [attributes for tag, attributes in page.tags if tag == "svg" and "aria-hidden" not in attributes]
         ids = [attributes.get("id") for _, attributes in page.tags]
         assert len(plots) == 1
         assert plots[0]["role"] == "img"
@@ -369,6 +369,123 @@ def test_endless_texts_are_cut_and_say_so() -> None:
         assert len(text) < 200_000
         assert "more characters" in text
         assert "<b>" not in text
+
+
+# --- the class's checks and training curves --------------------------------------------------------------------------
+
+
+def failed(student: str, saw: str, name: str = "", file: str = "hw6.py", check_id: str = "own-weights") -> Result:
+    """A result of one failed check, of which `saw` was seen."""
+    check = result().checks[1].model_copy(update={"saw": saw, "id": check_id})
+    submission = {**result().submission.model_dump(), "name": file}  # type: ignore[union-attr]
+    return full(student, name=name, checks=[check], submission=submission)
+
+
+def test_every_check_is_counted_by_outcome() -> None:
+    builds, weights = result().checks[:2]
+    advice = CheckResult(id="eval-mode", title="eval() before testing", outcome="advice")
+    right_one = weights.model_copy(update={"outcome": "passed"})
+    everybody = [
+        full("s1"),
+        full("s2", checks=[builds, weights]),
+        full("s3", checks=[builds, right_one, advice]),
+        full("s4", checks=[]),
+    ]
+    text = report.class_report(everybody, RUBRIC)
+    assert table(text, "checks") == [
+        ["every block owns its weights own-weights", "2 67%", "", "", "1 33%"],
+        ["eval() before testing eval-mode", "", "1 100%", "", ""],
+        ["every parameter gets one gradients", "", "", "1 100%", ""],
+        ["the model builds builds", "", "", "", "3 100%"],
+    ]
+    assert "for the 3 submissions that could be looked at" in Page(text).text
+    assert '<td class="number heat-third">2 ' in text
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "shade"),
+    [(0, 4, ""), (1, 1000, "heat-first"), (1, 4, "heat-second"), (2, 4, "heat-third"), (749, 1000, "heat-third")],
+)
+def test_a_cell_is_shaded_by_its_share(count: int, of: int, shade: str) -> None:
+    assert drawing.shade(count, of) == shade
+    assert drawing.shade(of, of) == "heat-fourth"
+
+
+def test_mistakes_that_are_alike_are_one_row() -> None:
+    everybody = [
+        failed("s1", "stage1.0 and stage1.1 are one layer: 11,101,834 parameters"),
+        failed("s2", "layers.3 and layers.4 are one layer: 8,002,570 parameters"),
+        failed("s3", "`self.conv` runs twice"),
+        failed("s4", "`self.conv` runs twice", check_id="other"),
+        failed("s5", "layers.3 and layers.4 are one layer: 8,002,570 parameters"),
+    ]
+    text = report.class_report(everybody, RUBRIC)
+    expected = "Expected separate layers"
+    assert table(text, "mistakes") == [
+        [
+            "3",
+            "every block owns its weights own-weights",
+            f"Saw layers.3 and layers.4 are one layer: 8,002,570 parameters {expected}",
+            "s1 , s2 , s5",
+        ],
+        ["1", "every block owns its weights other", f"Saw self.conv runs twice {expected}", "s4"],
+        ["1", "every block owns its weights own-weights", f"Saw self.conv runs twice {expected}", "s3"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("saw", "shown"),
+    [
+        ("`KimNet` in Kim_Ha-neul.py, `kim_block`", "`[hidden]Net` in [hidden], `[hidden]_block`"),
+        ("`netKim`, `kimnet` and `akim`", "`net[hidden]`, `kimnet` and `akim`"),
+        ("kim ha-neul and KIM", "[hidden] and [hidden]"),
+        ("`/home/20163201/net` and s3", "`/home/[hidden]/net` and s3"),
+        ("made by tomasz wilk in wilk_final.py", "made by [hidden] in [hidden]"),
+        ("hw6.py:64, `kimono` has 64 channels, 20,163,201 parameters", None),
+    ],
+)
+def test_an_example_names_no_student_and_no_file(saw: str, shown: str | None) -> None:
+    everybody = [
+        failed("20163201", saw, name="Kim Ha-neul", file="Kim_Ha-neul.py"),
+        failed("20163202", "another", name="Tomasz Wilk", file="wilk_final.py", check_id="other"),
+        failed("s3", "a third", check_id="third"),
+    ]
+    rows, further = class_checks.mistakes(everybody, "hw6")
+    assert [row.check.saw for row in rows if row.students == ["20163201"]] == [shown or saw]
+    assert further == 0
+
+
+def test_a_long_tail_of_mistakes_is_counted() -> None:
+    everybody = [failed(f"s{k}", f"a {'very ' * k}odd thing") for k in range(class_checks.MOST_MISTAKES + 3)]
+    assert "3 rarer ones are not listed; the pages" in Page(report.class_report(everybody, RUBRIC)).text
+    same = [failed(f"s{k:02}", "the same") for k in range(20)]
+    text = report.class_report(same, RUBRIC)
+    assert table(text, "mistakes")[0][3].endswith("s11 and 8 more: search for own-weights below")
+
+
+def test_everybodys_training_curve_is_drawn_with_the_classs_band() -> None:
+    flat = [
+        full(f"s{k}", training=training(losses=[(at, 1.0 + k / 10) for at in range(1, 2001, 5)])) for k in range(10)
+    ]
+    broken = full("s91", training=training(losses=[(1, 4.0), (700, math.nan), (2000, math.inf)]))
+    losses = loss_plots.of_class([*flat, broken, full("s92", training=None), full("s93", training=training(losses=[]))])
+    assert losses is not None
+    assert [one.result.student for one in losses.each] == [f"s{k}" for k in range(10)] + ["s91"]
+    assert losses.images == 2000
+    assert losses.top == 2.0
+    assert losses.each[0].path.startswith("M2 30L8 30")
+    assert losses.each[0].quarters == [1.0] * 4
+    assert (losses.each[-1].path, losses.each[-1].not_finite) == ("M2 0h0", 2)  # above the axis, then nothing finite
+    assert losses.each[-1].quarters == [4.0, None, None, None]
+    assert losses.band.startswith("M2 3L8 6")  # without the highest: 1.9 of eleven with the broken one, then 1.8 of ten
+    assert losses.median.count("L") == loss_plots.PARTS - 1
+    few = loss_plots.of_class(flat[: loss_plots.FEWEST - 1])
+    assert few is not None
+    assert (few.band, few.median) == ("", "")
+    assert loss_plots.of_class([full(training=None)]) is None
+    text = report.class_report([*flat, broken], RUBRIC)
+    assert table(text, "Training curves table")[-1] == ["s91", "4", "", "", "", "2", "script"]
+    assert text.count('<use href="#band"/>') == 11
 
 
 # --- the epochs ------------------------------------------------------------------------------------------------------
@@ -518,7 +635,7 @@ def test_the_pages_with_epochs_keep_the_rules_of_the_others() -> None:
         assert not set(text) & {"\x00", "\x1b", "\u202e"}
         assert "url(" not in text
         assert "alert(1)" in page.text
-        plots = [attributes for tag, attributes in page.tags if tag == "svg"]
+        plots = [attributes for tag, attributes in page.tags if tag == "svg" and "aria-hidden" not in attributes]
         assert all(plot["role"] == "img" and plot["aria-labelledby"] in ids for plot in plots)
         assert "The epochs as a table" in page.text
         for scroller in (one for _, one in page.tags if "scroll" in (one.get("class") or "").split()):
@@ -552,6 +669,8 @@ def test_text_has_the_contrast_of_level_aa_in_light_dark_and_print() -> None:
             for ink in ("ink", "soft", "accent", "good", "bad", "note"):
                 if (ground, ink) != ("note-card", "good"):
                     assert contrast(scheme[ink], scheme[ground]) >= 4.5, (ink, ground)
+        for shade in drawing.SHADES:
+            assert contrast(scheme["ink"], scheme[shade]) >= 4.5, shade
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from autograder import checks, class_checks, drawing, epoch_plots, epochs, homework, loss_plots
+from autograder import checks, class_checks, drawing, epoch_plots, epochs, homework, ladder_plot, loss_plots
 from autograder.homework import Homework
 from autograder.observations import TrainingReport
 from autograder.results import Result, duration
@@ -113,7 +113,9 @@ def feedback(result: Result, rubric: Rubric) -> str:
         else _others(given, [result], [("this run", result.accuracy.counted_percent)]),
         entries=[] if result.observations is None else checks.entry_table(result.observations, given),
         classes=_classes(result),
+        answers=[*result.dataset.classes, "no finite answer"],
         ladder=rows,
+        ladder_figure=ladder_plot.figure(rows),
         rubric_rows=[*rubric.tiers, rubric.no_accuracy, rubric.no_file],
         titles={check.id: check.title for check in result.checks},
     )

@@ -22,11 +22,12 @@ import pytest
 from observed import right
 from test_results import result
 
-from autograder import class_checks, drawing, homework, loss_plots, report, results, rubric
-from autograder.checks import CheckResult
+from autograder import class_checks, drawing, homework, ladder_plot, loss_plots, report, results, rubric
+from autograder.checks import CheckResult, Row
+from autograder.checks.ladder import Rung
 from autograder.epochs import Epoch
 from autograder.homework import ROOT
-from autograder.observations import Failure, Network, TrainingReport
+from autograder.observations import Failure, Network, Observations, TrainingReport
 from autograder.results import Result
 from autograder.rubric import Rubric
 from autograder.twins import Pair
@@ -486,6 +487,63 @@ def test_everybodys_training_curve_is_drawn_with_the_classs_band() -> None:
     text = report.class_report([*flat, broken], RUBRIC)
     assert table(text, "Training curves table")[-1] == ["s91", "4", "", "", "", "2", "script"]
     assert text.count('<use href="#band"/>') == 11
+
+
+# --- what a student's page draws -------------------------------------------------------------------------------------
+
+
+def with_kernel(at: int, kernel: int) -> Observations:
+    """Observations of a right submission but for the kernel of operation `at` of its graph."""
+    observed = right()
+    assert observed.network
+    graph = [op.model_copy(update={"kernel": [kernel] * 2}) if op.index == at else op for op in observed.network.graph]
+    return observed.model_copy(update={"network": observed.network.model_copy(update={"graph": graph})})
+
+
+def test_the_ladder_is_drawn_and_marks_what_differs() -> None:
+    text = report.feedback(full(observations=right()), RUBRIC)
+    assert "conv 3x3, 64→128, stride 2" in text
+    assert text.count(">conv 3x3, 64→64</text>") == 8  # four of each side
+    assert 'class="cross"' not in text
+    convs = [op.index for op in right().network.graph if op.kind == "conv"]  # type: ignore[union-attr]
+    text = report.feedback(full(observations=with_kernel(convs[1], 5)), RUBRIC)
+    assert text.count('class="cross"') == 1
+    assert text.count(">conv 3x3, 64→64</text>") == 7
+    assert text.count(">conv 5x5, 64→64</text>") == 1
+    assert text.count('class="rung differs"') == 2
+    assert '<title id="ladder-title">' in text
+
+
+def test_a_ladder_without_end_stays_a_figure() -> None:
+    rung = Rung("conv", 10**40, 64, (3, 3), (2, 1), (1, 1), side=10**30)
+    drawn = ladder_plot.figure([Row(None, rung), Row(rung, None)] * 200)
+    assert drawn is not None
+    assert (len(drawn.rows), drawn.further) == (ladder_plot.MOST_ROWS, 400 - ladder_plot.MOST_ROWS)
+    bars = [bar for row in drawn.rows for bar in (row.ours, row.theirs) if bar]
+    assert all(0 < bar.length <= ladder_plot.BAR and len(bar.size) <= 9 for bar in bars)
+    assert all(len(bar.label) <= ladder_plot.LONGEST_LABEL for bar in bars)
+    none = ladder_plot.figure([Row(Rung("linear", 5, 5), Rung("linear", 5, 5))])
+    assert none is not None
+    assert none.rows[0].theirs == ladder_plot.Bar("", "linear, 5→5", ladder_plot.BAR, False)
+    assert ladder_plot.figure([]) is None
+
+
+def test_the_confusion_matrix_has_every_count() -> None:
+    one = full()
+    assert one.accuracy
+    text = report.feedback(one, RUBRIC)
+    assert table(text, "confusion") == [
+        [f"class {label}", *map(str, row)] for label, row in enumerate(one.accuracy.confusion)
+    ]
+    assert text.count(' right">16</td>') == 10
+    assert "What was taken for what" not in report.feedback(full(accuracy=None), RUBRIC)
+
+
+def test_a_page_says_how_to_appeal_and_names_nobody_else() -> None:
+    others = {"for_a_person": ["the answers are those of s2"]}
+    text = Page(report.feedback(full(**others), RUBRIC)).text
+    assert "Write to your instructor, say what you expected and why" in text
+    assert "s2" not in text
 
 
 # --- the epochs ------------------------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ def test_the_policy_lets_no_other_script_run(browser: Any, tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_a_class_of_a_thousand_is_one_page(browser: Any, tmp_path: Path) -> None:
-    everybody = thousand()
+    everybody = large_class(1000)
     path = tmp_path / "report.html"
     path.write_text(report.class_report(everybody, RUBRIC), encoding="utf-8")
     assert path.stat().st_size < 5_000_000
@@ -225,7 +225,7 @@ def test_a_class_of_a_thousand_is_one_page(browser: Any, tmp_path: Path) -> None
     assert max(len(report.feedback(one, RUBRIC)) for one in everybody[:20]) < 200_000
 
 
-def thousand() -> list[Result]:
+def large_class(students: int) -> list[Result]:
     """A full class: everybody with a name, twenty checks, a curve of 500 losses, and mistakes worded in many ways."""
     checks = [
         full()
@@ -241,7 +241,7 @@ def thousand() -> list[Result]:
     ]
     curve = [(20 * k, 2.3 / (1 + k / 100) + k % 9 / 10) for k in range(1, 501)]
     everybody = []
-    for number in range(1000):
+    for number in range(students):
         ruled = [
             one.model_copy(update={"saw": one.saw.format(f"`layer{number % 7}`")})
             if (number + at) % 5 == 0

@@ -22,6 +22,10 @@ RESNET20_RUBRIC = rubric.load(ROOT / "grading_rubric.md", "resnet20")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no chromium")
 
+WIDER = """() => Array.from(document.querySelectorAll("main *"))
+  .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth)
+  .map((one) => one.outerHTML.slice(0, 80))"""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
@@ -143,7 +147,9 @@ def test_axe_finds_nothing_serious(browser: Any, tmp_path: Path, scheme: str, na
     epochs = report.feedback(resnet20(), RESNET20_RUBRIC), report.class_report([resnet20()], RESNET20_RUBRIC)
     for file, text in zip(("resnet20.html", "resnet20-class.html"), epochs, strict=True):
         (tmp_path / file).write_text(text, encoding="utf-8")
-    with opened(browser, tmp_path / name, color_scheme=scheme, bypass_csp=True) as page:  # axe is a script of its own
+    size = {"width": 1280, "height": 12_000}  # what is out of sight isn't laid out, and not looked at
+    options = {"color_scheme": scheme, "viewport": size, "bypass_csp": True}  # axe is a script of its own
+    with opened(browser, tmp_path / name, **options) as page:
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         found = Axe().run(page).response
     assert len(found["passes"]) > 20
@@ -163,16 +169,26 @@ def test_axe_would_find_something(browser: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["report.html", "s1/feedback.html"])
 def test_pages_print(browser: Any, tmp_path: Path, name: str) -> None:
-    write(tmp_path, [full("s1", training=training(), observations=right()), *various()[1:]])
-    with opened(browser, tmp_path / name, color_scheme="dark") as page:
+    convs = [op.index for op in right().network.graph if op.kind == "conv"]  # type: ignore[union-attr]
+    drawn = full("s1", training=training(), observations=with_kernel(convs[3], 5))
+    write(tmp_path, [drawn, *various()[1:]])
+    a4 = {"width": 718, "height": 1000}  # 21 cm without margins of 1 cm, at 96 to the inch
+    with opened(browser, tmp_path / name, color_scheme="dark", viewport=a4) as page:
         pdf = page.pdf(format="A4")
         page.emulate_media(media="print")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert page.locator(".skip").is_hidden()
         assert page.locator("#controls:visible").count() == 0
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        assert page.evaluate(WIDER) == []
     assert pdf.startswith(b"%PDF-")
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 12
+
+
+@pytest.mark.parametrize("name", ["report.html", "s1/feedback.html"])
+def test_pages_fit_a_telephone(browser: Any, tmp_path: Path, name: str) -> None:
+    write(tmp_path, [full("s1", training=training(), observations=right()), *various()[1:]])
+    with opened(browser, tmp_path / name, viewport={"width": 320, "height": 700}) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") == 320  # what is wider scrolls within its frame
 
 
 def test_what_students_write_runs_nothing(browser: Any, tmp_path: Path) -> None:

@@ -155,6 +155,7 @@ def class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pa
         queue=[(result, reason) for result in ordered for reason in result.for_a_person],
         seconds=sum(result.seconds for result in ordered),
         hardware=sorted({(result.machine, result.device, result.threads) for result in ordered if result.machine}),
+        versioned=list({str(result.versions): result for result in ordered}.values()),
         alike=alike,
         statuses=_status_counts(ordered),
         status_words=STATUS_WORDS,

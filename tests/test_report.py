@@ -359,6 +359,12 @@ def test_the_numbers_of_the_page_are_those_of_the_csv() -> None:
     assert sum(bars) == sum(bool(row["accuracy_percent"]) for row in rows)
 
 
+def test_the_report_names_every_version_that_graded() -> None:
+    older = {"kit": "0.0", "python": "3.11.0", "torch": "2.11.0"}
+    text = Page(report.class_report([full("s1"), full("s2", versions=older), full("s3")], RUBRIC)).text
+    assert "Versions autograder 0.1, Python 3.11.0, torch 2.14.1; autograder 0.0, Python 3.11.0, torch 2.11.0" in text
+
+
 def test_everything_can_be_read_without_the_script() -> None:
     text = report.class_report(various(), RUBRIC)
     assert [attributes for tag, attributes in Page(text).tags if tag == "button"] == []

@@ -15,7 +15,7 @@ import time
 from datetime import date
 from pathlib import Path
 
-from autograder import report, rubric
+from autograder import report, rubric, verdict
 from autograder.homework import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
@@ -55,7 +55,7 @@ def main() -> None:
     text = report.class_report(everybody, ruled)
     report_s = time.perf_counter() - began
     print(
-        f"{date.today()} · {os.cpu_count()} cores · {students} students\n"
+        f"{date.today()} · {verdict.machine('cpu')} · load {os.getloadavg()[0]:.1f} · {students} students\n"
         f"feedback pages {feedback_s:.1f} s, {statistics.fmean(map(len, pages)) / 1e3:.0f} kB each; "
         f"class report {report_s:.2f} s, {len(text.encode()) / 1e6:.2f} MB"
     )

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 692.0, 28.0, 228.0
 """The drawing area, in the SVG's own units; y grows downwards."""
 
+SHADES = ("heat-first", "heat-second", "heat-third", "heat-fourth")
+
 
 def x(share: float) -> float:
     """The position of a share of the horizontal axis."""
@@ -46,3 +48,8 @@ def step(last: int) -> int:
     while last > 6 * size:
         size = size * 5 // 2 if str(size).startswith("2") else size * 2
     return size
+
+
+def shade(count: int, of: int) -> str:
+    """The name of a table cell's shade, by the share that it counts: "" for none, then `SHADES`, a quarter each."""
+    return SHADES[min(3, 4 * count // of)] if count else ""

@@ -1,15 +1,18 @@
 """The pages: one student's feedback, and the class's report.
 
-Called by `grade`. Takes results and gives HTML texts that need nothing else: no script, no network, no font, no file
-beside them. What students wrote (code, messages, names) is untrusted text: the templates escape all of it, and the
-page's own policy lets nothing be loaded or run. The same results make the same bytes.
+Called by `grade`. Takes results and gives HTML texts that need nothing else: no network, no font, no file beside them.
+What students wrote (code, messages, names) is untrusted text: the templates escape all of it and cut what is endless,
+and the page's own policy lets nothing be loaded, and nothing be run but `table.js`, which it names by its hash. That
+sorts and filters the class's table; without it everything can be read. The same results make the same bytes.
 
 Templates are in `templates/`: `base.html` holds the looks, the others the words.
 """
 
+import base64
+import hashlib
 import math
 import statistics
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,15 +23,18 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from autograder import checks, drawing, epoch_plots, epochs, homework
+from autograder import checks, class_checks, drawing, epoch_plots, epochs, homework, ladder_plot, loss_plots
 from autograder.homework import Homework
 from autograder.observations import TrainingReport
 from autograder.results import Result, duration
 from autograder.rubric import Rubric, Tier, points_text
 from autograder.twins import Pair
 
+TEMPLATES = Path(__file__).resolve().parent / "templates"
 CURVE_ROWS = 20  # of the loss curve's table; its line is drawn from the same numbers
 BIN_PERCENT = 5  # width of a bar of the histogram
+LONGEST_TEXT = 20_000  # characters of one untrusted text; the proctor's messages end there too
+LONGEST_CELL = 300  # of those in the class's tables, where a thousand students may each have one
 
 STATUS_WORDS = {
     "graded": "graded",
@@ -107,7 +113,9 @@ def feedback(result: Result, rubric: Rubric) -> str:
         else _others(given, [result], [("this run", result.accuracy.counted_percent)]),
         entries=[] if result.observations is None else checks.entry_table(result.observations, given),
         classes=_classes(result),
+        answers=[*result.dataset.classes, "no finite answer"],
         ladder=rows,
+        ladder_figure=ladder_plot.figure(rows),
         rubric_rows=[*rubric.tiers, rubric.no_accuracy, rubric.no_file],
         titles={check.id: check.title for check in result.checks},
     )
@@ -119,6 +127,7 @@ def class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pa
     accuracies = [result.accuracy.counted_percent for result in ordered if result.accuracy is not None]
     first = ordered[0]
     given = homework.load(first.homework.name)
+    mistakes, further = class_checks.mistakes(ordered, given.stem)
     return _render(
         "report.html",
         results=ordered,
@@ -137,12 +146,20 @@ def class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pa
         tiers=_tier_counts(ordered, rubric),
         median=statistics.median(accuracies) if accuracies else None,
         histogram=histogram(accuracies, rubric) if accuracies else None,
-        fails=_most_failed(ordered),
+        checked=sum(bool(result.checks) for result in ordered),
+        outcomes=class_checks.outcomes(ordered),
+        mistakes=mistakes,
+        further_mistakes=further,
+        most_named=class_checks.MOST_NAMED,
+        losses=loss_plots.of_class(ordered),
         queue=[(result, reason) for result in ordered for reason in result.for_a_person],
         seconds=sum(result.seconds for result in ordered),
         hardware=sorted({(result.machine, result.device, result.threads) for result in ordered if result.machine}),
+        versioned=list({str(result.versions): result for result in ordered}.values()),
         alike=alike,
+        statuses=_status_counts(ordered),
         status_words=STATUS_WORDS,
+        script=_script(),
         sandboxes=sorted({result.sandbox for result in ordered}),
     )
 
@@ -333,25 +350,13 @@ def _tier_counts(results: Sequence[Result], rubric: Rubric) -> list[dict[str, An
     return [{**row, "share": 100 * counts[str(row["label"])] / len(results)} for row in table]
 
 
-def _most_failed(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """Checks by how many they failed for, with who and an example of what was seen."""
-    found: dict[str, list[tuple[str, checks.CheckResult]]] = defaultdict(list)
-    for result in results:
-        for check in result.failed_checks:
-            found[check.id].append((result.student, check))
-    checked = sum(bool(result.checks) for result in results)
-    table = [
-        {
-            "id": name,
-            "title": seen[0][1].title,
-            "count": len(seen),
-            "share": 100 * len(seen) / checked,
-            "saw": seen[0][1].saw,
-            "students": [student for student, _ in seen],
-        }
-        for name, seen in found.items()
+def _status_counts(results: Sequence[Result]) -> list[dict[str, Any]]:
+    counts: Counter[str] = Counter(result.status for result in results)
+    return [
+        {"status": status, "words": words, "count": counts[status], "share": 100 * counts[status] / len(results)}
+        for status, words in STATUS_WORDS.items()
+        if counts[status]
     ]
-    return sorted(table, key=lambda row: (-row["count"], row["id"]))
 
 
 # --- templates -------------------------------------------------------------------------------------------------------
@@ -364,7 +369,7 @@ def _render(name: str, **values: Any) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).resolve().parent / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -377,21 +382,39 @@ def _environment() -> Environment:
         "duration": duration,
         "code": _code,
         "percent": lambda value: "-" if value is None else f"{value:.1f}%",
-        "address": lambda student: quote(f"{student}/feedback.html"),
+        "address": lambda student, file="feedback.html": quote(f"{student}/{file}"),
+        "shade": drawing.shade,
+        "short": lambda text: _cut(text, LONGEST_CELL),
     }
     return environment
 
 
+@cache
+def _script() -> dict[str, Markup]:
+    """The class report's script, and the hash by which the page's policy lets it run."""
+    text = (TEMPLATES / "table.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"text": Markup(text), "hash": Markup(f"sha256-{digest}")}
+
+
 def _code(text: str) -> Markup:
     """Text, with what stands between backticks as code."""
-    parts = [escape(_printable(part)) for part in text.split("`")]
+    parts = [escape(part) for part in _printable(text).split("`")]
     if len(parts) % 2 == 0:  # a backtick without its partner is a backtick
         parts[-2:] = [parts[-2] + "`" + parts[-1]]
     return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
 def _printable(value: Any) -> Any:
-    """Untrusted text without what a page can't hold or shouldn't obey: control and direction characters."""
+    """Untrusted text without what a page can't hold or shouldn't obey: control and direction characters, no end."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
+    value = _cut(value, LONGEST_TEXT)
+    if value.isprintable():
+        return value
     return "".join(char if char in "\n\t" or char.isprintable() else "�" for char in value)
+
+
+def _cut(text: str, most: int) -> str:
+    """`text`, or its first `most` characters and how many follow."""
+    return text if len(text) <= most else f"{text[:most]} … and {len(text) - most:,} more characters"

@@ -1,14 +1,19 @@
 """The pages: what they say, that untrusted text stays text, and that they need nothing but themselves.
 
+What they do in a browser is in test_pages.py.
+
 `tests/golden/` holds the pages of one made-up class. After a change that was meant: UPDATE_GOLDEN=1 pytest
 tests/test_report.py, and read the difference.
 """
 
+import base64
+import csv
+import hashlib
+import io
 import math
 import os
 import re
-import shutil
-import subprocess
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,18 +22,19 @@ import pytest
 from observed import right
 from test_results import result
 
-from autograder import homework, report, rubric
-from autograder.checks import CheckResult
+from autograder import class_checks, drawing, homework, ladder_plot, loss_plots, report, results, rubric
+from autograder.checks import CheckResult, Row
+from autograder.checks.ladder import Rung
 from autograder.epochs import Epoch
 from autograder.homework import ROOT
-from autograder.observations import Failure, Network, TrainingReport
+from autograder.observations import Failure, Network, Observations, TrainingReport
 from autograder.results import Result
 from autograder.rubric import Rubric
 from autograder.twins import Pair
 
+SCRIPT = (ROOT / "autograder" / "templates" / "table.js").read_text(encoding="utf-8")
 GOLDEN = Path(__file__).parent / "golden"
 RUBRIC = rubric.load(ROOT / "grading_rubric.md", "hw6")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def full(student: str = "s1", **fields: Any) -> Result:
@@ -120,24 +126,39 @@ def test_the_class_report_reads_as_it_did() -> None:
 
 
 class Page(HTMLParser):
-    """A page's tags with their attributes, and its text."""
+    """A page's tags with their attributes, its text and its scripts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
+        self.scripts: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attributes)))
 
     def handle_data(self, data: str) -> None:
-        if self.tags and self.tags[-1][0] != "style":
+        if self.cdata_elem == "script":
+            self.scripts.append(data)
+        elif self.cdata_elem != "style":
             self.words.append(data)
 
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
+
+
+def assert_only_our_script(text: str) -> None:
+    """No image; in the class's page one script, ours; and the policy lets nothing but this very text run."""
+    page = Page(text)
+    assert "img" not in [tag for tag, _ in page.tags]
+    (policy,) = [one["content"] or "" for _, one in page.tags if one.get("http-equiv") == "Content-Security-Policy"]
+    hashes = re.findall(r"sha256-([A-Za-z0-9+/=]+)", policy)
+    assert page.scripts == [SCRIPT] * ("everybody" in [one.get("id") for _, one in page.tags])
+    assert hashes == [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in page.scripts]
+    assert policy.count("script-src") == len(page.scripts)
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
 
 
 HOSTILE = "</pre></title><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\x00\x1b[31m\u202e&amp;\"'"
@@ -165,7 +186,7 @@ def test_what_students_write_stays_text() -> None:
     one = hostile()
     for text in (report.feedback(one, RUBRIC), report.class_report([one], RUBRIC)):
         page = Page(text)
-        assert {tag for tag, _ in page.tags} & {"script", "img"} == set()
+        assert_only_our_script(text)
         assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
         assert "alert(1)" in page.text
         assert "{{ 7 * 7 }}" in page.text
@@ -179,7 +200,7 @@ def test_a_page_loads_nothing_and_links_only_to_its_neighbours() -> None:
         links = [attributes["href"] for _, attributes in page.tags if "href" in attributes]
         assert not [attributes for _, attributes in page.tags if "src" in attributes]
         assert all(
-            link and re.fullmatch(r"#content|#check-[a-z0-9-]+|[A-Za-z0-9_.%/-]+/feedback\.html", link)
+            link and re.fullmatch(r"#[a-z0-9-]+|[A-Za-z0-9_.%/-]+/(feedback\.html|result\.json)", link)
             for link in links
         )
         assert "url(" not in text
@@ -209,7 +230,7 @@ def test_a_full_run_gives_points_and_no_banner() -> None:
 def test_every_plot_has_its_table_and_its_title() -> None:
     for text in (report.feedback(class_of_five()[0], RUBRIC), report.class_report(class_of_five(), RUBRIC)):
         page = Page(text)
-        plots = [attributes for tag, attributes in page.tags if tag == "svg"]
+        plots = [attributes for tag, attributes in page.tags if tag == "svg" and "aria-hidden" not in attributes]
         ids = [attributes.get("id") for _, attributes in page.tags]
         assert len(plots) == 1
         assert plots[0]["role"] == "img"
@@ -279,6 +300,260 @@ def test_the_axis_has_round_numbers(last: int, step: int) -> None:
 def test_the_histogram_counts_everybody_once() -> None:
     bars = report.histogram([0.0, 4.99, 5.0, 69.9, 70.0, 99.9, 100.0], RUBRIC)["bars"]
     assert {bar["low"]: bar["count"] for bar in bars if bar["count"]} == {0: 2, 5: 1, 65: 1, 70: 1, 95: 2}
+
+
+# --- the class's table ----------------------------------------------------------------------------------------------
+
+
+def table(text: str, name: str) -> list[list[str]]:
+    """The rows of a table's body, as text; `name` is the table's id, or its region's label or label's id."""
+    found = re.search(rf'"{name}"[^>]*><table|<table id="{name}"', text)
+    assert found, name
+    body = text[found.start() :].split("<tbody>", 1)[1].split("</tbody>", 1)[0]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in body.split("<tr")[1:]]
+    return [[Page(f"<p>{cell}").text for cell in row] for row in rows]
+
+
+def various() -> list[Result]:
+    """A class of a full run with every status."""
+
+    def at(percent: float) -> dict[str, Any]:
+        return {"accuracy": result().accuracy.model_copy(update={"counted_percent": percent})}  # type: ignore[union-attr]
+
+    tier = {"label": RUBRIC.tiers[1].label, "kind": "accuracy", "points": 6.0}
+    none = {"accuracy": None, "points": None, "would_earn": None, "tier": None}
+    row = {"label": "no file by the deadline", "kind": "no file", "points": 0.0}
+    return [
+        full("s1", name="Inês <b>Carvalho</b>"),
+        full(
+            "s2", name="김하늘", points=6.0, would_earn=6.0, tier=tier, flags=["own-weights", "time-box"], **at(61.505)
+        ),
+        full("s3", status="no points", points=None, no_points_because="the data is practice", **at(80.5)),
+        full("s4", **{**none, "status": "no file", "points": 0.0, "would_earn": 0.0, "tier": row}),
+        full("s5", status="needs a person", for_a_person=["no telling which file counts"], **none),
+        full("s6", points=0.5, late={"seconds": 60.0, "percent_off": 97.5}, **at(80.25)),
+    ]
+
+
+def test_the_numbers_of_the_page_are_those_of_the_csv() -> None:
+    everybody = various()
+    rows = list(csv.DictReader(io.StringIO(results.csv_text(everybody))))
+    text = report.class_report(everybody, RUBRIC)
+    assert table(text, "everybody") == [
+        [
+            row["student"],
+            row["name"],
+            row["accuracy_percent"] and f"{row['accuracy_percent']}%",
+            row["points"],
+            row["tier"],
+            report.STATUS_WORDS[row["status"]],
+            ", ".join(row["flags"].split()),
+        ]
+        for row in rows
+    ]
+    counts = Counter(report.STATUS_WORDS[row["status"]] for row in rows)
+    assert {cells[0]: int(cells[1]) for cells in table(text, "status")} == counts
+    decided = Counter(row["tier"].replace("would be 20 points", "over 70%") or "a person has to decide" for row in rows)
+    assert {cells[0]: int(cells[2]) for cells in table(text, "tiers") if cells[2] != "0"} == decided
+    bars = [int(cells[1]) for cells in table(text, "Histogram table")]
+    assert sum(bars) == sum(bool(row["accuracy_percent"]) for row in rows)
+
+
+def test_the_report_names_every_version_that_graded() -> None:
+    older = {"kit": "0.0", "python": "3.11.0", "torch": "2.11.0"}
+    text = Page(report.class_report([full("s1"), full("s2", versions=older), full("s3")], RUBRIC)).text
+    assert "Versions autograder 0.1, Python 3.11.0, torch 2.14.1; autograder 0.0, Python 3.11.0, torch 2.11.0" in text
+
+
+def test_everything_can_be_read_without_the_script() -> None:
+    text = report.class_report(various(), RUBRIC)
+    assert [attributes for tag, attributes in Page(text).tags if tag == "button"] == []
+    assert 'id="controls" hidden>' in text
+    assert len(table(text, "everybody")) == 6
+
+
+def test_endless_texts_are_cut_and_say_so() -> None:
+    endless = "<b>" + "x" * 10_000_000
+    check = result().checks[1].model_copy(update={"saw": endless, "why": endless})
+    everybody = [full(f"s{k}", name=endless, message=endless, checks=[check], for_a_person=[endless]) for k in range(3)]
+    for text in (report.feedback(everybody[0], RUBRIC), report.class_report(everybody, RUBRIC)):
+        assert len(text) < 200_000
+        assert "more characters" in text
+        assert "<b>" not in text
+
+
+# --- the class's checks and training curves --------------------------------------------------------------------------
+
+
+def failed(student: str, saw: str, name: str = "", file: str = "hw6.py", check_id: str = "own-weights") -> Result:
+    """A result of one failed check, of which `saw` was seen."""
+    check = result().checks[1].model_copy(update={"saw": saw, "id": check_id})
+    submission = {**result().submission.model_dump(), "name": file}  # type: ignore[union-attr]
+    return full(student, name=name, checks=[check], submission=submission)
+
+
+def test_every_check_is_counted_by_outcome() -> None:
+    builds, weights = result().checks[:2]
+    advice = CheckResult(id="eval-mode", title="eval() before testing", outcome="advice")
+    right_one = weights.model_copy(update={"outcome": "passed"})
+    everybody = [
+        full("s1"),
+        full("s2", checks=[builds, weights]),
+        full("s3", checks=[builds, right_one, advice]),
+        full("s4", checks=[]),
+    ]
+    text = report.class_report(everybody, RUBRIC)
+    assert table(text, "checks") == [
+        ["every block owns its weights own-weights", "2 67%", "", "", "1 33%"],
+        ["eval() before testing eval-mode", "", "1 100%", "", ""],
+        ["every parameter gets one gradients", "", "", "1 100%", ""],
+        ["the model builds builds", "", "", "", "3 100%"],
+    ]
+    assert "for the 3 submissions that could be looked at" in Page(text).text
+    assert '<td class="number heat-third">2 ' in text
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "shade"),
+    [(0, 4, ""), (1, 1000, "heat-first"), (1, 4, "heat-second"), (2, 4, "heat-third"), (749, 1000, "heat-third")],
+)
+def test_a_cell_is_shaded_by_its_share(count: int, of: int, shade: str) -> None:
+    assert drawing.shade(count, of) == shade
+    assert drawing.shade(of, of) == "heat-fourth"
+
+
+def test_mistakes_that_are_alike_are_one_row() -> None:
+    everybody = [
+        failed("s1", "stage1.0 and stage1.1 are one layer: 11,101,834 parameters"),
+        failed("s2", "layers.3 and layers.4 are one layer: 8,002,570 parameters"),
+        failed("s3", "`self.conv` runs twice"),
+        failed("s4", "`self.conv` runs twice", check_id="other"),
+        failed("s5", "layers.3 and layers.4 are one layer: 8,002,570 parameters"),
+    ]
+    text = report.class_report(everybody, RUBRIC)
+    expected = "Expected separate layers"
+    assert table(text, "mistakes") == [
+        [
+            "3",
+            "every block owns its weights own-weights",
+            f"Saw layers.3 and layers.4 are one layer: 8,002,570 parameters {expected}",
+            "s1 , s2 , s5",
+        ],
+        ["1", "every block owns its weights other", f"Saw self.conv runs twice {expected}", "s4"],
+        ["1", "every block owns its weights own-weights", f"Saw self.conv runs twice {expected}", "s3"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("saw", "shown"),
+    [
+        ("`KimNet` in Kim_Ha-neul.py, `kim_block`", "`[hidden]Net` in [hidden], `[hidden]_block`"),
+        ("`netKim`, `kimnet` and `akim`", "`net[hidden]`, `kimnet` and `akim`"),
+        ("kim ha-neul and KIM", "[hidden] and [hidden]"),
+        ("`/data/20163201/net` and s3", "`/data/[hidden]/net` and s3"),
+        ("made by tomasz wilk in wilk_final.py", "made by [hidden] in [hidden]"),
+        ("hw6.py:64, `kimono` has 64 channels, 20,163,201 parameters", None),
+    ],
+)
+def test_an_example_names_no_student_and_no_file(saw: str, shown: str | None) -> None:
+    everybody = [
+        failed("20163201", saw, name="Kim Ha-neul", file="Kim_Ha-neul.py"),
+        failed("20163202", "another", name="Tomasz Wilk", file="wilk_final.py", check_id="other"),
+        failed("s3", "a third", check_id="third"),
+    ]
+    rows, further = class_checks.mistakes(everybody, "hw6")
+    assert [row.check.saw for row in rows if row.students == ["20163201"]] == [shown or saw]
+    assert further == 0
+
+
+def test_a_long_tail_of_mistakes_is_counted() -> None:
+    everybody = [failed(f"s{k}", f"a {'very ' * k}odd thing") for k in range(class_checks.MOST_MISTAKES + 3)]
+    assert "3 rarer ones are not listed; the pages" in Page(report.class_report(everybody, RUBRIC)).text
+    same = [failed(f"s{k:02}", "the same") for k in range(20)]
+    text = report.class_report(same, RUBRIC)
+    assert table(text, "mistakes")[0][3].endswith("s11 and 8 more: search for own-weights below")
+
+
+def test_everybodys_training_curve_is_drawn_with_the_classs_band() -> None:
+    flat = [
+        full(f"s{k}", training=training(losses=[(at, 1.0 + k / 10) for at in range(1, 2001, 5)])) for k in range(10)
+    ]
+    broken = full("s91", training=training(losses=[(1, 4.0), (700, math.nan), (2000, math.inf)]))
+    losses = loss_plots.of_class([*flat, broken, full("s92", training=None), full("s93", training=training(losses=[]))])
+    assert losses is not None
+    assert [one.result.student for one in losses.each] == [f"s{k}" for k in range(10)] + ["s91"]
+    assert losses.images == 2000
+    assert losses.top == 2.0
+    assert losses.each[0].path.startswith("M2 30L8 30")
+    assert losses.each[0].quarters == [1.0] * 4
+    assert (losses.each[-1].path, losses.each[-1].not_finite) == ("M2 0h0", 2)  # above the axis, then nothing finite
+    assert losses.each[-1].quarters == [4.0, None, None, None]
+    assert losses.band.startswith("M2 3L8 6")  # without the highest: 1.9 of eleven with the broken one, then 1.8 of ten
+    assert losses.median.count("L") == loss_plots.PARTS - 1
+    few = loss_plots.of_class(flat[: loss_plots.FEWEST - 1])
+    assert few is not None
+    assert (few.band, few.median) == ("", "")
+    assert loss_plots.of_class([full(training=None)]) is None
+    text = report.class_report([*flat, broken], RUBRIC)
+    assert table(text, "Training curves table")[-1] == ["s91", "4", "", "", "", "2", "script"]
+    assert text.count('<use href="#band"/>') == 11
+
+
+# --- what a student's page draws -------------------------------------------------------------------------------------
+
+
+def with_kernel(at: int, kernel: int) -> Observations:
+    """Observations of a right submission but for the kernel of operation `at` of its graph."""
+    observed = right()
+    assert observed.network
+    graph = [op.model_copy(update={"kernel": [kernel] * 2}) if op.index == at else op for op in observed.network.graph]
+    return observed.model_copy(update={"network": observed.network.model_copy(update={"graph": graph})})
+
+
+def test_the_ladder_is_drawn_and_marks_what_differs() -> None:
+    text = report.feedback(full(observations=right()), RUBRIC)
+    assert "conv 3x3, 64→128, stride 2" in text
+    assert text.count(">conv 3x3, 64→64</text>") == 8  # four of each side
+    assert 'class="cross"' not in text
+    convs = [op.index for op in right().network.graph if op.kind == "conv"]  # type: ignore[union-attr]
+    text = report.feedback(full(observations=with_kernel(convs[1], 5)), RUBRIC)
+    assert text.count('class="cross"') == 1
+    assert text.count(">conv 3x3, 64→64</text>") == 7
+    assert text.count(">conv 5x5, 64→64</text>") == 1
+    assert text.count('class="rung differs"') == 2
+    assert '<title id="ladder-title">' in text
+
+
+def test_a_ladder_without_end_stays_a_figure() -> None:
+    rung = Rung("conv", 10**40, 64, (3, 3), (2, 1), (1, 1), side=10**30)
+    drawn = ladder_plot.figure([Row(None, rung), Row(rung, None)] * 200)
+    assert drawn is not None
+    assert (len(drawn.rows), drawn.further) == (ladder_plot.MOST_ROWS, 400 - ladder_plot.MOST_ROWS)
+    bars = [bar for row in drawn.rows for bar in (row.ours, row.theirs) if bar]
+    assert all(0 < bar.length <= ladder_plot.BAR and len(bar.size) <= 9 for bar in bars)
+    assert all(len(bar.label) <= ladder_plot.LONGEST_LABEL for bar in bars)
+    none = ladder_plot.figure([Row(Rung("linear", 5, 5), Rung("linear", 5, 5))])
+    assert none is not None
+    assert none.rows[0].theirs == ladder_plot.Bar("", "linear, 5→5", ladder_plot.BAR, False)
+    assert ladder_plot.figure([]) is None
+
+
+def test_the_confusion_matrix_has_every_count() -> None:
+    one = full()
+    assert one.accuracy
+    text = report.feedback(one, RUBRIC)
+    assert table(text, "confusion") == [
+        [f"class {label}", *map(str, row)] for label, row in enumerate(one.accuracy.confusion)
+    ]
+    assert text.count(' right">16</td>') == 10
+    assert "What was taken for what" not in report.feedback(full(accuracy=None), RUBRIC)
+
+
+def test_a_page_says_how_to_appeal_and_names_nobody_else() -> None:
+    others = {"for_a_person": ["the answers are those of s2"]}
+    text = Page(report.feedback(full(**others), RUBRIC)).text
+    assert "Write to your instructor, say what you expected and why" in text
+    assert "s2" not in text
 
 
 # --- the epochs ------------------------------------------------------------------------------------------------------
@@ -424,11 +699,11 @@ def test_the_pages_with_epochs_keep_the_rules_of_the_others() -> None:
         page = Page(text)
         ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
         assert len(ids) == len(set(ids))
-        assert {tag for tag, _ in page.tags} & {"script", "img"} == set()
+        assert_only_our_script(text)
         assert not set(text) & {"\x00", "\x1b", "\u202e"}
         assert "url(" not in text
         assert "alert(1)" in page.text
-        plots = [attributes for tag, attributes in page.tags if tag == "svg"]
+        plots = [attributes for tag, attributes in page.tags if tag == "svg" and "aria-hidden" not in attributes]
         assert all(plot["role"] == "img" and plot["aria-labelledby"] in ids for plot in plots)
         assert "The epochs as a table" in page.text
         for scroller in (one for _, one in page.tags if "scroll" in (one.get("class") or "").split()):
@@ -462,22 +737,8 @@ def test_text_has_the_contrast_of_level_aa_in_light_dark_and_print() -> None:
             for ink in ("ink", "soft", "accent", "good", "bad", "note"):
                 if (ground, ink) != ("note-card", "good"):
                     assert contrast(scheme[ink], scheme[ground]) >= 4.5, (ink, ground)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
-def test_a_browser_shows_the_pages_without_a_complaint(tmp_path: Path) -> None:
-    assert CHROMIUM is not None
-    (tmp_path / "s1").mkdir()
-    (tmp_path / "s1" / "feedback.html").write_text(report.feedback(class_of_five()[0], RUBRIC), encoding="utf-8")
-    (tmp_path / "report.html").write_text(report.class_report(class_of_five(), RUBRIC), encoding="utf-8")
-    (tmp_path / "resnet20.html").write_text(report.feedback(resnet20(), RESNET20_RUBRIC), encoding="utf-8")
-    for name in ("report.html", "s1/feedback.html", "resnet20.html"):
-        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
-        command += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / name).as_uri()]
-        shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-        assert "CONSOLE" not in shown.stderr
-        assert '<main id="content">' in shown.stdout
+        for shade in drawing.SHADES:
+            assert contrast(scheme["ink"], scheme[shade]) >= 4.5, shade
 
 
 # --- what others reached, and what a training started from -----------------------------------------------------------

@@ -158,6 +158,7 @@ class ClassRun:
             message=earlier.message,
             report=earlier.training,
             accuracy=earlier.accuracy,
+            mistaken=earlier.mistaken,
             audit=earlier.audit,
             epochs=earlier.epochs,
             runs=earlier.runs,

@@ -121,6 +121,23 @@ class LateTaken(Recorded):
     percent_off: float
 
 
+class Mistaken(Recorded):
+    """A test image that was taken for something else, and how sure the network was of that.
+
+    Attributes:
+        image: its number in the dataset.
+        label, answered: classes.
+        sure_percent: the softmax of the answered class.
+        picture: the image as a PNG file, in base64.
+    """
+
+    image: int
+    label: int
+    answered: int
+    sure_percent: float
+    picture: str
+
+
 class Versions(Recorded):
     """What graded."""
 
@@ -146,6 +163,7 @@ class Result(Recorded):
         tier: the rubric's row.
         late: what being late cost; None where it cost nothing, or everything.
         accuracy: both passes; None when no network could be tested.
+        mistaken: the test images that were wrong with the greatest certainty, where the dataset may be shown.
         audit: some test images once more, altered and not; None where no network could be audited.
         observations: what the checks looked at; None when nothing ran.
         training: what the proctor saw of the training.
@@ -179,6 +197,7 @@ class Result(Recorded):
     tier: TierReached | None = None
     late: LateTaken | None = None
     accuracy: Score | None = None
+    mistaken: list[Mistaken] = []
     audit: Audit | None = None
     submission: SubmittedFile | None = None
     homework: HomeworkUsed

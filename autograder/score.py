@@ -82,6 +82,20 @@ def score(passes: Mapping[str, Scores], labels: Labels) -> Score:
     )
 
 
+def surest_mistakes(scores: Scores, labels: Labels, most: int) -> list[tuple[int, int, float]]:
+    """(image, class answered, probability of it in percent) of wrong answers, the surest first; at most `most`.
+
+    The probability is the softmax of the scores. Images without a finite answer are none of these.
+    """
+    answers = _answers(scores, labels)
+    wrong = np.flatnonzero((answers != labels) & (answers >= 0))
+    finite = scores[wrong].astype(np.float64)
+    powers = np.exp(finite - finite.max(axis=1, keepdims=True))
+    sure = powers.max(axis=1) / powers.sum(axis=1)
+    first = np.argsort(-sure, kind="stable")[:most]
+    return [(int(wrong[at]), int(answers[wrong[at]]), round(100 * float(sure[at]), 2)) for at in first]
+
+
 def _answers(scores: Scores, labels: Labels) -> Labels:
     """(M,) the class answered for each image; -1 for none, which as an index is the confusion matrix's last column."""
     if scores.ndim != 2 or labels.ndim != 1 or len(scores) != len(labels) or len(labels) == 0 or scores.shape[1] == 0:

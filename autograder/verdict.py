@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from autograder import __version__, audit, checks, epochs, results, score, supervise
+from autograder import __version__, audit, checks, dataset, epochs, pictures, results, score, supervise
 from autograder.audit import Audit
 from autograder.checkpoint import Checkpoint
 from autograder.checks import CheckResult
@@ -35,6 +35,7 @@ from autograder.score import Score
 
 PREVIEW = "a preview gives no points"
 UNDECIDED = "a person has to decide"
+MOST_MISTAKEN = 12  # pictures of mistakes that a page shows
 MOST_STEPS = 2.5  # for each batch that a loader handed out: two optimizers make two, images kept elsewhere make more
 
 # What intake found that nobody but a person can settle. Every other outcome is a row of the rubric.
@@ -115,6 +116,7 @@ class Evidence:
     message: str = ""
     report: TrainingReport | None = None
     accuracy: Score | None = None
+    mistaken: Sequence[results.Mistaken] = ()
     audit: Audit | None = None
     epochs: Sequence[Epoch] = ()
     runs: Sequence[results.OneRun] = ()  # all of them, where it was trained more than once
@@ -211,10 +213,11 @@ def _trained(
         seed=seed,
         progress=progress,
     )
-    accuracy, by_epoch, second_look = None, [], None
+    accuracy, mistaken, by_epoch, second_look = None, [], [], None
     if training.outcome == "GRADED":
         labels = setup.dataset.test_labels[: setup.protocol.test_images]
         accuracy = score.score(training.scores, labels)
+        mistaken = _mistaken(setup, training.scores[accuracy.counted], labels)
         epoch_images = setup.protocol.train_count(setup.dataset.train_count)
         if (again := training.audited) is not None:
             first = training.scores["eval"][again.chosen]
@@ -228,6 +231,7 @@ def _trained(
         message=training.message,
         report=training.report,
         accuracy=accuracy,
+        mistaken=mistaken,
         audit=second_look,
         epochs=by_epoch,
         seconds=training.seconds,
@@ -236,6 +240,22 @@ def _trained(
         machine=machine(training.device),
     )
     return evidence, _log(entry, setup, training.outcome, training.log)
+
+
+def _mistaken(setup: Setup, scores: score.Scores, labels: score.Labels) -> list[results.Mistaken]:
+    """The surest mistakes with their pictures: of public images only, since an instructor's own ones are secret."""
+    if setup.dataset.name not in (setup.homework.dataset, dataset.PRACTICE):
+        return []
+    return [
+        results.Mistaken(
+            image=image,
+            label=int(labels[image]),
+            answered=answered,
+            sure_percent=sure,
+            picture=pictures.png(setup.dataset.test_images[image]),
+        )
+        for image, answered, sure in score.surest_mistakes(scores, labels, MOST_MISTAKEN)
+    ]
 
 
 def _timed_epochs(training: supervise.Training, again: supervise.Audited, epoch_images: int) -> float | None:
@@ -269,6 +289,7 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         outcome=evidence.outcome,
         message=evidence.message,
         accuracy=evidence.accuracy,
+        mistaken=list(evidence.mistaken),
         audit=evidence.audit,
         checks=found,
         observations=evidence.observations,

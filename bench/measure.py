@@ -7,6 +7,9 @@ Writes `build/bench.json`, a flat object of ratios, and prints the seconds behin
     proctor_over_bare             seconds of training under the proctor over seconds of the bare script
     check_over_import             `autograder check` over `python -c "import torch, torchvision"`
     check_over_limit              the same over what it may take: one and a half such imports and a second
+    checks_fresh_over_warm        checks of 40 submissions, one `autograder check` after the other (the median of eight,
+                                  times 40), over the same by what `grade` has: forks, as many at a time as there are
+                                  cores, the start of what is forked from included
 
 Both sides run one script, which times itself, on the same pictures: torchvision's files are written from the prepared
 dataset in the official format, and only the check of their MD5 sums is left out. Sides take turns, and the one that
@@ -24,6 +27,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -31,7 +35,7 @@ import numpy as np
 import torch
 from torchvision.datasets import CIFAR10
 
-from autograder import dataset, homework, sandbox, submission, supervise
+from autograder import checks, dataset, homework, sandbox, submission, supervise, warm
 from autograder.dataset import Dataset
 from autograder.homework import ROOT
 
@@ -39,6 +43,7 @@ BUILD = ROOT / "build"
 SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
 HW6 = homework.load("hw6")
 BATCH = 64
+CHECKED = 40
 TEST_IMAGES = 200  # they are answered after the training that is timed
 
 BARE = """
@@ -74,7 +79,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="trainings a side (default: 3)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch (default: one a core)")
     parser.add_argument("--data", type=Path, help="a prepared dataset's folder (default: practice data)")
-    parser.add_argument("--only", choices=["loader", "proctor", "check"], help="measure one of them only")
+    parser.add_argument("--only", choices=["loader", "proctor", "check", "checks"], help="measure one of them only")
     asked = parser.parse_args()
 
     print(
@@ -99,6 +104,11 @@ def main() -> None:
         ratios["check_over_import"] = checked / imported
         ratios["check_over_limit"] = checked / (1.5 * imported + 1)
         print(f"check: {checked:.2f} s, import torch, torchvision: {imported:.2f} s")
+
+    if asked.only in (None, "checks"):
+        warmed, fresh = _checks()
+        ratios["checks_fresh_over_warm"] = fresh / warmed
+        print(f"checks of {CHECKED} submissions: {warmed:.1f} s by forks, {fresh:.1f} s one after the other")
 
     if asked.only in (None, "proctor"):
         bare, proctored = _in_turns(*_sides("training.py", _training(), pictures, asked.threads), repeats=asked.repeats)
@@ -175,6 +185,26 @@ def _seconds_of(command: list[str]) -> float:
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout[-3000:]}")
     return seconds
+
+
+def _checks() -> tuple[float, float]:
+    """Seconds for `CHECKED` submissions, all right and all different: by forks, and in fresh processes."""
+    text = SOLUTION.read_bytes()
+    handed_in = [submission.of(SOLUTION.name, text + f"# {number}\n".encode()) for number in range(CHECKED)]
+    place = sandbox.choose(None)
+
+    def look(one: submission.Submission) -> None:
+        seen = supervise.observe(HW6, one, place, warm=True)
+        if not checks.passed(checks.run(seen, HW6)):
+            sys.exit("a check of the solution failed")
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(look, handed_in))
+    forked = time.perf_counter() - began
+    warm.end()
+    command = [str(Path(sys.executable).parent / "autograder"), "check", str(SOLUTION)]
+    return forked, CHECKED * statistics.median(_seconds_of(command) for _ in range(8))
 
 
 def _training() -> str:

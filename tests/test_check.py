@@ -100,6 +100,20 @@ def test_what_people_read(name: str, seen: Any, capsys: pytest.CaptureFixture[st
     golden(f"check_{name}.txt", text)
 
 
+def test_what_people_read_of_a_notebook(seen: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = RIGHT.read_text().splitlines()
+    parts = ["\n".join(lines[:30]), "\n".join(lines[30:60]), "\n".join(lines[60:])]
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": "# hw6"}]
+    cells += [
+        {"cell_type": "code", "metadata": {}, "source": part, "outputs": [], "execution_count": None} for part in parts
+    ]
+    path = tmp_path / "hw6.ipynb"
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+    seen(CASES["shared"])
+    assert run(path) == 1
+    golden("check_notebook.txt", capsys.readouterr().out)
+
+
 def test_what_people_read_when_they_ask_for_more(seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
     seen(CASES["shared"])
     assert run(verbose=True) == 1

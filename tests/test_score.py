@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autograder.score import Scores, accuracy_percent, score
+from autograder.score import Scores, accuracy_percent, score, surest_mistakes
 
 
 def one_hot(answers: list[int], classes: int = 4) -> Scores:
@@ -75,3 +75,14 @@ def test_the_confusion_matrix_counts_every_image_once() -> None:
 def test_arrays_that_do_not_fit_are_an_error(shape: tuple[int, ...], labels: list[int]) -> None:
     with pytest.raises(ValueError, match=r"belong together|classes"):
         accuracy_percent(np.zeros(shape, np.float32), np.array(labels, dtype=np.int64))
+
+
+def test_the_surest_mistakes_come_first() -> None:
+    scores = np.array([[5, 0, 0], [0, 9, 0], [2, 0, 0], [0, 0, 4], [np.nan, 0, 0], [0, 30, -900]], np.float32)
+    labels = np.array([0, 0, 1, 1, 0, 0], np.int64)
+    found = surest_mistakes(scores, labels, 3)
+    assert [(image, answered) for image, answered, _ in found] == [(5, 1), (1, 1), (3, 2)]  # 4 has no answer
+    assert [sure for *_, sure in found] == pytest.approx([100, 99.98, 96.47], abs=0.01)
+    assert len(surest_mistakes(scores, labels, 99)) == 4
+    right = np.eye(3, dtype=np.float32)
+    assert surest_mistakes(right, np.arange(3), 5) == []

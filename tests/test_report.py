@@ -18,17 +18,18 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from observed import right
 from test_results import result
 
-from autograder import class_checks, drawing, homework, ladder_plot, loss_plots, report, results, rubric
+from autograder import class_checks, drawing, homework, ladder_plot, loss_plots, pictures, report, results, rubric
 from autograder.checks import CheckResult, Row
 from autograder.checks.ladder import Rung
 from autograder.epochs import Epoch
 from autograder.homework import ROOT
 from autograder.observations import Failure, Network, Observations, TrainingReport
-from autograder.results import Result
+from autograder.results import Mistaken, Result
 from autograder.rubric import Rubric
 from autograder.twins import Pair
 
@@ -74,12 +75,18 @@ CRASH = Failure(
 )
 
 
+def mistaken() -> Mistaken:
+    """A picture of one colour, taken for the next class."""
+    picture = pictures.png(np.full((32, 32, 3), 90, np.uint8))
+    return Mistaken(image=17, label=0, answered=1, sure_percent=99.13, picture=picture)
+
+
 def class_of_five() -> list[Result]:
     none = {"accuracy": None, "checks": [], "observations": None, "training": None, "machine": "", "seconds": 0.0}
     row = {"label": "no accuracy could be had", "kind": "no accuracy", "points": 2.0}
     missing = {"label": "no file by the deadline", "kind": "no file", "points": 0.0}
     return [
-        result("s1", training=training()),
+        result("s1", training=training(), mistaken=[mistaken()], receipt="83.2% after 5 epochs (full protocol, ...)"),
         result(
             "s2",
             training=training(ended_by="time", epochs=3.1),
@@ -150,9 +157,9 @@ class Page(HTMLParser):
 
 
 def assert_only_our_script(text: str) -> None:
-    """No image; in the class's page one script, ours; and the policy lets nothing but this very text run."""
+    """No image but within the page; in the class's page one script, ours; and the policy lets nothing else run."""
     page = Page(text)
-    assert "img" not in [tag for tag, _ in page.tags]
+    assert all((one.get("src") or "").startswith("data:image/png;base64,") for tag, one in page.tags if tag == "img")
     (policy,) = [one["content"] or "" for _, one in page.tags if one.get("http-equiv") == "Content-Security-Policy"]
     hashes = re.findall(r"sha256-([A-Za-z0-9+/=]+)", policy)
     assert page.scripts == [SCRIPT] * ("everybody" in [one.get("id") for _, one in page.tags])
@@ -177,6 +184,8 @@ def hostile() -> Result:
         checks=[check, check.model_copy(update={"outcome": "advice", "id": "other"})],
         training=training(failure=failure, network_class=HOSTILE),
         for_a_person=[HOSTILE],
+        receipt=HOSTILE,
+        mistaken=[mistaken()],
         submission=file,
         dataset={**result().dataset.model_dump(), "classes": [HOSTILE] * 10},
     )
@@ -198,7 +207,8 @@ def test_a_page_loads_nothing_and_links_only_to_its_neighbours() -> None:
     for text in (report.class_report(everybody, RUBRIC), *(report.feedback(one, RUBRIC) for one in everybody)):
         page = Page(text)
         links = [attributes["href"] for _, attributes in page.tags if "href" in attributes]
-        assert not [attributes for _, attributes in page.tags if "src" in attributes]
+        sources = [attributes["src"] or "" for _, attributes in page.tags if "src" in attributes]
+        assert all(re.fullmatch(r"data:image/png;base64,[\w+/=]+", source) for source in sources)
         assert all(
             link and re.fullmatch(r"#[a-z0-9-]+|[A-Za-z0-9_.%/-]+/(feedback\.html|result\.json)", link)
             for link in links

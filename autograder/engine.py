@@ -52,10 +52,14 @@ def start(workers: int) -> Iterator[Engine]:
         for entry, future in zip(entries, seen, strict=True):
             futures[future] = (entry, "observed")
             futures[client.submit(_train_task, entry, setup, future, pure=False, priority=0)] = (entry, "trained")
+        looked_at = 0
         for future in as_completed(list(futures)):  # type: ignore[no-untyped-call]
             entry, part = futures[future]
             if part == "observed":
                 observed(entry.student)
+                looked_at += 1
+                if looked_at == len(entries):
+                    warm.end()  # trainings are never forked, and can use its memory
                 continue
             try:
                 graded = future.result()

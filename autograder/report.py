@@ -32,6 +32,7 @@ from autograder.twins import Pair
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 CURVE_ROWS = 20  # of the loss curve's table; its line is drawn from the same numbers
+MOST_PAIRS = 200  # of files that are alike; a class that hands in one file has hundreds of thousands
 BIN_PERCENT = 5  # width of a bar of the histogram
 LONGEST_TEXT = 20_000  # characters of one untrusted text; the proctor's messages end there too
 LONGEST_CELL = 300  # of those in the class's tables, where a thousand students may each have one
@@ -156,7 +157,8 @@ def class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pa
         seconds=sum(result.seconds for result in ordered),
         hardware=sorted({(result.machine, result.device, result.threads) for result in ordered if result.machine}),
         versioned=list({str(result.versions): result for result in ordered}.values()),
-        alike=alike,
+        alike=alike[:MOST_PAIRS],
+        further_alike=max(0, len(alike) - MOST_PAIRS),
         statuses=_status_counts(ordered),
         status_words=STATUS_WORDS,
         script=_script(),

@@ -67,14 +67,6 @@ _lock = threading.Lock()
 _server: Server | None = None
 
 
-def begin() -> None:
-    """Have a server begin, if none has: what asks for it later waits less."""
-    global _server
-    with _lock:
-        if _server is None:
-            _server = Server()
-
-
 def end() -> None:
     """End the server, if there is one."""
     global _server

@@ -324,6 +324,13 @@ def table(text: str, name: str) -> list[list[str]]:
     return [[Page(f"<p>{cell}").text for cell in row] for row in rows]
 
 
+def test_of_endless_pairs_the_first_are_listed() -> None:
+    alike = [Pair("s1", f"t{number}", 100.0, 100.0, True) for number in range(report.MOST_PAIRS + 1100)]
+    text = Page(report.class_report(class_of_five(), RUBRIC, alike)).text
+    assert text.count("the same file") == report.MOST_PAIRS
+    assert "1,100 more pairs are not listed." in text
+
+
 def various() -> list[Result]:
     """A class of a full run with every status."""
 

@@ -150,6 +150,7 @@ class Run:
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.limits.seconds
         self._root = psutil.Process(self.process.pid)
+        self._ended = threading.Event()
         self._reader = threading.Thread(target=self._keep_output, daemon=True)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._reader.start()
@@ -163,6 +164,7 @@ class Run:
         """Kill whatever is left, and tidy up. Returns the exit status, negative for a signal."""
         self._kill()
         status = self.process.wait()
+        self._ended.set()
         self._reader.join(timeout=10)
         self._watcher.join(timeout=10)
         for pipe in (self.to_proctor, self.from_proctor):
@@ -198,7 +200,7 @@ class Run:
             if self.killed_for:
                 self._kill()
                 return
-            time.sleep(WATCH_EVERY_S)
+            self._ended.wait(WATCH_EVERY_S)
 
     def _memory(self, measure: Callable[[psutil.Process], int]) -> int:
         return sum(measure(process) for process in self._family())

@@ -24,7 +24,7 @@ MOST_EPOCHS = 500  # a loop that asks for more never ends by itself
 BATCH_IMAGES = 2
 TEST_IMAGES = 12
 ANSWERED_IMAGES = 2  # a larger test batch is answered from its first images
-REAL_BACKWARDS = 3  # training steps that are computed; what comes later is the order of calls, and costs nothing
+REAL_BACKWARDS = 2  # training steps that are computed; what comes later is the order of calls, and costs nothing
 KEPT = 900  # steps and calls that are written down, at most
 
 

@@ -150,7 +150,6 @@ class Run:
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.limits.seconds
         self._root = psutil.Process(self.process.pid)
-        self._ended = threading.Event()
         self._reader = threading.Thread(target=self._keep_output, daemon=True)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._reader.start()
@@ -164,7 +163,6 @@ class Run:
         """Kill whatever is left, and tidy up. Returns the exit status, negative for a signal."""
         self._kill()
         status = self.process.wait()
-        self._ended.set()
         self._reader.join(timeout=10)
         self._watcher.join(timeout=10)
         for pipe in (self.to_proctor, self.from_proctor):
@@ -190,7 +188,7 @@ class Run:
 
     def _watch(self) -> None:
         limit = self.limits.memory_mib * 2**20
-        while self.process.poll() is None:
+        while not self._ended_within(WATCH_EVERY_S):
             if time.monotonic() > self.deadline:
                 self.killed_for = "TIMEOUT"
             elif self._memory(_resident_bytes) > limit and self._memory(_own_bytes) > limit:
@@ -200,7 +198,13 @@ class Run:
             if self.killed_for:
                 self._kill()
                 return
-            self._ended.wait(WATCH_EVERY_S)
+
+    def _ended_within(self, seconds: float) -> bool:
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def _memory(self, measure: Callable[[psutil.Process], int]) -> int:
         return sum(measure(process) for process in self._family())

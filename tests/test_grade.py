@@ -496,11 +496,11 @@ def done(out: Path) -> list[str]:
 
 
 def await_(condition: Callable[[], object]) -> None:
-    for _ in range(2400):
+    for _ in range(6000):
         if condition():
             return
         time.sleep(0.05)
-    raise AssertionError("it did not happen within two minutes")
+    raise AssertionError("it did not happen within five minutes")
 
 
 @pytest.fixture

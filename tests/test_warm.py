@@ -88,7 +88,7 @@ def test_runs_see_nothing_of_each_other(run) -> None:
     look = """
 import os
 from pathlib import Path
-left = [str(path) for folder in ("/tmp", "/dev/shm", os.environ["HOME"]) for path in Path(folder).iterdir()]
+left = [str(path) for folder in ("/tmp", "/dev/shm", os.environ["HOME"]) for path in Path(folder).glob("left")]
 print(sorted(left), [name for name in os.listdir("/proc") if name.isdigit()], os.getppid())
 Path("left").touch(); Path("/tmp/left").touch(); Path("/dev/shm/left").touch()
 """

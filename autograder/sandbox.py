@@ -188,7 +188,7 @@ class Run:
 
     def _watch(self) -> None:
         limit = self.limits.memory_mib * 2**20
-        while not self._ended_within(WATCH_EVERY_S):
+        while self.process.poll() is None:
             if time.monotonic() > self.deadline:
                 self.killed_for = "TIMEOUT"
             elif self._memory(_resident_bytes) > limit and self._memory(_own_bytes) > limit:
@@ -198,13 +198,7 @@ class Run:
             if self.killed_for:
                 self._kill()
                 return
-
-    def _ended_within(self, seconds: float) -> bool:
-        try:
-            self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+            time.sleep(WATCH_EVERY_S)
 
     def _memory(self, measure: Callable[[psutil.Process], int]) -> int:
         return sum(measure(process) for process in self._family())

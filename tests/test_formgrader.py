@@ -3,7 +3,6 @@
 import csv
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import time
@@ -19,12 +18,11 @@ import downloads
 import pytest
 from downloads import CODE, Uploaded
 from test_grade import _half_right, runs  # noqa: F401  the last one is a fixture
+from test_pages import CHROMIUM
 
 from autograder import export, grade, gradebook, supervise
 from autograder.dataset import Dataset
 from autograder.final import final
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 CLASS = [
     Uploaded("2016320187", "김하늘", "2026-11-29 10:11:12", [("hw6.py", b"first = 1\n")]),

@@ -1,24 +1,16 @@
 """Hints and explanations: there for every check of every homework, nearer by a step, and never the answer."""
 
-import os
 import re
 from pathlib import Path
 
 import pytest
+from test_check import golden
 
 from autograder import hints, release
 from autograder.errors import KitError
 from autograder.homework import ROOT, homework_names, load
 
-GOLDEN = Path(__file__).parent / "golden"
 TEXTS = {name: (ROOT / "assignment" / name / "README.md").read_text(encoding="utf-8") for name in homework_names()}
-
-
-def golden(name: str, text: str) -> None:
-    path = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(text)
-    assert text == path.read_text()
 
 
 @pytest.mark.parametrize("name", homework_names())

@@ -148,6 +148,7 @@ class Run:
     _dropped: int = 0
 
     def __post_init__(self) -> None:
+        self._over = threading.Event()
         self.deadline = time.monotonic() + self.limits.seconds
         self._root = psutil.Process(self.process.pid)
         self._reader = threading.Thread(target=self._keep_output, daemon=True)
@@ -163,6 +164,7 @@ class Run:
         """Kill whatever is left, and tidy up. Returns the exit status, negative for a signal."""
         self._kill()
         status = self.process.wait()
+        self._over.set()
         self._reader.join(timeout=10)
         self._watcher.join(timeout=10)
         for pipe in (self.to_proctor, self.from_proctor):
@@ -198,7 +200,7 @@ class Run:
             if self.killed_for:
                 self._kill()
                 return
-            time.sleep(WATCH_EVERY_S)
+            self._over.wait(WATCH_EVERY_S)
 
     def _memory(self, measure: Callable[[psutil.Process], int]) -> int:
         return sum(measure(process) for process in self._family())

@@ -1,0 +1,50 @@
+"""The language of what students read: English, or a translation of it in `locale/`.
+
+Texts are written in English where they are made, as `_("{count:,} images").format(count=...)`, and looked up in the
+catalogue of the language that was chosen. A text without a translation stays English. Thread-safe: each thread, and
+each task, has its own choice.
+"""
+
+import contextlib
+import gettext as gnu
+from collections.abc import Iterator
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+
+LOCALE = Path(__file__).resolve().parent / "locale"
+"""A catalogue each language: `ko/LC_MESSAGES/autograder.po`, and the same compiled (`.mo`)."""
+
+LANGUAGES = ("en", "ko")
+
+_chosen: ContextVar[str] = ContextVar("language", default="en")
+
+
+@contextlib.contextmanager
+def spoken(language: str) -> Iterator[None]:
+    """Texts are in `language` within."""
+    before = _chosen.set(language)
+    try:
+        yield
+    finally:
+        _chosen.reset(before)
+
+
+def chosen() -> str:
+    """The language that texts are in: one of `LANGUAGES`."""
+    return _chosen.get()
+
+
+def gettext(text: str) -> str:
+    """`text`, translated. Modules call it `_`."""
+    return _catalogue(_chosen.get()).gettext(text)
+
+
+def ngettext(one: str, many: str, count: int) -> str:
+    """The text for that many, translated."""
+    return _catalogue(_chosen.get()).ngettext(one, many, count)
+
+
+@cache
+def _catalogue(language: str) -> gnu.NullTranslations:
+    return gnu.translation("autograder", LOCALE, [language], fallback=True)

@@ -13,13 +13,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from autograder import collect, engine, gradebook, history, intake, report, results, twins, verdict
+from autograder import cluster, collect, engine, gradebook, history, intake, report, results, twins, verdict
+from autograder.cluster import Cluster
 from autograder.display import Display
 from autograder.errors import KitError
+from autograder.estimate import Estimate
 from autograder.intake import Entry
 from autograder.results import Result
 from autograder.rubric import points_text
-from autograder.verdict import PREVIEW, Evidence, Graded, Setup
+from autograder.verdict import PREVIEW, Graded, Setup
 
 
 class ClassRun:
@@ -35,6 +37,7 @@ class ClassRun:
         console: Console,
         book: str | None = None,
         again: frozenset[str] = frozenset(),
+        elsewhere: Cluster | None = None,
     ) -> None:
         self.class_ = class_
         self.again = again
@@ -43,6 +46,7 @@ class ClassRun:
         self.out = out
         self.deadline = deadline
         self.workers = workers
+        self.elsewhere = elsewhere
         self.console = console
         self.finished: dict[str, Result] = {}
         self.crashes: dict[str, str] = {}
@@ -152,21 +156,7 @@ class ClassRun:
     def _decided_anew(self, entry: Entry, earlier: Result) -> Result | None:
         if earlier.observations is None:
             return None
-        evidence = Evidence(
-            observations=earlier.observations,
-            outcome=earlier.outcome,
-            message=earlier.message,
-            report=earlier.training,
-            accuracy=earlier.accuracy,
-            mistaken=earlier.mistaken,
-            audit=earlier.audit,
-            epochs=earlier.epochs,
-            runs=earlier.runs,
-            seconds=earlier.seconds,
-            device=earlier.device,
-            threads=earlier.threads,
-            machine=earlier.machine,
-        )
+        evidence = verdict.evidence_of(earlier)
         if verdict.is_due(self.setup, evidence.percent, len(evidence.runs) or 1):
             return None  # the rubric of today asks for more runs than it has had
         return verdict.conclude(entry, self.setup, evidence)
@@ -179,10 +169,35 @@ class ClassRun:
         return earlier.model_copy(update={"submission": file, "name": entry.name})
 
     def _run(self, runs: list[Entry]) -> None:
-        with Display(self.console, runs, self.workers) as display, engine.start(self.workers) as run:
-            for graded in run(runs, self.setup, display.observed, display.progressed):
-                self._keep(graded)
-                display.graded(graded.result)
+        """Have the engine run each file once; whoever handed in the same bytes as another gets what came of that."""
+        alike: dict[str, list[Entry]] = {}
+        for entry in runs:
+            alike.setdefault(verdict.evidence_key(entry, self.setup), []).append(entry)
+        first = {entries[0].student: entries for entries in alike.values()}
+        if copies := len(runs) - len(first):
+            self.console.print(f"{copies} {'are' if copies > 1 else 'is'} byte for byte somebody else's file: run once")
+        estimate = Estimate(self.setup.threads)
+        patience_s = cluster.CONNECT_S
+        while self._lost_scheduler(first, estimate, patience_s):
+            self.console.print("the scheduler was lost: what is done is kept, the rest waits for the next one")
+            patience_s = cluster.RETURN_S
+
+    def _lost_scheduler(self, first: dict[str, list[Entry]], estimate: Estimate, patience_s: float) -> bool:
+        """Run those that are left, each with its equals. Returns whether the scheduler was lost meanwhile."""
+        left = [entries for student, entries in first.items() if student not in self.finished]
+        runs = [entries[0] for entries in left]
+        with Display(self.console, runs, sum(map(len, left)) - len(runs), self.workers, estimate) as display:
+            told = engine.Told(display.observed, display.progressed, display.notice)
+            try:
+                with engine.start(self.setup, self.workers, told, self.elsewhere, patience_s) as run:
+                    for graded in run(runs):
+                        for entry in first[graded.result.student]:
+                            own = verdict.of_equal(graded, entry, self.setup)
+                            self._keep(own)
+                            display.graded(own.result)
+            except engine.SchedulerLostError:
+                return True
+        return False
 
     def _keep(self, graded: Graded) -> None:
         """Write everything of one student. A page that can't be made doesn't lose the result it is about."""

@@ -11,6 +11,7 @@ import typer
 
 from autograder.options import (
     BookOption,
+    ClusterOption,
     DataOption,
     DeadlineOption,
     ExportName,
@@ -20,6 +21,7 @@ from autograder.options import (
     ProtocolOption,
     RosterOption,
     SandboxOption,
+    SlurmOption,
     StartOption,
     SubmissionsArgument,
     ZoneOption,
@@ -52,6 +54,8 @@ def grade(
     timezone: ZoneOption = None,
     roster: RosterOption = None,
     gradebook: BookOption = None,
+    cluster: ClusterOption = None,
+    slurm: SlurmOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say who handed in what, and stop there.")] = False,
 ) -> None:
     """Grade a class: points, feedback and a report.
@@ -61,6 +65,10 @@ def grade(
     """
     if hours is not None and not (math.isfinite(hours) and hours > 0):
         raise typer.BadParameter("must be a number of hours above 0", param_hint="--hours")
+    if cluster is not None and slurm is not None:
+        raise typer.BadParameter("names one scheduler, and --slurm starts another", param_hint="--cluster")
+    if workers is not None and (cluster or slurm):
+        raise typer.BadParameter("is for this machine; elsewhere each worker says it", param_hint="--workers")
     from autograder import grade as command
 
     code = command.grade(
@@ -79,6 +87,8 @@ def grade(
         roster=roster,
         dry_run=dry_run,
         book=book_of(out, gradebook),
+        cluster=cluster,
+        slurm=slurm,
     )
     raise typer.Exit(code)
 

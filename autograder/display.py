@@ -1,13 +1,15 @@
 """What `grade` shows while a class runs: bars with an estimate on a terminal, a line for each student on any output.
 
-Called by `class_run.py`. Counts what the engine tells it, and decides nothing.
+Called by `class_run.py`, and by the engine from two threads. Counts what it is told, and decides nothing.
 """
 
+import threading
 import time
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from autograder.estimate import Estimate, Work
 from autograder.intake import Entry
 from autograder.observations import TrainingProgress
 from autograder.results import Result
@@ -19,13 +21,18 @@ QUIET_S = 300.0  # without a terminal, a line about the whole class comes this o
 class Display:
     """The progress of one class; to be used as a context manager."""
 
-    def __init__(self, console: Console, runs: list[Entry], workers: int) -> None:
+    def __init__(self, console: Console, runs: list[Entry], copies: int, workers: int, estimate: Estimate) -> None:
+        """`copies` of those who are graded have the file of another one, and need no run of their own."""
         self.console = console
-        self.total = len(runs)
-        self.parts = {entry.student: 0.0 for entry in runs}  # how much of each training is done, 0 to 1
+        self.total = len(runs) + copies
+        self.looks = len(runs)
+        self.workers = workers
+        self.estimate = estimate
+        self.waiting = {entry.student for entry in runs}
+        self.running: dict[str, float] = {}  # when each training began, by this process's clock
         self.seen = self.done = 0
-        self.began: float | None = None
         self.said = time.monotonic()  # when a line about the whole class was last printed
+        self.lock = threading.Lock()
         columns = (
             TextColumn("{task.description:9}"),
             BarColumn(),
@@ -33,7 +40,7 @@ class Display:
             TextColumn("{task.fields[more]}"),
         )
         self.bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self.checks = self.bars.add_task("checks", total=self.total, more="")
+        self.checks = self.bars.add_task("checks", total=self.looks, more="")
         self.training = self.bars.add_task("training", total=self.total, more=f"{min(workers, self.total)} at a time")
 
     def __enter__(self) -> "Display":
@@ -43,24 +50,37 @@ class Display:
     def __exit__(self, *_: object) -> None:
         self.bars.stop()
 
-    def observed(self, student: str) -> None:
+    def observed(self, student: str, work: Work) -> float:
+        """A student was looked at. Returns how many seconds the training is thought to take."""
         self.seen += 1
         self.bars.update(self.checks, completed=self.seen)
-        if self.seen == self.total and not self.console.is_terminal:
-            self.console.print(f"checks {self.seen}/{self.total}")
+        if self.seen == self.looks and not self.console.is_terminal:
+            self.console.print(f"checks {self.seen}/{self.looks}")
+        with self.lock:
+            return self.estimate.expect(student, work)
 
     def progressed(self, student: str, said: TrainingProgress) -> None:
-        self.began = self.began or time.monotonic()
-        self.parts[student] = min(1.0, said.images / max(said.of, 1))
-        left = self._estimate()
-        if left and not self.console.is_terminal and time.monotonic() - self.said > QUIET_S:
-            self.said = time.monotonic()
+        now = time.monotonic()
+        with self.lock:
+            if student not in self.waiting and student not in self.running:
+                return  # said before it ended, heard after
+            self.waiting.discard(student)
+            self.running.setdefault(student, now - said.seconds)
+            if said.images:
+                self.estimate.measured(student, now - self.running[student], min(1.0, said.images / max(said.of, 1)))
+            left = self._left(now)
+        if left and not self.console.is_terminal and now - self.said > QUIET_S:
+            self.said = now
             self.console.print(f"training  {self.done}/{self.total}   {left} left")
 
     def graded(self, result: Result) -> None:
         self.done += 1
-        self.parts[result.student] = 1.0
-        left = self._estimate()
+        with self.lock:
+            began = self.running.pop(result.student, None)
+            self.waiting.discard(result.student)
+            if began is not None:
+                self.estimate.measured(result.student, time.monotonic() - began, 1.0)
+            left = self._left(time.monotonic())
         reached = "no accuracy" if result.accuracy is None else f"{result.accuracy.counted_percent:.1f}%"
         protocol = "" if result.protocol_label == "full" else f"{result.protocol_label}  "
         earned = result.tier_label if result.points is None else f"{points_text(result.points)} points"
@@ -70,13 +90,15 @@ class Display:
             f"{earned or result.status}{'' if self.console.is_terminal or not left else f'   {left} left'}"
         )
 
-    def _estimate(self) -> str:
-        """How long the rest takes if it goes on as so far, "" while that can't be said."""
-        share = sum(self.parts.values()) / self.total
-        if self.began is None or share < 0.01 or self.done == self.total:
+    def notice(self, text: str) -> None:
+        self.console.print(f"notice: {text}")
+
+    def _left(self, now: float) -> str:
+        """How long the rest takes, as far as the trainings so far tell; "" while that can't be said."""
+        if self.seen < self.looks or not self.estimate.has_measured or not (self.waiting or self.running):
             return ""
-        spent = time.monotonic() - self.began
-        left = about(spent * (1 - share) / share)
+        gone = {student: now - began for student, began in self.running.items()}
+        left = about(self.estimate.left(list(self.waiting), gone, max(self.workers, len(gone))))
         self.bars.update(self.training, more=f"{left} left")
         return left
 

@@ -1,107 +1,118 @@
-"""The scheduler that a class runs on: Dask's, with threads that each wait for one submission's subprocess at a time.
+"""What of a class runs when: everybody is looked at, and whoever takes longest is trained first.
 
-Called by `grade`. Everybody is observed before the first is trained, so that what is wrong with a class shows early.
-Results come back one by one, to one thread. Whatever ends a run, an interrupt or an error, no subprocess is left.
-Starting the scheduler costs 1.5 s on one core.
+Called by `class_run.py`. Tasks run on Dask, on this machine or on a cluster (`cluster.py`); each waits for one
+submission's subprocess at a time. Where there is a GPU, looks go on beside trainings; else everybody is looked at
+before the first is trained, so that what is wrong with a class shows early. Results come back one by one, to one
+thread. Whatever ends a run, an interrupt or an error, no subprocess of this machine is left. A worker that is lost has
+its submissions done by another. Starting a scheduler costs 1.5 s on one core.
 """
 
 import contextlib
-import logging
 import signal
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
 
-from autograder import verdict, warm
+from autograder import cluster, verdict, warm
+from autograder.cluster import LOOK, TRAINING, Cluster
+from autograder.estimate import Work, work
 from autograder.intake import Entry
 from autograder.observations import Observations, TrainingProgress
-from autograder.verdict import Graded, Setup
+from autograder.supervise import gpu_available
+from autograder.verdict import Graded, Setup, cores
 
-Engine = Callable[
-    [list[Entry], Setup, Callable[[str], None], Callable[[str, TrainingProgress], None]],
-    Iterator[Graded],
-]
+FIRST = 1e12  # the priority of looks; of trainings, it is how many seconds they are thought to take
+
+
+class SchedulerLostError(Exception):
+    """The scheduler of a cluster is gone, and what ran with it."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a run tells while it goes on, on more than one thread.
+
+    Attributes:
+        observed: a student has been looked at, and has this work to be trained. Returns how many seconds that is
+            thought to take.
+        progressed: how far a student's training is.
+        notice: anything else that people should read.
+    """
+
+    observed: Callable[[str, Work], float]
+    progressed: Callable[[str, TrainingProgress], None]
+    notice: Callable[[str], None]
+
+
+Engine = Callable[[list[Entry]], Iterator[Graded]]
 
 
 @contextlib.contextmanager
-def start(workers: int) -> Iterator[Engine]:
-    """A scheduler with `workers` threads, each waiting for one submission's subprocess at a time.
+def start(
+    setup: Setup, workers: int, told: Told, elsewhere: Cluster | None = None, patience_s: float = cluster.CONNECT_S
+) -> Iterator[Engine]:
+    """What grades a class: `workers` submissions at a time on this machine, or as many as the workers `elsewhere` can.
 
-    Whatever ends it, an interrupt or an error, no subprocess is left.
+    Raises KitError where the scheduler elsewhere can't be reached in `patience_s`, and the engine SchedulerLostError
+    where it is lost.
     """
-    import dask
-    from distributed import Client, LocalCluster, as_completed
+    from distributed import as_completed
 
-    def run(
-        entries: list[Entry],
-        setup: Setup,
-        observed: Callable[[str], None],
-        progressed: Callable[[str, TrainingProgress], None],
-    ) -> Iterator[Graded]:
-        def heard(event: tuple[float, dict[str, Any]]) -> None:
-            message = dict(event[1])
-            progressed(message.pop("student"), TrainingProgress.model_validate(message))
+    def run(entries: list[Entry]) -> Iterator[Graded]:
+        def heard(event: tuple[float, tuple[str, dict[str, Any]]]) -> None:
+            student, said = event[1]
+            told.progressed(student, TrainingProgress.model_validate(said))
 
-        client.subscribe_topic("progress", heard)
-        # All are observed before the first is trained: what is wrong with a class shows early.
-        seen = [client.submit(_observe_task, entry, setup, pure=False, priority=1) for entry in entries]
-        for entry, future in zip(entries, seen, strict=True):
+        client.subscribe_topic("progress", heard)  # type: ignore[no-untyped-call]
+        looks = {LOOK: 1}
+        for entry in entries:
+            future = client.submit(_observe_task, entry, setup, pure=False, priority=FIRST, resources=looks)
             futures[future] = (entry, "observed")
-            futures[client.submit(_train_task, entry, setup, future, pure=False, priority=0)] = (entry, "trained")
+        waiting = as_completed(list(futures))  # type: ignore[no-untyped-call]
         looked_at = 0
-        for future in as_completed(list(futures)):  # type: ignore[no-untyped-call]
-            entry, part = futures[future]
-            if part == "observed":
-                observed(entry.student)
-                looked_at += 1
-                if looked_at == len(entries):
-                    warm.end()  # trainings are never forked, and can use its memory
-                continue
+        for future in waiting:
+            if future.status in ("cancelled", "lost"):
+                raise SchedulerLostError
+            entry, part = futures.pop(future)
             try:
-                graded = future.result()
+                came = future.result()
             except Exception:  # the scheduler lost the task, not the submission its way
-                graded = verdict.failed(entry, setup, traceback.format_exc())
-            yield graded
+                came = traceback.format_exc()
+            if part == "trained":
+                yield verdict.failed(entry, setup, came) if isinstance(came, str) else came
+                continue
+            seconds = told.observed(entry.student, work(came, setup))
+            looked_at += 1
+            if looked_at == len(entries) and not setup.forks_trainings:
+                warm.end()  # nothing is forked any more, and trainings can use its memory
+            training = client.submit(
+                _train_task, entry, setup, future, pure=False, priority=seconds, resources={TRAINING: 1}
+            )
+            futures[training] = (entry, "trained")
+            waiting.add(training)  # type: ignore[no-untyped-call]
 
     futures: dict[Any, tuple[Entry, str]] = {}
-    settings = {
-        "distributed.admin.large-graph-warning-threshold": "1GiB",  # notebooks travel with their tasks
-        "distributed.worker.profile.enabled": False,
-        "distributed.scheduler.worker-saturation": "inf",  # else trainings go before observations that still queue
-        # Dask always has web servers. These ones have no pages, and are reached from this machine alone.
-        "distributed.scheduler.http.routes": [],
-        "distributed.worker.http.routes": [],
-    }
-    with (
-        tempfile.TemporaryDirectory(prefix="autograder-") as scratch,
-        dask.config.set(settings),
-        LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=1,
-            threads_per_worker=workers,
-            processes=False,
-            memory_limit=0,
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            local_directory=scratch,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,  # type: ignore[no-untyped-call]
-        _terminated_like_interrupted(),
-    ):
+    if elsewhere is not None:
+        place = cluster.remote(elsewhere, setup, told.notice, patience_s)
+    else:
+        # Beside a GPU the cores have nothing else to do; without one, looking takes what training needs.
+        place = cluster.local(workers, max(1, cores() - workers) if gpu_available() else 0)
+    with place as client, _terminated_like_interrupted():
         try:
             yield run
         finally:
-            client.cancel(list(futures), force=True)  # nothing that waits is started any more
+            # Nothing that waits is started any more.
+            client.cancel(list(futures), force=True)  # type: ignore[no-untyped-call]
             warm.end()
             _end_children()
 
 
 def _observe_task(entry: Entry, setup: Setup) -> Observations | str:
-    return verdict.observe(entry, setup)
+    return verdict.observe(entry, cluster.setup_here(setup))
 
 
 def _train_task(entry: Entry, setup: Setup, seen: Observations | str) -> Graded:
@@ -109,7 +120,10 @@ def _train_task(entry: Entry, setup: Setup, seen: Observations | str) -> Graded:
 
     worker = get_worker()
     return verdict.train(
-        entry, setup, seen, lambda said: worker.log_event("progress", {"student": entry.student, **said.model_dump()})
+        entry,
+        cluster.setup_here(setup),
+        seen,
+        lambda said: worker.log_event("progress", (entry.student, said.model_dump())),
     )
 
 

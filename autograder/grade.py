@@ -30,6 +30,7 @@ from autograder import (
 )
 from autograder import sandbox as sandboxes
 from autograder.class_run import ClassRun
+from autograder.cluster import Cluster
 from autograder.display import about
 from autograder.errors import KitError, first_line
 from autograder.homework import ROOT, Homework, Protocol
@@ -61,6 +62,8 @@ def grade(
     dry_run: bool = False,
     book: str | None = None,
     again: Sequence[str] = (),
+    cluster: str | None = None,
+    slurm: Path | None = None,
 ) -> int:
     """Grade the class in `submissions` and write everything under `out`. Returns the exit code.
 
@@ -78,6 +81,8 @@ def grade(
         dry_run: only say who handed in what.
         book: the address of nbgrader's gradebook that gets the results too; None for none.
         again: students who are run again, whatever an earlier run has left of them.
+        cluster: the address of a Dask scheduler whose workers do the work; None for this machine.
+        slurm: a file that says which jobs Slurm is asked for, to do it; None for none.
 
     Returns 0; 1 when the grader itself failed on somebody; 130 when it was interrupted.
     Raises KitError when something is wrong that nobody should be graded with: before anything runs.
@@ -95,14 +100,19 @@ def grade(
         return 0
     if unknown := sorted(set(again) - {entry.student for entry in class_.entries}):
         raise KitError(f"there is no student called {unknown[0]!r}", "autograder collect lists them")
-    place = _sandbox(sandbox, submissions, console)
-    chosen = given.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget, hours)
+    elsewhere = Cluster(cluster, slurm) if cluster or slurm else None
+    # Elsewhere each worker looks whether it works there.
+    place = Sandbox(sandbox or "bwrap") if elsewhere else _sandbox(sandbox, submissions, console)
+    in_full = supervise.gpu_available() or elsewhere is not None
+    chosen = given.protocol(protocol or ("full" if in_full else "preview"), ruled.budget, hours)
     count = workers or _workers(chosen)
     threads = max(1, cores() // count)
     images = dataset.choose(given, chosen, data)
     begin, why_not = checkpoint.find(given, chosen, images, start)
     setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not)
-    _say_what_full_would_take(console, given.protocol("full", ruled.budget, hours), setup, class_, protocol, workers)
+    if elsewhere is None:
+        full = given.protocol("full", ruled.budget, hours)
+        _say_what_full_would_take(console, full, setup, class_, protocol, workers)
     with _only_run(out):
         _refuse_to_overwrite_points(out, setup)
         history.read(out)  # one that was changed stops everything, before anything is added to it
@@ -120,9 +130,12 @@ def grade(
             "timezone": timezone,
             "roster": None if roster is None else str(roster.resolve()),
             "book": book,
+            "cluster": cluster,
+            "slurm": None if slurm is None else str(slurm.resolve()),
         }
         results.write_text(out / WORDS, json.dumps(words, indent=1) + "\n")
-        return ClassRun(class_, setup, out, taken.deadline, count, console, book, frozenset(again)).run()
+        students = frozenset(again)
+        return ClassRun(class_, setup, out, taken.deadline, count, console, book, students, elsewhere).run()
 
 
 def again(out: Path, students: Sequence[str]) -> int:
@@ -134,7 +147,7 @@ def again(out: Path, students: Sequence[str]) -> int:
     try:
         words = json.loads(path.read_bytes())
         submissions, name = Path(words.pop("submissions")), str(words.pop("homework"))
-        words |= {key: None if words[key] is None else Path(words[key]) for key in ("data", "roster")}
+        words |= {key: None if words[key] is None else Path(words[key]) for key in ("data", "roster", "slurm")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise KitError(
             f"{path}: doesn't say how the class was graded ({first_line(error)})", "give the command `grade` once more"

@@ -198,7 +198,7 @@ def _gradescope(nodes: list[Node], zone: tzinfo | None) -> Found | None:
     children = {node.name: node for node in nodes}
     if "submission_metadata.yml" not in children:
         return None
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     content = children["submission_metadata.yml"].content(LARGEST_METADATA)
     try:

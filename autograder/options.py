@@ -95,6 +95,13 @@ BookOption = Annotated[
         help="nbgrader's gradebook (default: a file beside the results), e.g. postgresql://user@host/course.",
     ),
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Grade on the workers of a Dask scheduler, e.g. tls://grading.example:8786."),
+]
+SlurmOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Grade on workers that Slurm starts, as the file asks for them.")
+]
 OutOption = Annotated[Path, typer.Option(metavar="FOLDER", help="The folder that the class was graded into.")]
 RootOption = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where datasets are kept (default: data/ of the checkout).")

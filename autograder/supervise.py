@@ -134,12 +134,14 @@ def train(
     threads: int,
     checkpoint: "Checkpoint | None" = None,
     seed: int = 0,
+    warm: bool = False,
     progress: Callable[[TrainingProgress], None] | None = None,
 ) -> Training:
     """Train `submission` under the proctor on `dataset`, within the budget of `protocol`, and test its network.
 
     With a `checkpoint`, the given script finds a copy of it beside itself, under the homework's name. Each `seed`
-    starts it from other random numbers, unless it seeds for itself.
+    starts it from other random numbers, unless it seeds for itself. With `warm`, it is forked as looks are; that is for
+    previews.
     `progress` is told every two seconds or so while it trains.
     """
     started = time.monotonic()
@@ -156,7 +158,7 @@ def train(
     device = "cpu"
     began: float | None = None  # when the first training batch was served
     training_s = 0.0
-    with _run(homework, submission, sandbox, binds, SETUP_S, threads, gpu, checkpoint) as (proctor, files):
+    with _run(homework, submission, sandbox, binds, SETUP_S, threads, gpu, checkpoint, warm) as (proctor, files):
         job = {
             "kind": "train",
             "homework": homework.name,

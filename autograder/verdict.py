@@ -68,11 +68,20 @@ class Setup:
     threads: int = 1
     checkpoint: Checkpoint | None = None  # what trainings go on from, of networks that it fits
     no_checkpoint_because: str = ""  # "" where there is one, or the homework has none
+    forks: bool = True  # whether looks and previews are forked from one process that has imported torch
 
     @property
     def own_data(self) -> bool:
         """Whether the dataset is the homework's own."""
         return self.dataset.name == self.homework.dataset
+
+    @property
+    def forks_trainings(self) -> bool:
+        """Whether trainings are forked too: previews, which give no points, where one thread is what they have anyway.
+
+        What a fork gives up is in docs/security.md.
+        """
+        return self.forks and self.protocol.name == "preview" and self.threads == 1 and not supervise.gpu_available()
 
     @property
     def no_points_because(self) -> str | None:
@@ -159,7 +168,9 @@ def observe(entry: Entry, setup: Setup) -> Observations | str:
     """What the checks look at; or, when the grader failed, the traceback."""
     assert entry.submission is not None
     try:
-        return supervise.observe(setup.homework, entry.submission, setup.sandbox, threads=setup.threads, warm=True)
+        return supervise.observe(
+            setup.homework, entry.submission, setup.sandbox, threads=setup.threads, warm=setup.forks
+        )
     except Exception:
         return traceback.format_exc()
 
@@ -211,6 +222,7 @@ def _trained(
         threads=setup.threads,
         checkpoint=start.checkpoint,
         seed=seed,
+        warm=setup.forks_trainings,
         progress=progress,
     )
     accuracy, mistaken, by_epoch, second_look = None, [], [], None
@@ -303,6 +315,37 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         threads=evidence.threads,
         machine=evidence.machine,
     )
+
+
+def evidence_of(result: Result) -> Evidence:
+    """The evidence that a result followed from. Raises ValueError where nothing was run."""
+    if result.observations is None:
+        raise ValueError("nothing was run")
+    return Evidence(
+        observations=result.observations,
+        outcome=result.outcome,
+        message=result.message,
+        report=result.training,
+        accuracy=result.accuracy,
+        mistaken=result.mistaken,
+        audit=result.audit,
+        epochs=result.epochs,
+        runs=result.runs,
+        seconds=result.seconds,
+        device=result.device,
+        threads=result.threads,
+        machine=result.machine,
+    )
+
+
+def of_equal(graded: Graded, entry: Entry, setup: Setup) -> Graded:
+    """What came of the same bytes, for another entry: the evidence is one, the rest (lateness, records) its own."""
+    if entry.student == graded.result.student:
+        return graded
+    if graded.crash:
+        return failed(entry, setup, graded.crash)
+    log = entry.student + graded.log.removeprefix(graded.result.student) if graded.log else ""
+    return Graded(conclude(entry, setup, evidence_of(graded.result)), log)
 
 
 def without_a_run(entry: Entry, setup: Setup) -> Result:

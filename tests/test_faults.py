@@ -43,8 +43,8 @@ def train(given, submission, *_, **__):
     return Training("GRADED", "", None, {"eval": np.eye(10, dtype=np.float32)[answers]}, log="printed", seconds=1.0)
 
 @contextlib.contextmanager
-def serial(workers):
-    yield lambda entries, setup, *_: (verdict.train(one, setup, verdict.observe(one, setup)) for one in entries)
+def serial(setup, *_):
+    yield lambda entries: (verdict.train(one, setup, verdict.observe(one, setup)) for one in entries)
 
 supervise.observe, supervise.train, engine.start = observe, train, serial
 report.feedback = report.class_report = lambda *_: "a page, which costs seconds and isn't what is tested here"

@@ -1,0 +1,211 @@
+"""Where a class runs: on this machine, or on the workers of a Dask scheduler that many machines share.
+
+Called by `engine.py`. On this machine the scheduler is one of this process's own threads. Elsewhere each worker looks
+first whether it can grade at all: the same kit, the dataset (found by its fingerprint among its own, see
+`AUTOGRADER_DATA`), the checkpoint, the sandbox. One that can't says why, and gets nothing to do. What travels is the
+submissions' bytes, and results as data; images never do.
+
+Whoever can reach a Dask scheduler can run anything on its workers. So one that isn't on this machine belongs behind
+TLS, which Dask's own configuration sets up (docs/scale.md).
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from distributed.core import Status
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from autograder import __version__, dataset, results, supervise, warm
+from autograder import sandbox as sandboxes
+from autograder.errors import KitError, first_line
+from autograder.verdict import Setup, cores
+
+if TYPE_CHECKING:
+    from distributed import Client, Worker
+
+DATA = "AUTOGRADER_DATA"  # a worker's environment: where its datasets are, if not where the kit keeps them
+TOPIC = "autograder-workers"
+CONNECT_S = 10.0  # for a scheduler to be found
+RETURN_S = 600.0  # for one that was lost to return
+_SETTINGS = {
+    "distributed.admin.large-graph-warning-threshold": "1GiB",  # notebooks travel with their tasks
+    "distributed.scheduler.worker-saturation": "inf",  # else trainings go before observations that still queue
+}
+LOOK, TRAINING = "look", "training"  # what a worker has so many of: submissions that it looks at, and that it trains
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A scheduler that isn't this process's own.
+
+    Attributes:
+        address: of one that is there, "tcp://host:8786" or "tls://...".
+        slurm: a file that says what jobs to ask Slurm for, for a scheduler of ours; see `docs/scale.md`.
+    """
+
+    address: str | None = None
+    slurm: Path | None = None
+
+    def __str__(self) -> str:
+        return self.address or f"Slurm ({self.slurm})"
+
+
+@contextlib.contextmanager
+def local(workers: int, looks: int) -> Iterator["Client"]:
+    """A scheduler of this process's own, which trains `workers` submissions at a time.
+
+    `looks` more are looked at meanwhile; 0 where looking needs what training needs.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    settings = {
+        **_SETTINGS,
+        "distributed.worker.profile.enabled": False,
+        # Dask always has web servers. These ones have no pages, and are reached from this machine alone.
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="autograder-") as scratch,
+        dask.config.set(settings),
+        LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=1,
+            threads_per_worker=workers + looks,
+            resources={TRAINING: workers, LOOK: looks or workers},
+            processes=False,
+            memory_limit=0,
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            local_directory=scratch,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as client,  # type: ignore[no-untyped-call]
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def remote(
+    cluster: Cluster, setup: Setup, notice: Callable[[str], None], patience_s: float = CONNECT_S
+) -> Iterator["Client"]:
+    """The client of a cluster whose workers have been asked whether they can grade; `notice` is told what they say.
+
+    Raises KitError where there is no such scheduler.
+    """
+    import dask
+    from distributed import Client
+
+    with dask.config.set(_SETTINGS), contextlib.ExitStack() as closed:
+        try:
+            where = closed.enter_context(_slurm(cluster.slurm)) if cluster.slurm else cluster.address
+            client = closed.enter_context(Client(where, timeout=patience_s))  # type: ignore[no-untyped-call]
+        except (OSError, ValueError, TypeError, TimeoutError) as error:  # a TypeError where TLS isn't configured
+            raise KitError(
+                f"{cluster}: no scheduler can be reached there ({first_line(error)})",
+                "start one: dask scheduler; with TLS its address begins with tls://",
+            ) from error
+        client.subscribe_topic(TOPIC, lambda event: notice(str(event[1])))
+        client.register_plugin(Able(setup))
+        try:
+            yield client
+        finally:
+            if client.status == "running":
+                client.unregister_worker_plugin(Able.name)
+
+
+@contextlib.contextmanager
+def _slurm(path: Path) -> Iterator[Any]:
+    """A scheduler on this machine, whose workers are Slurm's jobs. The file has dask-jobqueue's words, and `jobs`."""
+    try:
+        from dask_jobqueue.slurm import SLURMCluster
+    except ModuleNotFoundError as error:
+        raise KitError(f"--slurm needs a package that isn't here: {error.name}", "pip install dask-jobqueue") from error
+    if shutil.which("sbatch") is None:
+        raise KitError("--slurm needs the command sbatch, which isn't here", "run it where jobs are submitted from")
+    try:
+        words = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        jobs = int(words.pop("jobs"))
+        web = {"dashboard_address": "127.0.0.1:0", **words.pop("scheduler_options", {})}
+        cluster = SLURMCluster(scheduler_options=web, **words)
+    except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise KitError(
+            f"{path}: doesn't say what to ask Slurm for ({first_line(error)})",
+            "it has `jobs` and the words of dask_jobqueue.SLURMCluster: see docs/scale.md",
+        ) from error
+    with cluster:
+        cluster.scale(jobs=jobs)  # type: ignore[no-untyped-call]
+        yield cluster
+
+
+class Able(WorkerPlugin):
+    """Gives a worker something to do where it can grade with `setup`, and has it say so where it can't."""
+
+    name = "autograder"
+
+    def __init__(self, asked: Setup) -> None:
+        self.asked = asked
+        self.kit = kit()
+        self.here: Setup | None = None  # the same with what this worker has of it
+
+    def teardown(self, worker: "Worker") -> None:
+        """Dask calls it when the plugin is taken away, and when the worker ends."""
+        warm.end()
+
+    async def setup(self, worker: "Worker") -> None:
+        """Dask calls it when the plugin comes to a worker, or the worker to the scheduler."""
+        own = worker.state.total_resources.get(TRAINING)  # `dask worker --resources training=2`
+        trainings = int(own or (1 if supervise.gpu_available() else worker.state.nthreads))
+        problem = ""
+        # Tasks that wait for what no worker has are looked at again when one begins to run, not when one has more.
+        worker.status = Status.paused
+        try:
+            self.here = await asyncio.to_thread(self._setup_here, trainings)
+        except KitError as error:
+            problem = error.message
+            trainings = 0
+        await worker.set_resources(**{TRAINING: trainings, LOOK: worker.state.nthreads if trainings else 0})
+        worker.status = Status.running
+        can = f"{trainings} training{'s' * (trainings != 1)} at a time"
+        able = f"gets nothing to do: {problem}" if problem else can
+        worker.log_event(TOPIC, f"worker {worker.name} on {platform.node()}: {able}")
+
+    def _setup_here(self, trainings: int) -> Setup:
+        if self.kit != kit():
+            raise KitError(f"its kit is {kit()}, the grader's {self.kit}")
+        asked = self.asked
+        root = Path(os.environ.get(DATA) or dataset.default_root())
+        found = next((one for one in dataset.prepared(root) if one.fingerprint == asked.dataset.fingerprint), None)
+        if found is None:
+            data = f"{asked.dataset.name} {asked.dataset.fingerprint[:16]}"
+            raise KitError(f"no dataset in {root} is {data}; another folder is named by {DATA}")
+        dataset.verify(found)
+        if asked.checkpoint is not None and not asked.checkpoint.path.is_file():
+            raise KitError(f"{asked.checkpoint.path}: the checkpoint isn't here")
+        place = sandboxes.choose(asked.sandbox.name)
+        return replace(asked, dataset=found, sandbox=place, threads=max(1, cores() // trainings))
+
+
+def setup_here(setup: Setup) -> Setup:
+    """In a task: what this worker grades with."""
+    from distributed import get_worker
+
+    plugin = get_worker().plugins.get(Able.name)
+    return plugin.here or setup if isinstance(plugin, Able) else setup
+
+
+def kit() -> str:
+    """What a worker must have as the grader has it: results of one class come from one kit and one torch."""
+    code = results.kit_fingerprint("checks", "proctor", "homeworks")[:8]
+    return f"{__version__} {code} with torch {version('torch')}"

@@ -29,7 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -48,15 +48,17 @@ from autograder.homework import ROOT
 
 SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
 TRAINING_IMAGES = 250_000  # five epochs
-PARTS = ("alone", "reference", "matmul", "profile", "shared")
+PARTS = ("alone", "reference", "product", "profile", "shared")
 MPS = "nvidia-cuda-mps-control"
-MPS_WAIT_S = 20.0
+MPS_NAME, TURNS = "CUDA MPS", "turns (time slicing)"
+MPS_S = 20.0  # for one command to it
 FITS = 0.95  # of the device's memory
 GAINS = 1.05  # times as many images/s, or more processes aren't worth it
 PROFILED = 20  # steps
+PRODUCT_S = 2.0
 START_S = 30.0  # of processes that import torch, before it has been measured here
 OVERHEAD_S = 5.0  # of a measurement, likewise
-HANGS_S = 300.0  # nothing here takes longer
+AFTER_S = 30.0  # the minutes are over, and something is waited for: it hangs
 
 
 class Budget:
@@ -82,7 +84,7 @@ class Budget:
         """What `measurement` returns; None where it fails, which is said."""
         try:
             return measurement()
-        except (Exception, multiprocessing.TimeoutError) as error:
+        except Exception as error:
             self.left_out.append(f"{what}: failed, {type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
             return None
 
@@ -90,24 +92,27 @@ class Budget:
 class Pool:
     """`count` processes that measure the same at the same time."""
 
-    def __init__(self, device: str, pictures: Dataset, images: int, count: int) -> None:
+    def __init__(self, asked: argparse.Namespace, pictures: Dataset, budget: Budget, count: int) -> None:
         spawn = multiprocessing.get_context("spawn")  # CUDA doesn't survive a fork
         self.count = count
         self.together = spawn.Barrier(count)
-        started = (device, pictures.folder, images, self.together, count)
+        self._budget = budget
+        started = (asked.device, pictures.folder, asked.images, self.together, count)
         self._executor = ProcessPoolExecutor(count, spawn, gpu_worker.begin, started)
 
     def __enter__(self) -> "Pool":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
-            process.kill()  # what they measured is here; one that hangs would never end by itself
+            process.join(10)
+            process.kill()  # one that hangs
         self._executor.shutdown()
 
     def one(self, function: Callable[..., Any], *arguments: object) -> Any:
         """What one process returns."""
-        return self._executor.submit(function, *arguments).result(HANGS_S)
+        return self._executor.submit(function, *arguments).result(self._patience_s)
 
     def train(self, job: Job, seconds: float) -> list[Measured]:
         """What each process measured. Raises what the first of them failed with."""
@@ -115,11 +120,15 @@ class Pool:
         running: list[Future[Measured]] = [
             self._executor.submit(gpu_worker.train, job, seconds) for _ in range(self.count)
         ]
-        failed = [error for one in running if (error := one.exception(HANGS_S)) is not None]
+        failed = [error for one in running if (error := one.exception(self._patience_s)) is not None]
         for error in failed:
             if not isinstance(error, BrokenBarrierError):  # that one only waited for another
                 raise error
         return [one.result() for one in running]
+
+    @property
+    def _patience_s(self) -> float:
+        return max(1.0, self._budget.left_s + AFTER_S)
 
 
 # --- what is measured ------------------------------------------------------------------------------------------------
@@ -169,26 +178,18 @@ def measure(asked: argparse.Namespace, pictures: Dataset) -> dict[str, Any]:
         "date": str(date.today()),
         "torch": torch.__version__,
         "cuda": torch.version.cuda if asked.device == "cuda" else None,
-        "cores": os.cpu_count(),
         "load_before": round(os.getloadavg()[0], 1),
         "data": pictures.name,
         "flop_per_image": flop_per_image(),
         "peak_tflops": asked.peak_tflops,
         "window_s": asked.seconds,
     }
-    with Pool(asked.device, pictures, asked.images, 1) as pool:
-        found["device"] = pool.one(gpu_worker.name)
+    with Pool(asked, pictures, budget, 1) as pool:
+        found["device"] = f"{pool.one(gpu_worker.name)}, {os.cpu_count()} cores"
         start_s = time.monotonic() - began
-        if asked.device == "cpu":
-            from autograder import verdict
-
-            found["device"] = verdict.machine("cpu")
+        products = _products(asked, pool, budget)
         found["alone"], cost_s = _alone(asked, pool, budget)
-        if "matmul" in asked.only and budget.allows("matrix product", 5.0):
-            size = 8192 if asked.device == "cuda" else 2048
-            found["matmul_tflops"] = budget.attempt(
-                "matrix product", lambda: pool.one(gpu_worker.matrix_product, size, 2.0)
-            )
+        found["product_tflops"] = [*products, *_products(asked, pool, budget)]  # a machine's speed changes
         found["profile"] = _profiles(asked, pool, budget, found["alone"])
     if asked.full:
         found["full"] = _full(asked, pictures, budget, found["alone"])
@@ -207,6 +208,14 @@ def flop_per_image() -> dict[str, float]:
     with FlopCounterMode(display=False) as backward:
         torch.nn.functional.cross_entropy(scores, label).backward()
     return {"forward": forward.get_total_flops(), "backward": backward.get_total_flops()}
+
+
+def _products(asked: argparse.Namespace, pool: Pool, budget: Budget) -> list[float]:
+    """TFLOP/s of large matrix products."""
+    if "product" not in asked.only or not budget.allows("matrix products", 2 * PRODUCT_S):
+        return []
+    size = 8192 if asked.device == "cuda" else 2048
+    return budget.attempt("matrix products", lambda: pool.one(gpu_worker.matrix_product, size, PRODUCT_S)) or []
 
 
 def _alone(asked: argparse.Namespace, pool: Pool, budget: Budget) -> tuple[list[dict[str, Any]], float]:
@@ -229,7 +238,7 @@ def _alone(asked: argparse.Namespace, pool: Pool, budget: Budget) -> tuple[list[
             )
             if seen is not None:
                 row[name] = asdict(seen[0])
-                cost_s = max(0.5, time.monotonic() - started - asked.seconds)
+                cost_s = max(0.5, time.monotonic() - started - asked.seconds)  # the last: nothing begins any more
         rows.append(row)
     return rows, cost_s
 
@@ -298,8 +307,11 @@ def _shared(
     """How processes share the device, in words, and a row for each count and batch size."""
     with sharing(asked.device == "cuda" and not asked.no_mps) as how:
         rows = _counts(asked, pictures, budget, alone, start_s, cost_s)
-    if not rows and "MPS" in how:  # a service that starts and then serves nobody
-        with sharing(False) as how:
+    if how.startswith(MPS_NAME) and not all(row["served"] for row in rows):
+        how = f"{TURNS}; {MPS_NAME} was started, and served nobody"
+    elif how.startswith(MPS_NAME) and not rows:
+        how = f"{TURNS}; nothing could be measured with {MPS_NAME}"
+        with sharing(False):
             rows = _counts(asked, pictures, budget, alone, start_s, cost_s)
     return {"sharing": how if asked.device == "cuda" else "processes side by side", "shared": rows}
 
@@ -329,7 +341,7 @@ def _counts(
         before = {batch: before[batch] for batch in fitting}
         if not before or not budget.allows(f"{count} processes", 1.5 * start_s + asked.seconds + cost_s):
             break
-        with Pool(asked.device, pictures, asked.images, count) as pool:
+        with Pool(asked, pictures, budget, count) as pool:
             for batch in list(before):
                 what = f"{count} processes, batches of {batch}"
                 if not budget.allows(what, asked.seconds + 2 * cost_s):
@@ -338,7 +350,7 @@ def _counts(
                 if seen is None:
                     del before[batch]
                     continue
-                row = together(batch, seen)
+                row = together(batch, seen) | {"served": bool(_mps("get_server_list"))}
                 rows.append(row)
                 before[batch] = asdict(max(seen, key=lambda one: one.held_mib))
                 if row["images_per_s"] < GAINS * total[batch]:
@@ -383,17 +395,17 @@ def sharing(mps: bool) -> Iterator[str]:
     Without CUDA MPS their kernels take turns; with it they run at the same time. The card's own settings stay.
     """
     if not mps or shutil.which(MPS) is None:
-        yield "turns (time slicing); " + (f"{MPS} isn't installed" if mps else "CUDA MPS wasn't asked for")
+        yield f"{TURNS}; " + (f"{MPS} isn't installed" if mps else f"{MPS_NAME} wasn't asked for")
         return
-    if _mps("get_server_list"):
-        yield "CUDA MPS, which was running already"
+    if _mps("get_server_list") is not None:
+        yield f"{MPS_NAME}, which was running already"
         return
     outer = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="mps-") as folder:
         os.environ |= {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
-        started = _run([MPS, "-d"])
+        started = _begin_mps()
         try:
-            yield "CUDA MPS" if started else "turns (time slicing); CUDA MPS couldn't be started"
+            yield MPS_NAME if started else f"{TURNS}; {MPS_NAME} couldn't be started"
         finally:
             if started:
                 _mps("quit")
@@ -401,25 +413,21 @@ def sharing(mps: bool) -> Iterator[str]:
             os.environ |= outer
 
 
-def _mps(said: str) -> bool:
-    return _run([MPS], said + "\n")
+def _begin_mps() -> bool:
+    """Whether the service runs now. It keeps what it is given to print to, so that must be nobody's pipe."""
+    nowhere = subprocess.DEVNULL
+    with suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run([MPS, "-d"], stdin=nowhere, stdout=nowhere, stderr=nowhere, timeout=MPS_S, check=False)
+        return done.returncode == 0
+    return False
 
 
-def _run(command: list[str], said: str = "") -> bool:
-    """Whether a command does as it is told, in reasonable time. A service that it starts may go on printing."""
-    try:
-        done = subprocess.run(
-            command,
-            input=said,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            timeout=MPS_WAIT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+def _mps(said: str) -> str | None:
+    """What the service answers; None where there is none."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run([MPS], input=f"{said}\n", capture_output=True, text=True, timeout=MPS_S, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+    return None
 
 
 # --- what is printed -------------------------------------------------------------------------------------------------
@@ -430,13 +438,13 @@ def tables(found: dict[str, Any]) -> str:
     flop = found["flop_per_image"]
     step = sum(flop.values())
     parts = [
-        f"{found['date']} · {found['device']}, {found['cores']} cores, load {found['load_before']} before · "
+        f"{found['date']} · {found['device']}, load {found['load_before']} before · "
         f"torch {found['torch']} · {found['data']} · windows of {found['window_s']:g} s",
         f"A training step has {step / 1e9:.3f} GFLOP for each image ({flop['forward'] / 1e9:.3f} forward), "
         f"{step * TRAINING_IMAGES / 1e12:.0f} TFLOP for {TRAINING_IMAGES:,} images.",
     ]
-    if found.get("matmul_tflops"):
-        parts.append(f"Square float32 products reach {_spread(found['matmul_tflops'], 3)} TFLOP/s.")
+    if found.get("product_tflops"):
+        parts.append(f"Square float32 products reach {_spread(found['product_tflops'], 3)} TFLOP/s.")
     if any(len(row) > 1 for row in found["alone"]):
         parts.append(_alone_table(found, step))
     if found.get("profile"):
@@ -445,8 +453,9 @@ def tables(found: dict[str, Any]) -> str:
         full = found["full"]
         rate = full["images"] / full["training_s"]
         parts.append(
-            f"Five epochs under the proctor, without a sandbox: {full['images']:,} images in {full['training_s']:,.1f} s on "
-            f"{full['device']}, {rate:,.1f} images/s, and {full['fixed_s']:.1f} s for everything else; "
+            f"Five epochs under the proctor, without a sandbox: {full['images']:,} images "
+            f"in {full['training_s']:,.1f} s on {full['device']}, {rate:,.1f} images/s, "
+            f"and {full['fixed_s']:.1f} s for everything else; "
             f"{full['accuracy_percent']:.2f}% of {full['test_images']:,} test images."
         )
     if found.get("shared"):
@@ -457,7 +466,7 @@ def tables(found: dict[str, Any]) -> str:
 
 
 def _alone_table(found: dict[str, Any], step: float) -> str:
-    matmul = statistics.median(found["matmul_tflops"]) if found.get("matmul_tflops") else None
+    matmul = statistics.median(found["product_tflops"]) if found.get("product_tflops") else None
     rows = []
     for row in found["alone"]:
         ready, loaded = (rate_of([row], row["batch"], name) for name in ("tensors", "loader"))
@@ -541,7 +550,8 @@ def _spread(values: Sequence[float], digits: int) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
+    used = [place for place in range(len(heads)) if any(row[place] != "" for row in rows)]
+    lines = [[line[place] for place in used] for line in [heads, ["---"] * len(heads), *rows]]
     return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
 
 

@@ -7,6 +7,7 @@ SGD with momentum and weight decay, the scheduler, and `loss.item()`, which wait
 
 import itertools
 import os
+import platform
 import re
 import statistics
 import sys
@@ -125,7 +126,12 @@ def begin(device: Literal["cuda", "cpu"], folder: Path, images: int, together: B
 
 def name() -> str:
     """What the device calls itself."""
-    return torch.cuda.get_device_name() if _here.device.type == "cuda" else "cpu"
+    if _here.device.type == "cuda":
+        return torch.cuda.get_device_name()
+    with suppress(OSError):
+        if found := re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE):
+            return found.group(1)
+    return platform.processor() or platform.machine()
 
 
 def train(job: Job, seconds: float) -> Measured:

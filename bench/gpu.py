@@ -37,9 +37,10 @@ from threading import BrokenBarrierError
 from typing import Any
 
 import gpu_worker
+import operations
 import torch
 from gpu_worker import Job, Measured
-from torch.utils.flop_counter import FlopCounterMode
+from operations import TRAINING_IMAGES
 
 from autograder import dataset, homework
 from autograder.dataset import Dataset
@@ -47,8 +48,7 @@ from autograder.errors import KitError
 from autograder.homework import ROOT
 
 SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
-TRAINING_IMAGES = 250_000  # five epochs
-PARTS = ("alone", "reference", "product", "profile", "shared")
+MEASUREMENTS = ("alone", "reference", "product", "profile", "shared")
 MPS = "nvidia-cuda-mps-control"
 MPS_NAME, TURNS = "CUDA MPS", "turns (time slicing)"
 MPS_S = 20.0  # for one command to it
@@ -162,7 +162,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, nargs="+", default=[2, 4, 8], help="that share it (default: 2 4 8)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each window (default: 5)")
     parser.add_argument("--minutes", type=float, default=8.0, help="for everything (default: 8)")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="measure these only")
+    parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="measure these only")
     parser.add_argument("--full", action="store_true", help="the real five epochs, too")
     parser.add_argument("--no-mps", action="store_true", help="share in turns, even where CUDA MPS could be started")
     parser.add_argument("--peak-tflops", type=float, help="what the card's maker promises for TF32, to compare with")
@@ -174,13 +174,14 @@ def measure(asked: argparse.Namespace, pictures: Dataset) -> dict[str, Any]:
     """Everything, as `build/gpu.json` has it."""
     budget = Budget(asked.minutes)
     began = time.monotonic()
+    step = operations.count(batch=1)
     found: dict[str, Any] = {
         "date": str(date.today()),
         "torch": torch.__version__,
         "cuda": torch.version.cuda if asked.device == "cuda" else None,
         "load_before": round(os.getloadavg()[0], 1),
         "data": pictures.name,
-        "flop_per_image": flop_per_image(),
+        "flop_per_image": {"forward": step.forward_flop, "backward": step.backward_flop},
         "peak_tflops": asked.peak_tflops,
         "window_s": asked.seconds,
     }
@@ -196,18 +197,6 @@ def measure(asked: argparse.Namespace, pictures: Dataset) -> dict[str, Any]:
     if "shared" in asked.only:
         found |= _shared(asked, pictures, budget, found["alone"], start_s, cost_s)
     return {**found, "left_out": budget.left_out, "seconds": round(time.monotonic() - began, 1)}
-
-
-def flop_per_image() -> dict[str, float]:
-    """Operations of convolutions and the linear layer, a multiplication and an addition being two; nothing is run."""
-    with torch.device("meta"):
-        net = gpu_worker.network_class()(2, 2, 2, 2)
-        image, label = torch.empty(1, 3, 32, 32), torch.zeros(1, dtype=torch.long)
-    with FlopCounterMode(display=False) as forward:
-        scores = net(image)
-    with FlopCounterMode(display=False) as backward:
-        torch.nn.functional.cross_entropy(scores, label).backward()
-    return {"forward": forward.get_total_flops(), "backward": backward.get_total_flops()}
 
 
 def _products(asked: argparse.Namespace, pool: Pool, budget: Budget) -> list[float]:

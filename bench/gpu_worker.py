@@ -10,7 +10,6 @@ import os
 import platform
 import re
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,15 +21,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import torchvision
+from operations import network_class
 from torch.profiler import ProfilerActivity
 from torchvision import transforms
 
 from autograder import dataset
-from autograder.homework import ROOT
 from autograder.proctor import loaders, standin
-
-sys.path.insert(0, str(ROOT / "solution" / "hw6"))
-from record import network_class
 
 MIB = 2**20
 WAIT_S = 120.0  # for the other processes: an import of torch and a few steps, on a machine that is busy

@@ -6,11 +6,17 @@ operator reads and writes, each operator for itself: what goes through the memor
 nothing is fused. A real machine moves less. Kept is what autograd keeps from the forward to the backward pass.
 
     python bench/operations.py --batches 4 32 128
+    python bench/operations.py --measure    # and what one core reaches: about a minute for each batch size
+
+What a core reaches is measured by one thread, on its CPU time, so that other work on the machine shows less: training
+steps take turns with products of square matrices, the best that a core is known to do with float32.
 """
 
 import argparse
+import statistics
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +115,40 @@ def count(batch: int) -> Step:
     )
 
 
+def measure(batches: list[int], rounds: int = 5, seconds: float = 2.0) -> dict[str, list[float]]:
+    """GFLOP for each second of CPU time, of one thread: of a matrix product and of training steps, a number a round."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    left, right = torch.randn(2, 1536, 1536).unbind()
+    sides = {"product": (2 * len(left) ** 3, lambda: torch.mm(left, right))}
+    for batch in batches:
+        flop = count(batch).flop_per_image * batch
+        sides[f"batches of {batch}"] = (flop, _step(batch))
+    reached: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds + 1):
+        for name, (flop, once) in sides.items():
+            began, times = time.thread_time(), 0
+            while time.thread_time() - began < seconds or times < 2:
+                once()
+                times += 1
+            if number > 0:  # the first one finds cold caches and chooses algorithms
+                reached[name].append(flop * times / (time.thread_time() - began) / 1e9)
+    return reached
+
+
+def _step(batch: int) -> Callable[[], None]:
+    net = network_class()(2, 2, 2, 2).train()
+    images, labels = torch.randn(batch, 3, 32, 32), torch.randint(10, (batch,))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.002, momentum=0.9, weight_decay=5e-4)
+
+    def once() -> None:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(images), labels).backward()
+        optimizer.step()
+
+    return once
+
+
 def _tensors(nested: Any) -> Iterator[torch.Tensor]:
     return (leaf for leaf in tree_leaves(nested) if isinstance(leaf, torch.Tensor))
 
@@ -117,7 +157,9 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description="Count operations and bytes of a training step of hw6's network.")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 32, 128], help="default: 4 32 128")
-    steps = [count(batch) for batch in parser.parse_args().batches]
+    parser.add_argument("--measure", action="store_true", help="and measure what one core reaches")
+    asked = parser.parse_args()
+    steps = [count(batch) for batch in asked.batches]
     first = steps[0]
     total = TRAINING_IMAGES * first.flop_per_image
     print(
@@ -133,6 +175,14 @@ def main() -> None:
             f"| {step.batch} | {step.flop_per_image * step.batch / 1e9:.1f} | {step.kept_bytes / step.batch / 1e6:.2f} "
             f"| {moved / step.batch / 1e6:.1f} | {100 * step.optimizer_bytes / moved:.0f}% | {step.intensity:.1f} |"
         )
+    if not asked.measure:
+        return
+    reached = measure(asked.batches)
+    product = statistics.median(reached["product"])
+    print("\n| one thread, by CPU time | GFLOP/s (least to most) | of a product's |\n| --- | --- | --- |")
+    for name, rounds in reached.items():
+        middle = statistics.median(rounds)
+        print(f"| {name} | {middle:.1f} ({min(rounds):.1f} to {max(rounds):.1f}) | {100 * middle / product:.0f}% |")
 
 
 if __name__ == "__main__":

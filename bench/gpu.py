@@ -97,7 +97,8 @@ class Pool:
         self.count = count
         self.together = spawn.Barrier(count)
         self._budget = budget
-        started = (asked.device, pictures.folder, asked.images, self.together, count)
+        threads = asked.threads or max(1, (os.cpu_count() or 1) // count)
+        started = (asked.device, pictures.folder, asked.images, self.together, count, threads)
         self._executor = ProcessPoolExecutor(count, spawn, gpu_worker.begin, started)
 
     def __enter__(self) -> "Pool":
@@ -160,6 +161,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=50_000, help="use so many training images at most")
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 32, 128], help="default: 4 32 128")
     parser.add_argument("--processes", type=int, nargs="+", default=[2, 4, 8], help="that share it (default: 2 4 8)")
+    parser.add_argument("--threads", type=int, help="of the CPU, for each process (default: its part of the cores)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each window (default: 5)")
     parser.add_argument("--minutes", type=float, default=8.0, help="for everything (default: 8)")
     parser.add_argument("--only", nargs="+", choices=MEASUREMENTS, default=MEASUREMENTS, help="measure these only")
@@ -184,6 +186,7 @@ def measure(asked: argparse.Namespace, pictures: Dataset) -> dict[str, Any]:
         "flop_per_image": {"forward": step.forward_flop, "backward": step.backward_flop},
         "peak_tflops": asked.peak_tflops,
         "window_s": asked.seconds,
+        "threads": asked.threads,
     }
     with Pool(asked, pictures, budget, 1) as pool:
         found["device"] = f"{pool.one(gpu_worker.name)}, {os.cpu_count()} cores"

@@ -109,10 +109,12 @@ class _Unheard:
         pass
 
 
-def begin(device: Literal["cuda", "cpu"], folder: Path, images: int, together: Barrier, count: int) -> None:
+def begin(
+    device: Literal["cuda", "cpu"], folder: Path, images: int, together: Barrier, count: int, threads: int
+) -> None:
     """Called once in each of the `count` processes: the stand-in over the first `images` of the dataset in `folder`."""
     global _here
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
+    torch.set_num_threads(threads)
     _here = _Here(torch.device(device), dataset.load(folder), together, count)
     found = _here.pictures
     split = standin.Split(found.train_images[:images], np.array(found.train_labels[:images]), EPOCH)

@@ -195,6 +195,8 @@ def profile(job: Job, steps: int) -> dict[str, float]:
         else:
             microseconds = event.self_cpu_time_total
         spent[_kind(event)] += microseconds / 1e6
+    if not any(spent.values()):
+        raise RuntimeError("the profiler saw no kernel; it may not be allowed to")
     return {**spent, IDLE: max(0.0, wall - sum(spent.values()))}
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from autograder.homework import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
 import gpu
+import gpu_worker
 from gpu_worker import Measured
 
 MPS = """#!/bin/sh
@@ -102,6 +104,19 @@ def test_submissions_an_hour() -> None:
 
 def test_columns_without_a_number_are_not_printed() -> None:
     assert gpu._table(["a", "b", "c"], [[1, "", 3], [4, "", ""]]) == "| a | c |\n| --- | --- |\n| 1 | 3 |\n| 4 |  |"
+
+
+def test_time_goes_to_the_outermost_operation_that_says_what_it_is() -> None:
+    def event(*names: str) -> SimpleNamespace | None:
+        return SimpleNamespace(name=names[-1], cpu_parent=event(*names[:-1])) if names else None
+
+    backward = "autograd::engine::evaluate_function: ConvolutionBackward0"
+    assert gpu_worker._kind(event(backward, "aten::convolution_backward", "aten::copy_")) == "convolution"
+    assert gpu_worker._kind(event("Optimizer.step#SGD.step", "aten::add_")) == "optimizer"
+    assert gpu_worker._kind(event("aten::add")) == "additions"
+    assert gpu_worker._kind(event("aten::cudnn_batch_norm")) == "batch norm"
+    assert gpu_worker._kind(event("aten::to", "aten::_to_copy", "aten::copy_")) == "copies"
+    assert gpu_worker._kind(event("aten::mean")) == gpu_worker.REST
 
 
 # --- CUDA MPS --------------------------------------------------------------------------------------------------------

@@ -8,10 +8,21 @@ Rectifiers" (arXiv 1502.01852).
 import math
 
 from autograder.checks.expected import expected_ladder
-from autograder.checks.reading import expect_next, label, labels, main_convs, network_of, shape_of, structure_of
+from autograder.checks.reading import (
+    between_shapes,
+    expect_next,
+    label,
+    labels,
+    main_convs,
+    network_of,
+    shape_of,
+    structure_of,
+)
 from autograder.checks.structure import Block, Structure, is_large
 from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.homework import Homework
+from autograder.language import gettext as _
+from autograder.language import ngettext
 from autograder.observations import Layer, Observations, Op, Values
 
 CONVS_OF_A_BLOCK = 2
@@ -42,28 +53,20 @@ def test_norm_and_activation_come_after_each_convolution(observed: Observations,
             continue
         if any(op.kind == "bn" and conv.index in op.inputs and _is_lost(observed, structure, op) for op in ops):
             wait("gradients")
-        expect_next(structure, conv, "bn", "its BN", "BN keeps the values of a layer near 0 and 1, whatever comes in.")
+        why = _("BN keeps the values of a layer near 0 and 1, whatever comes in.")
+        expect_next(structure, conv, "bn", _("its BN"), why)
         norm = structure.readers(conv)[0]
         if place and conv.index not in within and [op.kind for op in structure.readers(norm)] == ["add"]:
             wait("skip")  # what is added there is no shortcut
         if conv.index in last:
-            expect_next(
-                structure,
-                norm,
-                "add",
-                "the addition",
-                "The branch may then add values of either sign; a ReLU before the sum could only ever add.",
-            )
+            why = _("The branch may then add values of either sign; a ReLU before the sum could only ever add.")
+            expect_next(structure, norm, "add", _("the addition"), why)
         else:
-            expect_next(structure, norm, "relu", "a ReLU", "Without a ReLU between them, two convolutions are but one.")
+            why = _("Without a ReLU between them, two convolutions are but one.")
+            expect_next(structure, norm, "relu", _("a ReLU"), why)
     for block in structure.blocks:
-        expect_next(
-            structure,
-            block.addition,
-            "relu",
-            "a ReLU",
-            "In a post-activation block the ReLU that ends the block comes after the sum.",
-        )
+        why = _("In a post-activation block the ReLU that ends the block comes after the sum.")
+        expect_next(structure, block.addition, "relu", _("a ReLU"), why)
 
 
 @check(
@@ -83,36 +86,42 @@ def test_every_block_has_its_shortcut(observed: Observations, homework: Homework
     for block in structure.blocks:
         count = len(block.convs)
         if count != CONVS_OF_A_BLOCK:
+            saw = ngettext(
+                "a shortcut goes around {count} convolution ({layers})",
+                "a shortcut goes around {count} convolutions ({layers})",
+                count,
+            )
             fail(
-                saw=f"a shortcut goes around {count} convolution{'s' if count != 1 else ''} ({labels(block.convs)})",
-                expected=f"one shortcut around each block of {CONVS_OF_A_BLOCK} convolutions",
-                why="A block learns what to add to its input, so the addition belongs at the end of every block.",
+                saw=saw.format(count=count, layers=labels(block.convs)),
+                expected=_("one shortcut around each block of {count} convolutions").format(count=CONVS_OF_A_BLOCK),
+                why=_("A block learns what to add to its input, so the addition belongs at the end of every block."),
                 line=block.addition.line,
             )
     within = {op.index for block in structure.blocks for op in block.convs}
     bare = [op for op in convs if op.index not in within]
     if bare:
         fail(
-            saw=f"no shortcut goes around {labels(bare)}",
-            expected="an addition at the end of every block",
-            why="Without its shortcut a block has to learn the whole mapping, not what to add to its input.",
+            saw=_("no shortcut goes around {layers}").format(layers=labels(bare)),
+            expected=_("an addition at the end of every block"),
+            why=_("Without its shortcut a block has to learn the whole mapping, not what to add to its input."),
             line=bare[0].line,
         )
     for block in structure.blocks:
         if not block.reshapes and block.skip:
             fail(
-                saw=f"the shortcut around {labels(block.convs)} runs {labels(list(block.skip))}, and the shape stays "
-                f"{shape_of(block.head)}",
-                expected="the block's input as it is, where the shape stays the same",
-                why="The sum then passes the input on unchanged, and no parameters are spent on it.",
+                saw=_("the shortcut around {layers} runs {what}, and the shape stays {shape}").format(
+                    layers=labels(block.convs), what=labels(list(block.skip)), shape=shape_of(block.head)
+                ),
+                expected=_("the block's input as it is, where the shape stays the same"),
+                why=_("The sum then passes the input on unchanged, and no parameters are spent on it."),
                 line=block.skip[0].line or block.addition.line,
             )
         problem = _shortcut_problem(block) if block.reshapes else ""
         if problem:
             fail(
-                saw=f"from {shape_of(block.head)} to {shape_of(block.addition)} {problem}",
-                expected="a 1x1 convolution of stride 2, then BN",
-                why="The shortcut has to reach the new shape, and BN brings it to the scale of what it is added to.",
+                saw=between_shapes(block, problem),
+                expected=_("a 1x1 convolution of stride 2, then BN"),
+                why=_("The shortcut has to reach the new shape, and BN brings it to the scale of what it is added to."),
                 line=next((op.line for op in block.skip if op.line), block.addition.line),
             )
 
@@ -129,14 +138,23 @@ def test_convolutions_start_from_kaiming_normal_weights(observed: Observations, 
     found = [(layer, problem) for layer in _layers(observed, "conv") if (problem := _weight_problem(layer))]
     if found:
         layer, problem = found[0]
-        fan_out, _ = _fans(layer)
-        further = f" (the first of {len(found)} convolutions)" if len(found) > 1 else ""
+        fan_out = _fans(layer)[0]
+        # Translators: {problem} says what is wrong with the weights, such as "are all 0" or "end at 0.0312, ...".
+        saw = _("in a fresh {call} the weights of `{layer}` {problem}").format(
+            call=homework.call, layer=layer.name, problem=problem
+        )
+        if len(found) > 1:
+            saw = _("{saw} (the first of {count} convolutions)").format(saw=saw, count=len(found))
         fail(
-            saw=f"in a fresh {homework.call} the weights of `{layer.name}` {problem}{further}",
-            expected=f"normal values around 0 with standard deviation sqrt(2 / fan_out) = sqrt(2 / {fan_out:,}) = "
-            f"{math.sqrt(2 / fan_out):.4f}",
-            why="With that spread a gradient keeps its size on the way back through convolution and ReLU, however "
-            "many layers there are.",
+            saw=saw,
+            expected=_(
+                "normal values around 0 with standard deviation sqrt(2 / fan_out) = sqrt(2 / {fan_out:,}) = "
+                "{deviation:.4f}"
+            ).format(fan_out=fan_out, deviation=math.sqrt(2 / fan_out)),
+            why=_(
+                "With that spread a gradient keeps its size on the way back through convolution and ReLU, however "
+                "many layers there are."
+            ),
             line=layer.line,
         )
 
@@ -154,11 +172,16 @@ def test_norms_start_from_one_and_zero(observed: Observations, homework: Homewor
         for name, asked in (("weight", 1), ("bias", 0)):
             values = layer.values.get(name)
             if values is not None and not _is_all(values, asked):
-                mean = "no finite number" if values.mean is None else f"{values.mean:.4g} on average"
+                if values.mean is None:
+                    saw = _("{name} of `{layer}`: no finite number").format(name=name, layer=layer.name)
+                else:
+                    saw = _("{name} of `{layer}`: {mean:.4g} on average").format(
+                        name=name, layer=layer.name, mean=values.mean
+                    )
                 fail(
-                    saw=f"{name} of `{layer.name}`: {mean}",
-                    expected=f"{asked} everywhere",
-                    why="BN then starts as nothing but a normalisation, and learns from there.",
+                    saw=saw,
+                    expected=_("{value} everywhere").format(value=asked),
+                    why=_("BN then starts as nothing but a normalisation, and learns from there."),
                     line=layer.line,
                 )
 
@@ -174,22 +197,22 @@ def test_other_numbers_of_classes_work_too(observed: Observations, homework: Hom
     """other numbers of classes work too (optional)"""
     network = network_of(observed)
     features = expected_ladder(homework)[-1].channels_in
-    why = "The same network then serves other datasets. Nothing depends on it."
+    why = _("The same network then serves other datasets. Nothing depends on it.")
     for variant in observed.variants:
         (classes,) = variant.arguments
         call = homework.call_with(variant.arguments)
         if variant.failure is not None:
             fail(
-                saw=f"{call} ends in {said(variant.failure)}",
-                expected=f"a network for {classes} classes",
+                saw=_("{call} ends in {error}").format(call=call, error=said(variant.failure)),
+                expected=_("a network for {classes} classes").format(classes=classes),
                 why=why,
                 line=variant.failure.line,
             )
         asked = network.parameters + (classes - homework.classes) * (features + 1)
         if variant.parameters != asked:
             fail(
-                saw=f"{call} has {variant.parameters:,} parameters",
-                expected=f"{asked:,}: its linear layer gives {classes} scores",
+                saw=_("{call} has {count:,} parameters").format(call=call, count=variant.parameters),
+                expected=_("{count:,}: its linear layer gives {classes} scores").format(count=asked, classes=classes),
                 why=why,
                 line=network.line,
             )
@@ -212,14 +235,15 @@ def _shortcut_problem(block: Block) -> str:
         ran = [
             f"{label(op)} ({'x'.join(map(str, op.kernel))})" if op.kind == "conv" else label(op) for op in block.skip
         ]
-        return f"the shortcut runs {joined(list(dict.fromkeys(ran))) or 'nothing'}"
+        return _("the shortcut runs {what}").format(what=joined(list(dict.fromkeys(ran))) or _("nothing"))
     factor = block.head.shape[-1] // max(block.addition.shape[-1], 1)
     if convs[0].stride != [factor, factor]:
-        return f"the shortcut's 1x1 convolution has stride {convs[0].stride[0]}, and something else changes the size"
+        text = _("the shortcut's 1x1 convolution has stride {stride}, and something else changes the size")
+        return text.format(stride=convs[0].stride[0])
     if "bn" not in kinds:
-        return "the shortcut has no BN"
+        return _("the shortcut has no BN")
     if kinds != ["conv", "bn"]:
-        return f"the shortcut runs {labels(list(block.skip))}"
+        return _("the shortcut runs {what}").format(what=labels(list(block.skip)))
     return ""
 
 
@@ -228,22 +252,24 @@ def _weight_problem(layer: Layer) -> str:
     values, count = layer.values["weight"], math.prod(layer.parameters["weight"])
     fan_out, fan_in = _fans(layer)
     if values.mean is None or values.deviation is None or values.largest is None:
-        return "are no finite numbers"
+        return _("are no finite numbers")
     mean, deviation, largest = values.mean, values.deviation, values.largest
     if deviation <= ROUNDING * largest or not largest:
-        return f"are all {mean:.4g}"
+        return _("are all {value:.4g}").format(value=mean)
     within = SIGMAS / math.sqrt(2 * count)
     uniform = largest < NORMAL_REACH * deviation
     # The largest of n uniform numbers falls short of their end by 1 / n of it, and by ten times that once in 20,000.
     if uniform and math.isclose(largest, 1 / math.sqrt(fan_in), rel_tol=10 / count):
-        return f"are as PyTorch makes them: uniform, up to {largest:.4f}"
+        return _("are as PyTorch makes them: uniform, up to {largest:.4f}").format(largest=largest)
     if abs(deviation / math.sqrt(2 / fan_out) - 1) > within:
-        alike = abs(deviation / math.sqrt(2 / fan_in) - 1) <= within
-        return f"have standard deviation {deviation:.4f}" + alike * f", that of fan_in = {fan_in:,}"
+        if abs(deviation / math.sqrt(2 / fan_in) - 1) <= within:
+            text = _("have standard deviation {deviation:.4f}, that of fan_in = {fan_in:,}")
+            return text.format(deviation=deviation, fan_in=fan_in)
+        return _("have standard deviation {deviation:.4f}").format(deviation=deviation)
     if uniform:
-        return f"end at {largest:.4f}, as uniform ones do"
+        return _("end at {largest:.4f}, as uniform ones do").format(largest=largest)
     if abs(mean) > SIGMAS * deviation / math.sqrt(count):
-        return f"are around {mean:.4f}"
+        return _("are around {mean:.4f}").format(mean=mean)
     return ""
 
 
@@ -256,7 +282,7 @@ def _fans(layer: Layer) -> tuple[int, int]:
 def _layers(observed: Observations, kind: str) -> list[Layer]:
     layers = [layer for layer in network_of(observed).layers if layer.kind == kind and "weight" in layer.values]
     if not layers:
-        wait("a look at fresh weights")
+        wait(_("a look at fresh weights"))
     return layers
 
 

@@ -11,6 +11,8 @@ from autograder.checks.reading import expect_next, kinds, labels, network_of, st
 from autograder.checks.structure import Block
 from autograder.checks.wording import check, fail, joined, wait
 from autograder.homework import Homework
+from autograder.language import gettext as _
+from autograder.language import ngettext
 from autograder.observations import Observations
 
 
@@ -26,10 +28,11 @@ def test_every_convolution_has_its_norm_and_activation(observed: Observations, h
     if network_of(observed).without_gradient:
         wait("gradients")
     for conv in (op for op in structure.ops.values() if op.kind == "conv"):
-        expect_next(structure, conv, "bn", "its BN", "BN keeps the values of a layer near 0 and 1, whatever comes in.")
+        why = _("BN keeps the values of a layer near 0 and 1, whatever comes in.")
+        expect_next(structure, conv, "bn", _("its BN"), why)
         norm = structure.readers(conv)[0]
-        why = "conv1x1 and conv3x3 are convolution, BN and ReLU, wherever they stand."
-        expect_next(structure, norm, "relu", "a ReLU", why)
+        why = _("conv1x1 and conv3x3 are convolution, BN and ReLU, wherever they stand.")
+        expect_next(structure, norm, "relu", _("a ReLU"), why)
 
 
 @check(
@@ -51,10 +54,15 @@ def test_the_right_convolution_of_the_right_block_has_the_stride(observed: Obser
         asked = [len(of_stage)] if stage.halves_last else []
         if halving != asked and len(of_stage) == stage.blocks:
             fail(
-                saw=f"of the {stage.blocks} blocks with {stage.channels} channels {_numbered(halving)}",
+                # Translators: {which} is "number 1 and 2 downsample", "number 3 downsamples" or "none downsamples".
+                saw=_("of the {count} blocks with {channels} channels {which}").format(
+                    count=stage.blocks, channels=stage.channels, which=_numbered(halving)
+                ),
                 expected=_numbered(asked),
-                why="The blocks before it still work on the larger map, which gives the network other numbers, not "
-                "other shapes.",
+                why=_(
+                    "The blocks before it still work on the larger map, which gives the network other numbers, not "
+                    "other shapes."
+                ),
                 line=of_stage[(halving or asked)[0] - 1].branch[0].line,
             )
         for block in of_stage:
@@ -62,11 +70,14 @@ def test_the_right_convolution_of_the_right_block_has_the_stride(observed: Obser
             strided = [op for op in convs if max(op.stride) > 1]
             if _halves(block) and strided != convs[:1]:
                 fail(
-                    saw=f"in a block of stage {number} {labels(strided) or 'no convolution'} "
-                    f"({kinds(strided)}) has stride 2",
-                    expected="stride 2 in the block's first 1x1 convolution, and 1 in the other two",
-                    why="Later convolutions then work on the smaller map. All shapes and counts are the same with the "
-                    "stride elsewhere, and a checkpoint trained this way doesn't fit.",
+                    saw=_("in a block of stage {number} {layers} ({kinds}) has stride 2").format(
+                        number=number, layers=labels(strided) or _("no convolution"), kinds=kinds(strided)
+                    ),
+                    expected=_("stride 2 in the block's first 1x1 convolution, and 1 in the other two"),
+                    why=_(
+                        "Later convolutions then work on the smaller map. All shapes and counts are the same with the "
+                        "stride elsewhere, and a checkpoint trained this way doesn't fit."
+                    ),
                     line=strided[0].line if strided else block.addition.line,
                 )
 
@@ -97,5 +108,6 @@ def _halves(block: Block) -> bool:
 
 def _numbered(places: list[int]) -> str:
     if not places:
-        return "none downsamples"
-    return f"number {joined([str(place) for place in places])} {'downsample' if len(places) > 1 else 'downsamples'}"
+        return _("none downsamples")
+    text = ngettext("number {places} downsamples", "number {places} downsample", len(places))
+    return text.format(places=joined([str(place) for place in places]))

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autograder.homework import Homework
+from autograder.language import gettext as _
 from autograder.observations import Observations
 
 Shapes = dict[str, tuple[int, ...]]
 """Name -> shape of every entry."""
-AMISS = ("missing", "under other names", "of another shape")
+AMISS = ("missing", "under other names", "of another shape")  # keys: `counted` has the words that people read
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ def differing(theirs: Shapes, ours: Shapes) -> list[EntryRow]:
 
 def counted(rows: Sequence[EntryRow]) -> str:
     """How many of each kind: `2 missing, 1 of another shape`; "" for no rows."""
+    texts = (_("{count} missing"), _("{count} under other names"), _("{count} of another shape"))
     counts = Counter(row.amiss for row in rows)
-    return ", ".join(f"{counts[words]} {words}" for words in AMISS if counts[words])
+    return ", ".join(text.format(count=counts[kind]) for kind, text in zip(AMISS, texts, strict=True) if counts[kind])
 
 
 def _left_out(theirs: Shapes, homework: Homework) -> set[str]:
@@ -73,5 +75,5 @@ def _left_out(theirs: Shapes, homework: Homework) -> set[str]:
 
 def _text(shape: tuple[int, ...] | None) -> str:
     if shape is None:
-        return "missing"
-    return "x".join(map(str, shape)) or "a number"
+        return _("missing")
+    return "x".join(map(str, shape)) or _("a number")

@@ -12,6 +12,7 @@ from autograder.checks.ladder import Row, Rung, beside, observed_ladder
 from autograder.checks.structure import Structure
 from autograder.checks.wording import joined
 from autograder.homework import Homework, Stage
+from autograder.language import gettext as _
 from autograder.observations import Observations
 
 
@@ -49,8 +50,13 @@ def choices(structure: Structure, homework: Homework) -> str:
         return ""
     convs = [op for op in structure.ops.values() if op.kind == "conv"]
     biased = sum(op.bias for op in convs)
-    biases = "with" if biased == len(convs) else "some with" if biased else "without"
-    return f" (option {joined(sorted(set(skips(structure, homework))))}, convolutions {biases} biases)"
+    if biased == len(convs):
+        text = _("(option {options}, convolutions with biases)")
+    elif biased:
+        text = _("(option {options}, convolutions some with biases)")
+    else:
+        text = _("(option {options}, convolutions without biases)")
+    return " " + text.format(options=joined(sorted(set(skips(structure, homework)))))
 
 
 def expected_ladder(homework: Homework, skips: Sequence[str] = ()) -> list[Rung]:

@@ -2,6 +2,8 @@
 
 from autograder.checks.wording import CUT_SHORT, check, fail, joined, said, wait
 from autograder.homework import Homework
+from autograder.language import gettext as _
+from autograder.language import ngettext
 from autograder.observations import Observations
 
 
@@ -15,12 +17,18 @@ def test_no_answer_is_left_open(observed: Observations, homework: Homework) -> N
     if observed.syntax_error is not None:
         wait("builds")
     if observed.blanks:
-        places = [f"{blank.question or homework.network} (line {blank.line})" for blank in observed.blanks]
+        places = [
+            _("{what} (line {line})").format(what=blank.question or homework.network, line=blank.line)
+            for blank in observed.blanks
+        ]
         count = len(places)
+        saw = ngettext("{count} blank is still `...`: {places}", "{count} blanks are still `...`: {places}", count)
         fail(
-            saw=f"{count} blank{'s are' if count > 1 else ' is'} still `...`: {joined(places, most=12)}",
-            expected="an answer in the place of each `...`",
-            why="Python takes `...` for a value, so the script goes on without the answer and fails later, if at all.",
+            saw=saw.format(count=count, places=joined(places, most=12)),
+            expected=_("an answer in the place of each `...`"),
+            why=_(
+                "Python takes `...` for a value, so the script goes on without the answer and fails later, if at all."
+            ),
             line=observed.blanks[0].line,
         )
 
@@ -36,8 +44,8 @@ def test_the_network_builds(observed: Observations, homework: Homework) -> None:
     if observed.syntax_error is not None:
         fail(
             saw=said(observed.syntax_error),
-            expected="a file that Python can read",
-            why="Python reads the whole file before it runs the first line, so nothing of it can run.",
+            expected=_("a file that Python can read"),
+            why=_("Python reads the whole file before it runs the first line, so nothing of it can run."),
             line=observed.syntax_error.line,
         )
     if observed.network is not None:
@@ -50,13 +58,13 @@ def test_the_network_builds(observed: Observations, homework: Homework) -> None:
     if failure is not None:
         saw = said(failure)
     elif rehearsal is not None:
-        saw = f"the file defines no class `{homework.network}`"
+        saw = _("the file defines no class `{network}`").format(network=homework.network)
     else:
-        saw = f"the run ended before the network could be built: {observed.problem}"
+        saw = _("the run ended before the network could be built: {problem}").format(problem=observed.problem)
     fail(
         saw=saw,
-        expected=f"{homework.call} makes a network",
-        why="Everything else is done with this network: its name and its arguments are the homework's.",
+        expected=_("{call} makes a network").format(call=homework.call),
+        why=_("Everything else is done with this network: its name and its arguments are the homework's."),
         line=None if failure is None else failure.line,
     )
 
@@ -78,17 +86,19 @@ def test_the_network_answers_every_batch(observed: Observations, homework: Homew
         wait("blanks")
     for size, failure in sorted(network.forward_failures.items()):
         fail(
-            saw=f"a batch of {size} ends in {said(failure)}",
-            expected=f"scores of shape ({size}, {homework.classes})",
-            why="Forward stopped there, so there is no answer to learn from or to test.",
+            saw=_("a batch of {size} ends in {error}").format(size=size, error=said(failure)),
+            expected=_("scores of shape ({size}, {classes})").format(size=size, classes=homework.classes),
+            why=_("Forward stopped there, so there is no answer to learn from or to test."),
             line=failure.line,
         )
     for size, shape in sorted(network.outputs.items()):
         if shape != [size, homework.classes]:
             fail(
-                saw=f"a batch of {size} gives shape {tuple(shape)}",
-                expected=f"shape ({size}, {homework.classes}): a row of {homework.classes} scores for each image",
-                why="The last batch of an epoch can be smaller than the others, down to one image.",
+                saw=_("a batch of {size} gives shape {shape}").format(size=size, shape=tuple(shape)),
+                expected=_("shape ({size}, {classes}): a row of {classes} scores for each image").format(
+                    size=size, classes=homework.classes
+                ),
+                why=_("The last batch of an epoch can be smaller than the others, down to one image."),
                 line=network.graph[-1].line if network.graph else network.line,
             )
 
@@ -108,9 +118,9 @@ def test_the_script_runs_to_its_end(observed: Observations, homework: Homework) 
         if network is None:
             wait("builds")
         fail(
-            saw=observed.problem or "the run gave no answer",
-            expected="a run to the last line, with a handful of images",
-            why="What ends the whole process can't be trained or tested either.",
+            saw=observed.problem or _("the run gave no answer"),
+            expected=_("a run to the last line, with a handful of images"),
+            why=_("What ends the whole process can't be trained or tested either."),
         )
     if rehearsal.ended not in CUT_SHORT:
         return
@@ -125,13 +135,15 @@ def test_the_script_runs_to_its_end(observed: Observations, homework: Homework) 
     failure = rehearsal.failure
     if failure is None:
         fail(
-            saw=f"it was still running after {rehearsal.seconds:.0f} seconds, with a handful of images to train on",
-            expected="an end, once the loops over the images have ended",
-            why="A loop that waits for something other than images is only ended by the clock.",
+            saw=_("it was still running after {seconds:.0f} seconds, with a handful of images to train on").format(
+                seconds=rehearsal.seconds
+            ),
+            expected=_("an end, once the loops over the images have ended"),
+            why=_("A loop that waits for something other than images is only ended by the clock."),
         )
     fail(
         saw=said(failure),
-        expected="a run to the last line",
-        why="What comes after this line never happens: not the training, or not the test.",
+        expected=_("a run to the last line"),
+        why=_("What comes after this line never happens: not the training, or not the test."),
         line=failure.line,
     )

@@ -6,10 +6,12 @@ block adds BN, ReLU, convolution, BN, ReLU, convolution to it. What its construc
 
 from collections import Counter
 
-from autograder.checks.reading import label, labels, main_convs, network_of, shape_of, structure_of
+from autograder.checks.reading import between_shapes, label, labels, main_convs, network_of, structure_of
 from autograder.checks.structure import Block, Structure, is_large
 from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.homework import Homework
+from autograder.language import gettext as _
+from autograder.language import ngettext
 from autograder.observations import Observations, Variant
 
 CONVS_OF_A_BLOCK = 2
@@ -30,10 +32,18 @@ def test_each_count_is_for_its_own_stage(observed: Observations, homework: Homew
         ):
             if blocks != asked and not _ignored(observed, homework, number):
                 fail(
-                    saw=f"{homework.call_with(variant.arguments)} has {blocks:g} blocks on maps of "
-                    f"{_map(homework, number)} (stage {number + 1})",
-                    expected=f"{asked} blocks there: the count number {number + 1} is for stage {number + 1}",
-                    why=f"With {homework.arguments} all counts are alike, so counts at the wrong stage don't show.",
+                    saw=_("{call} has {count:g} blocks on maps of {map} (stage {stage})").format(
+                        call=homework.call_with(variant.arguments),
+                        count=blocks,
+                        map=_map(homework, number),
+                        stage=number + 1,
+                    ),
+                    expected=_("{count} blocks there: the count number {stage} is for stage {stage}").format(
+                        count=asked, stage=number + 1
+                    ),
+                    why=_("With {arguments} all counts are alike, so counts at the wrong stage don't show.").format(
+                        arguments=homework.arguments
+                    ),
                     line=network_of(observed).line,
                 )
 
@@ -47,22 +57,28 @@ def test_each_count_is_for_its_own_stage(observed: Observations, homework: Homew
 )
 def test_other_counts_build_too(observed: Observations, homework: Homework) -> None:
     """other counts of blocks work too (optional)"""
+    why = _("Deeper and shallower networks of the same family are then one number away. Nothing depends on it.")
     for variant in observed.variants:
         if variant.failure is not None:
             fail(
-                saw=f"{homework.call_with(variant.arguments)} ends in {said(variant.failure)}",
-                expected="a network with that many blocks in each stage",
-                why="Deeper and shallower networks of the same family are then one number away. Nothing depends on it.",
+                saw=_("{call} ends in {error}").format(
+                    call=homework.call_with(variant.arguments), error=said(variant.failure)
+                ),
+                expected=_("a network with that many blocks in each stage"),
+                why=why,
                 line=variant.failure.line,
             )
     ignored = [number + 1 for number in range(len(homework.stages)) if _ignored(observed, homework, number)]
     if ignored:
         variant = _built(observed)[0]
         fail(
-            saw=f"{homework.call_with(variant.arguments)} has the blocks of {homework.call} in "
-            f"stage {joined([str(number) for number in ignored])}",
-            expected="as many blocks as the counts say",
-            why="Deeper and shallower networks of the same family are then one number away. Nothing depends on it.",
+            saw=_("{call} has the blocks of {usual_call} in stage {stages}").format(
+                call=homework.call_with(variant.arguments),
+                usual_call=homework.call,
+                stages=joined([str(number) for number in ignored]),
+            ),
+            expected=_("as many blocks as the counts say"),
+            why=why,
             line=network_of(observed).line,
         )
 
@@ -81,19 +97,23 @@ def test_activation_comes_before_each_convolution(observed: Observations, homewo
         before = structure.chain(op, 2)
         if [one.kind for one in before] != ["relu", "bn"]:
             fail(
-                saw=f"{label(op)} comes after {label(before[1])} and {label(before[0])}"
+                saw=_("{layer} comes after {first} and {second}").format(
+                    layer=label(op), first=label(before[1]), second=label(before[0])
+                )
                 if len(before) == 2
-                else f"{label(op)} comes first",
-                expected="BN, then ReLU, then the convolution",
-                why="In a pre-activation block each convolution reads normalised values that went through a ReLU.",
+                else _("{layer} comes first").format(layer=label(op)),
+                expected=_("BN, then ReLU, then the convolution"),
+                why=_("In a pre-activation block each convolution reads normalised values that went through a ReLU."),
                 line=op.line,
             )
     for block in structure.blocks:
         if block.branch_end.kind in ("bn", "relu"):
             fail(
-                saw=f"{label(block.branch_end)} stands between the last convolution of a block and its addition",
-                expected="the convolution's result added to the skip as it is",
-                why="In a pre-activation block BN and ReLU stand before the convolutions only.",
+                saw=_("{layer} stands between the last convolution of a block and its addition").format(
+                    layer=label(block.branch_end)
+                ),
+                expected=_("the convolution's result added to the skip as it is"),
+                why=_("In a pre-activation block BN and ReLU stand before the convolutions only."),
                 line=block.branch_end.line,
             )
     on_skips = {op.index for block in structure.blocks for op in block.skip}
@@ -104,12 +124,14 @@ def test_activation_comes_before_each_convolution(observed: Observations, homewo
         readers = structure.readers(op)
         stray = op.index in structure.on_trunk and not any(reader.kind in ("conv", "avgpool") for reader in readers)
         if source.kind != "bn" or (stray and any(later.index > op.index for later in main_convs(structure))):
-            after = "an addition" if source.kind == "add" else label(source)
+            after = _("an addition") if source.kind == "add" else label(source)
             fail(
-                saw=f"a ReLU after {after}, on the way that the skips share",
-                expected="nothing between an addition and the next block",
-                why="A ReLU there cuts the sum's negative values off, so a block can no longer pass its input on "
-                "unchanged.",
+                saw=_("a ReLU after {layer}, on the way that the skips share").format(layer=after),
+                expected=_("nothing between an addition and the next block"),
+                why=_(
+                    "A ReLU there cuts the sum's negative values off, so a block can no longer pass its input on "
+                    "unchanged."
+                ),
                 line=op.line,
             )
 
@@ -133,27 +155,34 @@ def test_every_block_has_its_skip(observed: Observations, homework: Homework) ->
         if count < CONVS_OF_A_BLOCK and dead:
             wait("gradients")
         if count != CONVS_OF_A_BLOCK:
+            saw = ngettext(
+                "a skip goes around {count} convolution ({layers})",
+                "a skip goes around {count} convolutions ({layers})",
+                count,
+            )
             fail(
-                saw=f"a skip goes around {count} convolution{'s' if count != 1 else ''} ({labels(block.convs)})",
-                expected=f"one skip around each block of {CONVS_OF_A_BLOCK} convolutions",
-                why="A block learns what to add to its input, so the addition belongs at the end of every block.",
+                saw=saw.format(count=count, layers=labels(block.convs)),
+                expected=_("one skip around each block of {count} convolutions").format(count=CONVS_OF_A_BLOCK),
+                why=_("A block learns what to add to its input, so the addition belongs at the end of every block."),
                 line=block.addition.line,
             )
     if bare:
         fail(
-            saw=f"no skip goes around {labels(bare)}",
-            expected="an addition at the end of every block",
-            why="Without its skip a block has to learn the whole mapping, not what to add to its input.",
+            saw=_("no skip goes around {layers}").format(layers=labels(bare)),
+            expected=_("an addition at the end of every block"),
+            why=_("Without its skip a block has to learn the whole mapping, not what to add to its input."),
             line=bare[0].line,
         )
     for block in structure.blocks:
         problem = _skip_problem(structure, block) if block.reshapes else ""
         if problem:
             fail(
-                saw=f"from {shape_of(block.head)} to {shape_of(block.addition)} {problem}",
-                expected="option A: a 2x2 max pool of stride 2, then channels of zeros; or option B: a 1x1 "
-                "convolution of stride 2",
-                why="The skip has to reach the new shape with as little of its own as possible.",
+                saw=between_shapes(block, problem),
+                expected=_(
+                    "option A: a 2x2 max pool of stride 2, then channels of zeros; or option B: a 1x1 "
+                    "convolution of stride 2"
+                ),
+                why=_("The skip has to reach the new shape with as little of its own as possible."),
                 line=next((op.line for op in block.skip if op.line), block.addition.line),
             )
 
@@ -169,7 +198,7 @@ def test_a_block_of_zeros_is_the_identity(observed: Observations, homework: Home
     """a block whose convolutions are zero gives F(x) = x"""
     network = network_of(observed)
     if not network.zeroed:
-        wait("a forward pass with zeroed convolutions")
+        wait(_("a forward pass with zeroed convolutions"))
     structure = Structure(network.zeroed, network.outputs[2])
     for block in structure.blocks:
         if block.reshapes:
@@ -178,11 +207,14 @@ def test_a_block_of_zeros_is_the_identity(observed: Observations, homework: Home
         if shared or not _passes_on(structure, block):
             what = [*([block.head] if shared else []), *block.skip]
             fail(
-                saw=f"the block that ends in {label(block.convs[-1])} changes its input on the skip: "
-                f"{joined([label(op) for op in what]) or 'the sum is another'}",
-                expected="exactly the input, where the shape stays the same",
-                why="That is the identity mapping of the homework's title: the signal passes every block untouched, "
-                "forward and backward.",
+                saw=_("the block that ends in {layer} changes its input on the skip: {what}").format(
+                    layer=label(block.convs[-1]), what=labels(what) or _("the sum is another")
+                ),
+                expected=_("exactly the input, where the shape stays the same"),
+                why=_(
+                    "That is the identity mapping of the homework's title: the signal passes every block untouched, "
+                    "forward and backward."
+                ),
                 line=block.addition.line,
             )
 
@@ -200,19 +232,21 @@ def _skip_problem(structure: Structure, block: Block) -> str:
         copies = [op for op in grown if len([one for one in structure.inputs(op) if one.kind not in ("zeros",)]) > 1]
         other = set(kinds) - {"pad", "cat", "maxpool", "avgpool", "slice", "zeros", "constant", "bn", "relu"}
         if copies:
-            return "the skip fills the new channels with something other than zeros"
+            return _("the skip fills the new channels with something other than zeros")
         if other or not grown or not shrunk:
-            return f"the skip runs {joined(sorted(other or kinds)) or 'nothing'}"
+            return _("the skip runs {what}").format(what=joined(sorted(other or kinds)) or _("nothing"))
         return ""
     if len(convs) > 1 or is_large(convs[0]):
-        return f"the skip runs {joined([label(op) + ' (' + 'x'.join(map(str, op.kernel)) + ')' for op in convs])}"
+        sized = [f"{label(op)} ({'x'.join(map(str, op.kernel))})" for op in convs]
+        return _("the skip runs {what}").format(what=joined(sized))
     factor = block.head.shape[-1] // max(block.addition.shape[-1], 1)
     if convs[0].stride != [factor, factor]:
-        return f"the skip's 1x1 convolution has stride {convs[0].stride[0]}, and something else changes the size"
+        text = _("the skip's 1x1 convolution has stride {stride}, and something else changes the size")
+        return text.format(stride=convs[0].stride[0])
     if any(op.kind == "relu" and op.index > convs[0].index for op in block.skip):
-        return "the skip ends with a ReLU"
+        return _("the skip ends with a ReLU")
     other = set(kinds) - {"conv", "bn", "relu"}
-    return f"the skip runs a convolution and {joined(sorted(other))}" if other else ""
+    return _("the skip runs a convolution and {what}").format(what=joined(sorted(other))) if other else ""
 
 
 def _passes_on(structure: Structure, block: Block) -> bool:
@@ -228,7 +262,7 @@ def _passes_on(structure: Structure, block: Block) -> bool:
 
 def _built(observed: Observations) -> list[Variant]:
     if not observed.variants:
-        wait("a look at other counts")
+        wait(_("a look at other counts"))
     return [variant for variant in observed.variants if variant.failure is None]
 
 

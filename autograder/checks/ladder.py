@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autograder.checks.structure import Structure
+from autograder.language import gettext as _
 from autograder.observations import Op
 
 SHOWN = ("conv", "bn", "linear", "maxpool", "avgpool")
@@ -48,17 +49,21 @@ class Rung:
 
     def __str__(self) -> str:
         """`conv 3x3, 64 to 128, stride 2, padding 1, map 16x16`."""
-        name = {"bn": "BN", "avgpool": "average pool", "maxpool": "max pool"}.get(self.kind, self.kind)
-        changes = self.kind in ("conv", "linear")
-        channels = f"{self.channels_in} to {self.channels_out}" if changes else str(self.channels_out)
-        parts = [f"{name} {_by(self.kernel)}".strip(), channels]
+        names = {"bn": "BN", "avgpool": _("average pool"), "maxpool": _("max pool")}
+        parts = [f"{names.get(self.kind, self.kind)} {_by(self.kernel)}".strip()]
+        if self.kind in ("conv", "linear"):
+            # Translators: the channels that come in and go out: 64 to 128
+            parts.append(_("{before} to {after}").format(before=self.channels_in, after=self.channels_out))
+        else:
+            parts.append(str(self.channels_out))
         if self.stride:
-            parts.append(f"stride {_by(self.stride, short=True)}")
+            parts.append(_("stride {stride}").format(stride=_by(self.stride, short=True)))
         if self.padding and self.kind == "conv":
-            parts.append(f"padding {_by(self.padding, short=True)}")
+            parts.append(_("padding {padding}").format(padding=_by(self.padding, short=True)))
         if self.side:
-            parts.append(f"map {self.side}x{self.side}")
-        return ", ".join(parts) + (" (skip)" if self.on_skip else "")
+            parts.append(_("map {side}x{side}").format(side=self.side))
+        layer = ", ".join(parts)
+        return _("{layer} (skip)").format(layer=layer) if self.on_skip else layer
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def beside(ours: Sequence[Rung], theirs: Sequence[Rung]) -> list[Row]:
     matcher = difflib.SequenceMatcher(
         None, [rung.does for rung in ours], [rung.does for rung in theirs], autojunk=False
     )
-    for _, our_start, our_end, their_start, their_end in matcher.get_opcodes():
+    for _tag, our_start, our_end, their_start, their_end in matcher.get_opcodes():
         length = max(our_end - our_start, their_end - their_start)
         ours_here: list[Rung | None] = [*ours[our_start:our_end]]
         theirs_here: list[Rung | None] = [*theirs[their_start:their_end]]

@@ -3,9 +3,10 @@
 Called by the check modules of networks.
 """
 
-from autograder.checks.structure import Structure, is_large
+from autograder.checks.structure import Block, Structure, is_large
 from autograder.checks.wording import fail, joined, wait
 from autograder.homework import Homework
+from autograder.language import gettext as _
 from autograder.observations import Network, Observations, Op
 
 
@@ -30,8 +31,8 @@ def expect_next(structure: Structure, op: Op, kind: str, words: str, why: str) -
     if [reader.kind for reader in readers] != [kind]:
         others = [reader for reader in readers if reader.kind != kind] or readers
         fail(
-            saw=f"{label(op)} is followed by {labels(others) or 'nothing'}",
-            expected=f"{words} after it",
+            saw=_("{layer} is followed by {others}").format(layer=label(op), others=labels(others) or _("nothing")),
+            expected=_("{what} after it").format(what=words),
             why=why,
             line=others[0].line if others and others[0].line else op.line,
         )
@@ -47,8 +48,9 @@ def label(op: Op) -> str:
     """`stage1.0.conv1`, or what it does and where."""
     if op.layer is not None:
         return f"`{op.layer}`"
-    name = {"relu": "a ReLU", "add": "an addition", "input": "the image", "bn": "a BN"}.get(op.kind, op.kind.strip("_"))
-    return f"{name} (line {op.line})" if op.line else name
+    names = {"relu": _("a ReLU"), "add": _("an addition"), "input": _("the image"), "bn": _("a BN")}
+    name = names.get(op.kind, op.kind.strip("_"))
+    return _("{what} (line {line})").format(what=name, line=op.line) if op.line else name
 
 
 def labels(ops: list[Op]) -> str:
@@ -58,21 +60,35 @@ def labels(ops: list[Op]) -> str:
 
 def kinds(ops: list[Op]) -> str:
     """The same where what they are says more than their names: `a 1x1 convolution and maxpool`."""
-    said = [f"a {'x'.join(map(str, op.kernel))} convolution" if op.kind == "conv" else label(op) for op in ops]
-    return joined(said) or "nothing"
+    said = [
+        _("a {size} convolution").format(size="x".join(map(str, op.kernel))) if op.kind == "conv" else label(op)
+        for op in ops
+    ]
+    return joined(said) or _("nothing")
 
 
 def lines_of(first: Op, second: Op) -> str:
     """` (lines 12 and 14)`, or nothing where one of them isn't known."""
     if first.line is None or second.line is None:
         return ""
-    same = first.line == second.line
-    return f" (line {first.line})" if same else f" (lines {first.line} and {second.line})"
+    if first.line == second.line:
+        return " " + _("(line {line})").format(line=first.line)
+    return " " + _("(lines {first} and {second})").format(first=first.line, second=second.line)
 
 
 def shape_of(op: Op) -> str:
     """What comes out, without N: `64x32x32`."""
     return "x".join(map(str, op.shape[1:]))
+
+
+def between_shapes(block: Block, problem: str) -> str:
+    """`from 64x32x32 to 128x16x16 the skip runs a ReLU`: what is wrong with a block's skip, and which shapes it joins.
+
+    `problem`: in words, translated already.
+    """
+    # Translators: {before} and {after} are shapes; {problem} is a sentence, such as "the shortcut has no BN".
+    text = _("from {before} to {after} {problem}")
+    return text.format(before=shape_of(block.head), after=shape_of(block.addition), problem=problem)
 
 
 def created(network: Network, name: str) -> int | None:

@@ -12,6 +12,7 @@ from autograder.checks.entries import AMISS, EntryRow, counted, entry_table
 from autograder.checks.reading import network_of, structure_of
 from autograder.checks.wording import check, fail, joined, wait
 from autograder.homework import Answers, Homework
+from autograder.language import gettext as _
 from autograder.observations import Observations
 
 EVERYTHING_ELSE = (
@@ -39,9 +40,13 @@ def test_the_state_dict_has_the_entries_of_the_checkpoint(observed: Observations
             saw="; ".join(
                 f"{counted(found)}: {joined([_said(row) for row in found])}" for found in of_kind.values() if found
             ),
-            expected=f"the {sum(not entry.optional for entry in homework.entries)} entries that the text asks for",
-            why="A checkpoint is a table of names and numbers: what it has under one name goes to the layer with that "
-            "name, and to no other.",
+            expected=_("the {count} entries that the text asks for").format(
+                count=sum(not entry.optional for entry in homework.entries)
+            ),
+            why=_(
+                "A checkpoint is a table of names and numbers: what it has under one name goes to the layer with that "
+                "name, and to no other."
+            ),
             line=network_of(observed).line,
         )
 
@@ -58,23 +63,28 @@ def test_equal_weights_give_equal_answers(observed: Observations, homework: Home
     network, structure = network_of(observed), structure_of(observed, homework)
     asked = next((one for one in homework.answers if one.entries == len(network.entries)), None)
     if asked is None:
-        wait("shortcuts that are all of one kind")
+        wait(_("shortcuts that are all of one kind"))
     if not network.answers:
-        wait("a pass with drawn weights in float64")
+        wait(_("a pass with drawn weights in float64"))
     apart, largest = _apart(network.answers, asked, any(op.kind == "_log_softmax" for op in structure.trunk))
     if apart > TOLERANCE * largest:
         fail(
-            saw=f"scores that differ by up to {apart:.2g}, where the largest is {largest:.2g}",
-            expected="the reference's scores, but for rounding",
-            why="Names, shapes and counts agree, so something is computed in another way. A checkpoint was trained "
-            "with the reference's way, and is worth less with another.",
+            saw=_("scores that differ by up to {difference:.2g}, where the largest is {largest:.2g}").format(
+                difference=apart, largest=largest
+            ),
+            expected=_("the reference's scores, but for rounding"),
+            why=_(
+                "Names, shapes and counts agree, so something is computed in another way. A checkpoint was trained "
+                "with the reference's way, and is worth less with another."
+            ),
             line=network.line,
         )
 
 
 def _said(row: EntryRow) -> str:
-    shapes = "" if row.theirs is None or row.ours is None else f" is {row.theirs_text}, not {row.ours_text}"
-    return f"`{row.name}`{shapes}"
+    if row.theirs is None or row.ours is None:
+        return f"`{row.name}`"
+    return _("`{name}` is {theirs}, not {ours}").format(name=row.name, theirs=row.theirs_text, ours=row.ours_text)
 
 
 def _apart(answers: list[list[float]], asked: Answers, normalised: bool) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from autograder.checks.reading import called_at, created, label, lines_of, main_
 from autograder.checks.structure import Structure
 from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.homework import Homework
+from autograder.language import gettext as _
 from autograder.observations import Observations, Op
 
 AFTER_THE_ANSWER = ("flatten", "slice", "_log_softmax")  # what may follow the linear layer
@@ -49,11 +50,11 @@ def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -
     if seen != expected:
         different = next((n for n, pair in enumerate(zip(seen, expected, strict=False)) if pair[0] != pair[1]), -1)
         fail(
-            saw=_shapes(seen) or "no convolution on the way from the image to the answer",
+            saw=_shapes(seen) or _("no convolution on the way from the image to the answer"),
             expected=_shapes(expected),
-            why="Each stage after the first doubles the channels and halves the map, once."
+            why=_("Each stage after the first doubles the channels and halves the map, once.")
             if homework.block != "bottleneck"
-            else "A stage changes the channels in its first block, and halves the map, if at all, in its last.",
+            else _("A stage changes the channels in its first block, and halves the map, if at all, in its last."),
             line=lines[different] if lines else network_of(observed).line,
         )
 
@@ -70,9 +71,11 @@ def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Hom
     structure = structure_of(observed, homework)
     for first, again in structure.repeats:
         fail(
-            saw=f"{label(first)} runs twice on the same input{lines_of(first, again)}",
-            expected="one run of it, whose result is used",
-            why="The second run computes the same numbers again and costs as much as the first.",
+            saw=_("{layer} runs twice on the same input{lines}").format(
+                layer=label(first), lines=lines_of(first, again)
+            ),
+            expected=_("one run of it, whose result is used"),
+            why=_("The second run computes the same numbers again and costs as much as the first."),
             line=again.line,
         )
     # BN and what lies on skips are in the table too; other checks judge them.
@@ -84,10 +87,12 @@ def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Hom
     wrong = [row for row in rows if not row.same]
     if wrong:
         row = _first_wrong(rows)
-        further = f" (the first of {len(wrong)} differences)" if len(wrong) > 1 else ""
+        saw = _named(row.theirs) if row.theirs else _("no such layer")
+        if len(wrong) > 1:
+            saw = _("{saw} (the first of {count} differences)").format(saw=saw, count=len(wrong))
         fail(
-            saw=f"{_named(row.theirs)}{further}" if row.theirs else f"no such layer{further}",
-            expected=str(row.ours) if row.ours else "no further layer at this place",
+            saw=saw,
+            expected=str(row.ours) if row.ours else _("no further layer at this place"),
             why=_why_of(row.ours or row.theirs),
             line=row.theirs.line if row.theirs else network_of(observed).line,
         )
@@ -95,9 +100,9 @@ def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Hom
     for op in structure.trunk:
         if op.index > linear and op.kind not in AFTER_THE_ANSWER:
             fail(
-                saw=f"{op.kind.strip('_')} after the linear layer",
-                expected="the linear layer's scores as the answer",
-                why="The loss applies softmax itself, and needs scores of either sign.",
+                saw=_("{operation} after the linear layer").format(operation=op.kind.strip("_")),
+                expected=_("the linear layer's scores as the answer"),
+                why=_("The loss applies softmax itself, and needs scores of either sign."),
                 line=op.line,
             )
 
@@ -121,22 +126,27 @@ def test_the_parameters_add_up(observed: Observations, homework: Homework) -> No
         extra = [row.theirs for row in rows if row.ours is None and row.theirs is not None and row.theirs.kind == "bn"]
         extra = [rung for rung in extra if not rung.on_skip and not _is_last_norm(rung, structure)]
         others = [
-            f"{f'`{layer.name}`' if layer.name else 'the network itself'} ({layer.class_name}, {layer.count:,})"
+            f"{f'`{layer.name}`' if layer.name else _('the network itself')} ({layer.class_name}, {layer.count:,})"
             for layer in network.layers
             if layer.kind == "other"
         ]
         names = [f"`{rung.name}` (BN, {2 * rung.channels_out:,})" for rung in extra if rung.name] + others
         biased = [row.theirs for row in rows if row.ours and row.theirs and row.theirs.bias and row.ours.bias is False]
-        names += [f"the bias of `{rung.name}` ({rung.channels_out:,})" for rung in biased]
-        beyond = f"; not among the homework's layers: {joined(names)}" if names else ""
+        names += [
+            _("the bias of `{layer}` ({count:,})").format(layer=rung.name, count=rung.channels_out) for rung in biased
+        ]
         bare = [row.theirs for row in rows if row.ours and row.theirs and row.ours.bias and row.theirs.bias is False]
-        beyond += f"; no bias in {joined([f'`{rung.name}`' for rung in bare])}" if bare else ""
+        saw = [_counted(network.parameters, network.parameters - expected)]
+        if names:
+            saw.append(_("not among the homework's layers: {layers}").format(layers=joined(names)))
+        if bare:
+            saw.append(_("no bias in {layers}").format(layers=joined([f"`{rung.name}`" for rung in bare])))
         made = [created(network, rung.name) for rung in [*biased, *bare] if rung.name]
         line = next((line for line in [*(rung.line for rung in extra), *made] if line), None)
         fail(
-            saw=f"{network.parameters:,} parameters, {_more(network.parameters - expected)}{beyond}",
-            expected=f"{expected:,} parameters{choices(structure, homework)}",
-            why="The count of parameters is the quickest sign that a network is the one in the figure.",
+            saw="; ".join(saw),
+            expected=_("{count:,} parameters{choices}").format(count=expected, choices=choices(structure, homework)),
+            why=_("The count of parameters is the quickest sign that a network is the one in the figure."),
             line=line or network.line,
         )
 
@@ -166,13 +176,18 @@ def test_every_block_owns_its_weights(observed: Observations, homework: Homework
         inside = any(places <= {op.index for op in block.branch} for block in structure.blocks)
         expected = expected_parameters(layer_table(observed, homework), homework)
         fail(
-            saw=f"{joined(names)}: one set of weights used at {len(first)} places{lines_of(*first[:2])}, "
-            f"{network.parameters:,} parameters in all",
-            expected=f"a layer of its own at each place: {expected:,} parameters{choices(structure, homework)}",
-            why="A layer that a block calls twice has to serve both places with the same weights."
+            saw=_(
+                "{layers}: one set of weights used at {count} places{lines}, {parameters:,} parameters in all"
+            ).format(layers=joined(names), count=len(first), lines=lines_of(*first[:2]), parameters=network.parameters),
+            expected=_("a layer of its own at each place: {count:,} parameters{choices}").format(
+                count=expected, choices=choices(structure, homework)
+            ),
+            why=_("A layer that a block calls twice has to serve both places with the same weights.")
             if inside
-            else "A layer is made when its constructor runs; a list that repeats it, or a second call, makes no other "
-            "one, so both places train the same weights.",
+            else _(
+                "A layer is made when its constructor runs; a list that repeats it, or a second call, makes no other "
+                "one, so both places train the same weights."
+            ),
             line=created(network, next(iter(shared))) or first[1].line,
         )
 
@@ -193,11 +208,11 @@ def test_every_parameter_gets_a_gradient(observed: Observations, homework: Homew
         failure = network.gradient_failure
         in_place = "inplace operation" in failure.message
         fail(
-            saw=f"the backward pass ends in {said(failure)}",
-            expected="one backward pass that reaches every parameter",
-            why="A value that the backward pass needs, such as what a ReLU gave, was written over in place (`+=`)."
+            saw=_("the backward pass ends in {error}").format(error=said(failure)),
+            expected=_("one backward pass that reaches every parameter"),
+            why=_("A value that the backward pass needs, such as what a ReLU gave, was written over in place (`+=`).")
             if in_place
-            else "Training changes only what a gradient reaches.",
+            else _("Training changes only what a gradient reaches."),
             line=failure.line,
         )
     without = dict.fromkeys(name.rpartition(".")[0] or name for name in network.without_gradient)
@@ -207,16 +222,17 @@ def test_every_parameter_gets_a_gradient(observed: Observations, homework: Homew
     called = {op.layer for op in network.graph}
     used = {op.layer for op in structure.ops.values() if op.index in structure.live}
     kinds = {
-        "never called": [f"`{name}`" for name in without if name not in called],
-        "called, but nothing uses the result": [f"`{name}`" for name in without if name in called - used],
-        "used, but cut off from the gradient": [f"`{name}`" for name in without if name in used],
+        _("{layers} never called"): [f"`{name}`" for name in without if name not in called],
+        _("{layers} called, but nothing uses the result"): [f"`{name}`" for name in without if name in called - used],
+        _("{layers} used, but cut off from the gradient"): [f"`{name}`" for name in without if name in used],
     }
-    parts = [f"{joined(names)} {kind}" for kind, names in kinds.items() if names]
+    parts = [text.format(layers=joined(names)) for text, names in kinds.items() if names]
     fail(
-        saw=f"no gradient for {len(network.without_gradient)} parameter tensors: {'; '.join(parts)}; "
-        f"{network.parameters:,} parameters in all",
-        expected="every parameter takes part in the answer",
-        why="What gets no gradient stays as it was drawn at the start: the network trains without it.",
+        saw=_("no gradient for {count} parameter tensors: {layers}; {parameters:,} parameters in all").format(
+            count=len(network.without_gradient), layers="; ".join(parts), parameters=network.parameters
+        ),
+        expected=_("every parameter takes part in the answer"),
+        why=_("What gets no gradient stays as it was drawn at the start: the network trains without it."),
         line=called_at(network, next(iter(without))) or created(network, next(iter(without))) or network.line,
     )
 
@@ -255,13 +271,17 @@ def _named(rung: Rung) -> str:
 
 def _why_of(rung: Rung | None) -> str:
     if rung is not None and rung.kind == "linear":
-        return "The classifier reads one number a channel, after the pool, and gives one score a class."
+        return _("The classifier reads one number a channel, after the pool, and gives one score a class.")
     if rung is not None and rung.kind == "avgpool":
-        return "The pool turns each channel's last map into one number, its mean."
+        return _("The pool turns each channel's last map into one number, its mean.")
     if rung is not None and rung.kind == "maxpool":
-        return "A max pool keeps the largest value of each place; kernel, stride and padding are the homework's."
-    return "Kernel, stride, padding and channels are the homework's, and every layer has its own in the figure."
+        return _("A max pool keeps the largest value of each place; kernel, stride and padding are the homework's.")
+    return _("Kernel, stride, padding and channels are the homework's, and every layer has its own in the figure.")
 
 
-def _more(difference: int) -> str:
-    return f"{abs(difference):,} {'more' if difference > 0 else 'fewer'}"
+def _counted(parameters: int, difference: int) -> str:
+    if difference > 0:
+        text = _("{parameters:,} parameters, {difference:,} more")
+    else:
+        text = _("{parameters:,} parameters, {difference:,} fewer")
+    return text.format(parameters=parameters, difference=abs(difference))

@@ -4,9 +4,10 @@ Called by the check of them, and by that of the shapes, which can't read the tru
 blocks where an addition should be.
 """
 
-from autograder.checks.reading import kinds, label, labels, shape_of
+from autograder.checks.reading import between_shapes, kinds, label, labels
 from autograder.checks.structure import Block, Structure, is_large
 from autograder.checks.wording import ExpectationError
+from autograder.language import gettext as _
 
 
 def complaint(structure: Structure) -> ExpectationError | None:
@@ -17,29 +18,31 @@ def complaint(structure: Structure) -> ExpectationError | None:
         around = [op for op in block.branch if op in middles]
         if len(around) > 1:
             return ExpectationError(
-                saw=f"one shortcut goes around {len(around)} blocks ({labels(around)})",
-                expected="a shortcut around each block",
-                why="A block learns what to add to its input, so the addition belongs at the end of every block.",
+                saw=_("one shortcut goes around {count} blocks ({layers})").format(
+                    count=len(around), layers=labels(around)
+                ),
+                expected=_("a shortcut around each block"),
+                why=_("A block learns what to add to its input, so the addition belongs at the end of every block."),
                 line=block.addition.line,
             )
     within = {op.index for block in structure.blocks for op in (*block.branch, *block.skip)}
     bare = [op for op in middles if op.index not in within]
     if bare:
         return ExpectationError(
-            saw=f"no shortcut goes around {labels(bare)}",
-            expected="an addition at the end of every block",
-            why="Without its shortcut a block has to learn the whole mapping, not what to add to its input.",
+            saw=_("no shortcut goes around {layers}").format(layers=labels(bare)),
+            expected=_("an addition at the end of every block"),
+            why=_("Without its shortcut a block has to learn the whole mapping, not what to add to its input."),
             line=bare[0].line,
         )
     for block in structure.blocks:
         problem = _problem(structure, block)
         if problem:
             return ExpectationError(
-                saw=f"from {shape_of(block.head)} to {shape_of(block.addition)} {problem}",
-                expected="one 1x1 convolution with BN and ReLU, which reaches the new shape by itself"
+                saw=between_shapes(block, problem),
+                expected=_("one 1x1 convolution with BN and ReLU, which reaches the new shape by itself")
                 if block.reshapes
-                else "the block's input as it is, or one 1x1 convolution with BN and ReLU",
-                why="The shortcut starts from what the block gets, and both paths have to meet in one shape.",
+                else _("the block's input as it is, or one 1x1 convolution with BN and ReLU"),
+                why=_("The shortcut starts from what the block gets, and both paths have to meet in one shape."),
                 line=next((op.line for op in block.skip if op.line), block.addition.line),
             )
     return None
@@ -50,13 +53,14 @@ def _problem(structure: Structure, block: Block) -> str:
     convs = [op for op in block.skip if op.kind == "conv"]
     others = [op for op in block.skip if op.kind not in ("conv", "bn", "relu")]
     if others or len(convs) > 1 or any(is_large(op) for op in convs):
-        return f"the shortcut runs {kinds([op for op in block.skip if op.kind not in ('bn', 'relu')])}"
+        what = kinds([op for op in block.skip if op.kind not in ("bn", "relu")])
+        return _("the shortcut runs {what}").format(what=what)
     if not convs and block.skip:
-        return f"the shortcut runs {labels(list(block.skip))}"
+        return _("the shortcut runs {what}").format(what=labels(list(block.skip)))
     if convs and block.skip[0] is not convs[0]:
-        return f"the shortcut starts with {label(block.skip[0])}"
+        return _("the shortcut starts with {layer}").format(layer=label(block.skip[0]))
     if _starts_inside(structure, block):
-        return f"the shortcut starts within the block, after {label(block.head)}"
+        return _("the shortcut starts within the block, after {layer}").format(layer=label(block.head))
     return ""
 
 

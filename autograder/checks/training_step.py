@@ -10,6 +10,8 @@ from itertools import pairwise
 
 from autograder.checks.wording import CUT_SHORT, check, fail, joined, wait
 from autograder.homework import Homework
+from autograder.language import gettext as _
+from autograder.language import ngettext
 from autograder.observations import Forward, Observations, Rehearsal, Step
 
 
@@ -48,11 +50,15 @@ def test_the_device_is_one_that_is_there(observed: Observations, homework: Homew
     rehearsal = _rehearsal(observed)
     if rehearsal.cuda_requests and not rehearsal.accelerator:
         lines = [str(line) for line in sorted(set(rehearsal.cuda_requests))]
-        place = f"line{'s' if len(lines) > 1 else ''} {joined(lines)}"
+        saw = ngettext(
+            "a CUDA device asked for by name where there is none (line {lines}); it got the CPU",
+            "a CUDA device asked for by name where there is none (lines {lines}); it got the CPU",
+            len(lines),
+        )
         fail(
-            saw=f"a CUDA device asked for by name where there is none ({place}); it got the CPU",
-            expected="a device that is there: the GPU where there is one, else the CPU",
-            why="With a device fixed by name the file runs on one kind of machine only.",
+            saw=saw.format(lines=joined(lines)),
+            expected=_("a device that is there: the GPU where there is one, else the CPU"),
+            why=_("With a device fixed by name the file runs on one kind of machine only."),
             line=min(rehearsal.cuda_requests),
         )
     if rehearsal.network_device is None:
@@ -62,9 +68,9 @@ def test_the_device_is_one_that_is_there(observed: Observations, homework: Homew
         if not rehearsal.network_moved:
             wait("model-on-device")
         fail(
-            saw="the network ran on the CPU beside a GPU that nothing used",
-            expected="the GPU where there is one",
-            why="The training takes minutes on a GPU and may take hours on a CPU.",
+            saw=_("the network ran on the CPU beside a GPU that nothing used"),
+            expected=_("the GPU where there is one"),
+            why=_("The training takes minutes on a GPU and may take hours on a CPU."),
         )
 
 
@@ -82,16 +88,18 @@ def test_training_goes_by_batches(observed: Observations, homework: Homework) ->
         wait("forward")
     if loader.batch_size is None and max((step.images for step in rehearsal.steps), default=1) < 2:
         fail(
-            saw="a loader that hands out single images",
-            expected="a batch size for the training loader",
-            why="The network and its batch norm work on batches: (N, C, H, W).",
+            saw=_("a loader that hands out single images"),
+            expected=_("a batch size for the training loader"),
+            why=_("The network and its batch norm work on batches: (N, C, H, W)."),
             line=loader.line,
         )
     if loader.batch_size is not None and loader.batch_size >= loader.images:
         fail(
-            saw=f"batches of {loader.batch_size:,}, from {loader.images:,} training images",
-            expected="batches far smaller than the training set",
-            why="One batch is one step of the optimizer, so an epoch would be a single step.",
+            saw=_("batches of {size:,}, from {images:,} training images").format(
+                size=loader.batch_size, images=loader.images
+            ),
+            expected=_("batches far smaller than the training set"),
+            why=_("One batch is one step of the optimizer, so an epoch would be a single step."),
             line=loader.line,
         )
 
@@ -110,9 +118,11 @@ def test_the_network_is_on_the_device(observed: Observations, homework: Homework
     on_accelerator = rehearsal.accelerator and rehearsal.network_device != "cpu"
     if not rehearsal.network_moved and not on_accelerator:
         fail(
-            saw="the network that is trained was put on no device, so it stays on the CPU",
-            expected=f"{rehearsal.network_class} on the chosen device",
-            why="On a machine with a GPU the batches would be there and the network here, and the first layer stops.",
+            saw=_("the network that is trained was put on no device, so it stays on the CPU"),
+            expected=_("{network} on the chosen device").format(network=rehearsal.network_class),
+            why=_(
+                "On a machine with a GPU the batches would be there and the network here, and the first layer stops."
+            ),
         )
 
 
@@ -128,37 +138,39 @@ def test_the_optimizer_is_the_one_asked_for(observed: Observations, homework: Ho
     if optimizer is None:
         _wait_if_cut_short(rehearsal)
         fail(
-            saw="no optimizer was made",
+            saw=_("no optimizer was made"),
             expected=_asked(homework),
-            why="The optimizer is what changes the weights.",
+            why=_("The optimizer is what changes the weights."),
         )
     if optimizer.class_name != asked.class_name:
         fail(
-            saw=f"the optimizer {optimizer.class_name}",
+            saw=_("the optimizer {optimizer}").format(optimizer=optimizer.class_name),
             expected=_asked(homework),
-            why="The homework compares networks trained in one way.",
+            why=_("The homework compares networks trained in one way."),
             line=optimizer.line,
         )
     if optimizer.missing:
         names = [f"`{name}`" for name in optimizer.missing]
         fail(
-            saw=f"{len(names)} of the network's parameter tensors are not in the optimizer: {joined(names, most=2)}",
-            expected="all parameters of the network that is trained",
-            why="What the optimizer doesn't hold stays as it was drawn at the start.",
+            saw=_("{count} of the network's parameter tensors are not in the optimizer: {names}").format(
+                count=len(names), names=joined(names, most=2)
+            ),
+            expected=_("all parameters of the network that is trained"),
+            why=_("What the optimizer doesn't hold stays as it was drawn at the start."),
             line=optimizer.line,
         )
     if asked.momentum is not None and not math.isclose(optimizer.momentum or 0.0, asked.momentum, abs_tol=1e-9):
         fail(
-            saw=f"momentum {optimizer.momentum or 0:g}",
-            expected=f"momentum {asked.momentum:g}",
-            why="Momentum carries the direction of earlier batches on, and evens out what a single batch says.",
+            saw=_("momentum {momentum:g}").format(momentum=optimizer.momentum or 0),
+            expected=_("momentum {momentum:g}").format(momentum=asked.momentum),
+            why=_("Momentum carries the direction of earlier batches on, and evens out what a single batch says."),
             line=optimizer.line,
         )
     if not math.isfinite(optimizer.lr) or optimizer.lr <= 0:
         fail(
-            saw=f"a learning rate of {optimizer.lr:g}",
-            expected="a finite rate above 0",
-            why="Each step is the rate times the direction: without a rate nothing moves.",
+            saw=_("a learning rate of {lr:g}").format(lr=optimizer.lr),
+            expected=_("a finite rate above 0"),
+            why=_("Each step is the rate times the direction: without a rate nothing moves."),
             line=optimizer.line,
         )
 
@@ -176,9 +188,11 @@ def test_gradients_are_zeroed_every_step(observed: Observations, homework: Homew
     for number, step in enumerate(steps, 1):
         if "step" in step.events and "zero_grad" in _between(step.events, "backward", "step"):
             fail(
-                saw=f"zeroed between the backward pass and the step of batch {number}: {_order(step)}",
-                expected="zeroed before the backward pass, or after the step",
-                why="The step then finds no gradient of this batch, and changes nothing.",
+                saw=_("zeroed between the backward pass and the step of batch {number}: {order}").format(
+                    number=number, order=_order(step)
+                ),
+                expected=_("zeroed before the backward pass, or after the step"),
+                why=_("The step then finds no gradient of this batch, and changes nothing."),
                 line=step.lines.get("zero_grad"),
             )
     stepping = any("step" in step.events for step in steps)
@@ -187,10 +201,11 @@ def test_gradients_are_zeroed_every_step(observed: Observations, homework: Homew
             if optimizer is not None and optimizer.missing:
                 wait("optimizer")  # which may zero the gradients of what it holds
             fail(
-                saw=f"when the backward pass of batch {number} began, the gradients of batch {number - 1} were "
-                "still there",
-                expected="no gradients left from earlier batches",
-                why="backward() adds to what is there, so each step goes by the sum over all batches so far.",
+                saw=_(
+                    "when the backward pass of batch {number} began, the gradients of batch {previous} were still there"
+                ).format(number=number, previous=number - 1),
+                expected=_("no gradients left from earlier batches"),
+                why=_("backward() adds to what is there, so each step goes by the sum over all batches so far."),
                 line=step.lines.get("backward"),
             )
 
@@ -206,31 +221,33 @@ def test_every_batch_goes_through_the_network(observed: Observations, homework: 
     if not rehearsal.steps:
         _wait_if_cut_short(rehearsal)
         fail(
-            saw="the script ended without training on a batch",
-            expected="a loop over the training loader, with a forward pass for each batch",
-            why="Nothing is learned from images that the network never sees.",
+            saw=_("the script ended without training on a batch"),
+            expected=_("a loop over the training loader, with a forward pass for each batch"),
+            why=_("Nothing is learned from images that the network never sees."),
         )
     for number, step in enumerate(_steps(observed), 1):
         if "forward" not in step.events:
             fail(
-                saw=f"batch {number} was not put through the network",
-                expected="one forward pass for each training batch",
-                why="The loss of a batch is computed from the network's answers to it.",
+                saw=_("batch {number} was not put through the network").format(number=number),
+                expected=_("one forward pass for each training batch"),
+                why=_("The loss of a batch is computed from the network's answers to it."),
                 line=min(step.lines.values(), default=None),
             )
         sizes = [forward.input_shape[0] for forward in step.forwards if forward.input_shape]
         if sizes and max(sizes) < step.images:
             fail(
-                saw=f"{max(sizes)} of the {step.images} images of batch {number} went through the network",
-                expected="the whole batch",
-                why="A gradient over the whole batch is steadier than that of a few of its images.",
+                saw=_("{count} of the {images} images of batch {number} went through the network").format(
+                    count=max(sizes), images=step.images, number=number
+                ),
+                expected=_("the whole batch"),
+                why=_("A gradient over the whole batch is steadier than that of a few of its images."),
                 line=step.lines.get("forward"),
             )
         if step.reaches_network is False:
             fail(
-                saw=f"the loss of batch {number} doesn't depend on the network's answer",
-                expected="a loss computed from what the network gave for this batch",
-                why="Only what the loss was computed from gets a gradient.",
+                saw=_("the loss of batch {number} doesn't depend on the network's answer").format(number=number),
+                expected=_("a loss computed from what the network gave for this batch"),
+                why=_("Only what the loss was computed from gets a gradient."),
                 line=step.lines.get("backward") or step.lines.get("forward"),
             )
 
@@ -246,9 +263,9 @@ def test_the_loss_goes_backward(observed: Observations, homework: Homework) -> N
     for number, step in enumerate(_steps(observed), 1):
         if "backward" not in step.events:
             fail(
-                saw=f"no backward pass for batch {number}: {_order(step)}",
-                expected="one backward pass from each batch's loss",
-                why="Without it no parameter has a gradient, and the optimizer has nothing to go by.",
+                saw=_("no backward pass for batch {number}: {order}").format(number=number, order=_order(step)),
+                expected=_("one backward pass from each batch's loss"),
+                why=_("Without it no parameter has a gradient, and the optimizer has nothing to go by."),
                 line=step.lines.get("forward"),
             )
 
@@ -266,17 +283,22 @@ def test_the_optimizer_steps_once_a_batch(observed: Observations, homework: Home
     for number, step in enumerate(steps, 1):
         count = step.events.count("step")
         if count != 1:
+            text = (
+                _("{count} steps for batch {number}: {order}") if count else _("no steps for batch {number}: {order}")
+            )
             fail(
-                saw=f"{count or 'no'} step{'' if count == 1 else 's'} for batch {number}: {_order(step)}",
-                expected="one step for each batch",
-                why="One batch, one gradient, one step: the weights change only there.",
+                saw=text.format(count=count, number=number, order=_order(step)),
+                expected=_("one step for each batch"),
+                why=_("One batch, one gradient, one step: the weights change only there."),
                 line=step.lines.get("step") or step.lines.get("backward"),
             )
         if "backward" not in step.events[: step.events.index("step")]:
             fail(
-                saw=f"the step of batch {number} came before its backward pass: {_order(step)}",
-                expected="first the backward pass, then the step",
-                why="A step that comes first goes by the gradients of the batch before, or by none.",
+                saw=_("the step of batch {number} came before its backward pass: {order}").format(
+                    number=number, order=_order(step)
+                ),
+                expected=_("first the backward pass, then the step"),
+                why=_("A step that comes first goes by the gradients of the batch before, or by none."),
                 line=step.lines.get("step"),
             )
 
@@ -291,10 +313,12 @@ def test_no_graph_is_built_in_testing(observed: Observations, homework: Homework
     for call in _tests(observed):
         if call.grad_enabled:
             fail(
-                saw="the network answered test images with gradients enabled",
-                expected="a test without gradients",
-                why="Each answer keeps all values of its forward pass for a backward pass that never comes, which "
-                "takes memory and time.",
+                saw=_("the network answered test images with gradients enabled"),
+                expected=_("a test without gradients"),
+                why=_(
+                    "Each answer keeps all values of its forward pass for a backward pass that never comes, which "
+                    "takes memory and time."
+                ),
                 line=call.line,
             )
 
@@ -313,9 +337,9 @@ def test_testing_is_in_eval_mode(observed: Observations, homework: Homework) -> 
         for forward in step.forwards:
             if not forward.training:
                 fail(
-                    saw="training batches went through the network in eval mode",
-                    expected="train mode again before each epoch's training",
-                    why="In eval mode BN uses its running averages and doesn't learn them.",
+                    saw=_("training batches went through the network in eval mode"),
+                    expected=_("train mode again before each epoch's training"),
+                    why=_("In eval mode BN uses its running averages and doesn't learn them."),
                     line=forward.line,
                 )
     if not any(call.on_batch for call in _rehearsal(observed).tests):
@@ -323,10 +347,12 @@ def test_testing_is_in_eval_mode(observed: Observations, homework: Homework) -> 
     for call in _tests(observed):
         if call.training:
             fail(
-                saw="the network answered test images in train mode",
-                expected="eval mode for the test",
-                why="In train mode BN uses the mean of each test batch, so an answer depends on the images beside it. "
-                "Points are given for the better of both modes.",
+                saw=_("the network answered test images in train mode"),
+                expected=_("eval mode for the test"),
+                why=_(
+                    "In train mode BN uses the mean of each test batch, so an answer depends on the images beside it. "
+                    "Points are given for the better of both modes."
+                ),
                 line=call.line,
             )
 
@@ -338,11 +364,11 @@ def _tests(observed: Observations) -> list[Forward]:
     if not calls:
         _wait_if_cut_short(rehearsal)
         if rehearsal.ended == "stopped":
-            wait("the script's training loop to end")
+            wait(_("the script's training loop to end"))
         fail(
-            saw="the script ended without putting a test image through the network",
-            expected="a loop over the test images after the training",
-            why="The accuracy on images that the network never trained on is what the homework asks for.",
+            saw=_("the script ended without putting a test image through the network"),
+            expected=_("a loop over the test images after the training"),
+            why=_("The accuracy on images that the network never trained on is what the homework asks for."),
         )
     by_line: dict[int | None, list[Forward]] = {}
     for call in calls:
@@ -353,8 +379,11 @@ def _tests(observed: Observations) -> list[Forward]:
 
 def _asked(homework: Homework) -> str:
     asked = homework.optimizer
-    momentum = "" if asked.momentum is None else f" with momentum {asked.momentum:g}"
-    return f"{asked.class_name}{momentum} over the network's parameters"
+    if asked.momentum is None:
+        return _("{optimizer} over the network's parameters").format(optimizer=asked.class_name)
+    return _("{optimizer} with momentum {momentum:g} over the network's parameters").format(
+        optimizer=asked.class_name, momentum=asked.momentum
+    )
 
 
 def _between(events: Sequence[str], first: str, last: str) -> Sequence[str]:
@@ -365,4 +394,4 @@ def _between(events: Sequence[str], first: str, last: str) -> Sequence[str]:
 
 
 def _order(step: Step) -> str:
-    return ", ".join(step.events[:8]) or "nothing"
+    return ", ".join(step.events[:8]) or _("nothing")

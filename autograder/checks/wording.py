@@ -6,15 +6,18 @@ Used by the check modules beside it:
     def test_the_optimizer_steps_once_a_batch(observed: Observations, homework: Homework) -> None:
         \"\"\"the optimizer steps once a batch, after the backward pass\"\"\"
         if steps != 1:
-            fail(saw="...", expected="...", why="...", line=...)
+            fail(saw=_("..."), expected=_("..."), why=_("..."), line=...)
 
-The docstring is the title that people see; `{homework...}` in it is filled in.
+The docstring is the title that people see; `{homework...}` in it is filled in. Docstring, `hint` and `more` are
+translated where they are shown, and the other texts where they are made, whole sentences with the values named:
+`_("{count} of {images} images").format(...)`. What comes from a student is a value, never part of a text.
 """
 
 from typing import NoReturn
 
 import pytest
 
+from autograder.language import gettext as _
 from autograder.observations import Failure
 
 CUT_SHORT = ("crashed", "timeout")  # ways for a rehearsal to end before the script's own end
@@ -59,8 +62,10 @@ def wait(what: str) -> NoReturn:
 def joined(items: list[str], most: int = 4) -> str:
     """`a, b and c`, or `a, b, c, d and 3 more`."""
     if len(items) > most:
-        items = [*items[:most], f"{len(items) - most} more"]
-    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+        return _("{items} and {count} more").format(items=", ".join(items[:most]), count=len(items) - most)
+    if len(items) > 1:
+        return _("{items} and {last}").format(items=", ".join(items[:-1]), last=items[-1])
+    return "".join(items)
 
 
 def said(failure: Failure) -> str:
@@ -68,4 +73,4 @@ def said(failure: Failure) -> str:
     message = " ".join(failure.message.split())
     text = f"{failure.type}: {message[:300]}" if message else failure.type
     source = failure.frames[-1][1] if failure.frames else ""
-    return f"{text} at `{source}`" if source else text
+    return _("{error} at `{source}`").format(error=text, source=source) if source else text

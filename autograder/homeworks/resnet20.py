@@ -5,6 +5,7 @@ the reference curve comes from.
 """
 
 from autograder.homework import TRAINING_QUESTIONS, AskedOptimizer, Homework, Protocol, Recipe, Reference, Stage
+from autograder.language import marked
 
 HOMEWORK = Homework(
     name="resnet20",
@@ -31,10 +32,10 @@ HOMEWORK = Homework(
             *((15, 74.69), (20, 77.49), (21, 81.24), (27, 81.19), (30, 79.28), (36, 80.14), (40, 79.73)),
             *((45, 80.22), (47, 82.02), (51, 78.57)),
         ),
-        curve_name="the course's report",
+        curve_name=marked("the course's report"),
         average_error_percent=22.08,
         average_epochs=51,
-        results=(("the paper (8.75% error)", 91.25),),
+        results=((marked("the paper (8.75% error)"), 91.25),),
     ),
     # For as many steps as the paper's; nobody's grading goes on from it.
     recipes=(

@@ -5,6 +5,7 @@ homework's own text, which has the stride in the first 1x1 convolution and a ReL
 """
 
 from autograder.homework import Answers, AskedOptimizer, Entry, Homework, Protocol, Recipe, Reference, Stage, Stem
+from autograder.language import marked
 
 STAGES = (
     Stage(256, 4, 3, middle=64, halves_last=True),
@@ -63,11 +64,11 @@ HOMEWORK = Homework(
     images_per_core_s=100.0,
     reference=Reference(
         results=(
-            ("a report of the course", 83.41),
-            ("another report of the course", 82.51),
-            ("VGG-16, as the course reports it", 86.43),
+            (marked("a report of the course"), 83.41),
+            (marked("another report of the course"), 82.51),
+            (marked("VGG-16, as the course reports it"), 86.43),
         ),
-        conditions="one epoch from the course's own checkpoint",
+        conditions=marked("one epoch from the course's own checkpoint"),
     ),
     hand_in="resnet50_skeleton",
     given=("main.py", "vgg16_full.py"),

@@ -2,7 +2,7 @@
 
 Texts are written in English where they are made, as `_("{count:,} images").format(count=...)`, and looked up in the
 catalogue of the language that was chosen. A text without a translation stays English. Thread-safe: each thread, and
-each task, has its own choice.
+each task, has its own choice. `make words` collects the texts.
 """
 
 import contextlib
@@ -37,12 +37,22 @@ def chosen() -> str:
 
 def gettext(text: str) -> str:
     """`text`, translated. Modules call it `_`."""
-    return _catalogue(_chosen.get()).gettext(text)
+    return text and _catalogue(_chosen.get()).gettext(text)  # a catalogue's own header stands under ""
 
 
 def ngettext(one: str, many: str, count: int) -> str:
     """The text for that many, translated."""
     return _catalogue(_chosen.get()).ngettext(one, many, count)
+
+
+def marked(text: str) -> str:
+    """`text` as it is, and in the catalogues: for texts that are made once and translated wherever they are shown."""
+    return text
+
+
+def versions(text: str) -> set[str]:
+    """`text` in every language, to recognise it in a result that was made in any of them."""
+    return {_catalogue(language).gettext(text) for language in LANGUAGES}
 
 
 @cache

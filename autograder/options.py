@@ -26,6 +26,13 @@ class SandboxName(StrEnum):
     none = "none"
 
 
+class LanguageName(StrEnum):
+    """What students may read; the same names as in `language.LANGUAGES`."""
+
+    en = "en"
+    ko = "ko"
+
+
 class LmsName(StrEnum):
     """Where files may come from; the same names as in `lms.NAMES`."""
 
@@ -55,6 +62,10 @@ ProtocolOption = Annotated[
 SandboxOption = Annotated[
     SandboxName | None,
     typer.Option(help="bwrap: inside bubblewrap (the default); none: with your own rights, as any script you start."),
+]
+LanguageOption = Annotated[
+    LanguageName,
+    typer.Option("--lang", envvar="AUTOGRADER_LANG", help="The language of what students read: English or Korean."),
 ]
 DataOption = Annotated[
     str | None,

@@ -23,7 +23,17 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from autograder import checks, class_checks, drawing, epoch_plots, epochs, homework, ladder_plot, loss_plots
+from autograder import (
+    checks,
+    class_checks,
+    drawing,
+    epoch_plots,
+    epochs,
+    homework,
+    ladder_plot,
+    language,
+    loss_plots,
+)
 from autograder.homework import Homework
 from autograder.observations import TrainingReport
 from autograder.results import Result, duration
@@ -365,13 +375,14 @@ def _status_counts(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 
 def _render(name: str, **values: Any) -> str:
-    return _environment().get_template(name).render(**values)
+    return _environment().get_template(name).render(language=language.chosen(), **values)
 
 
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
+        extensions=["jinja2.ext.i18n"],
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -379,6 +390,9 @@ def _environment() -> Environment:
         finalize=_printable,
         keep_trailing_newline=True,
     )
+    # As `install_gettext_callables` does it, but that values pass `_printable`: `finalize` sees none of them.
+    environment.newstyle_gettext = True  # type: ignore[attr-defined]  # the extension's
+    environment.globals |= {"_": lambda text: Markup(language.gettext(text)), "gettext": _said, "ngettext": _counted}
     environment.filters |= {
         "points": points_text,
         "duration": duration,
@@ -386,6 +400,7 @@ def _environment() -> Environment:
         "percent": lambda value: "-" if value is None else f"{value:.1f}%",
         "address": lambda student, file="feedback.html": quote(f"{student}/{file}"),
         "shade": drawing.shade,
+        "translated": language.gettext,  # a text that isn't a template's own
         "short": lambda text: _cut(text, LONGEST_CELL),
     }
     return environment
@@ -397,6 +412,16 @@ def _script() -> dict[str, Markup]:
     text = (TEMPLATES / "table.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return {"text": Markup(text), "hash": Markup(f"sha256-{digest}")}
+
+
+def _said(text: str, /, **values: Any) -> Markup:
+    """The translation of a template's own text, which is markup, with values that are not."""
+    return Markup(language.gettext(text)) % {name: _printable(value) for name, value in values.items()}
+
+
+def _counted(one: str, many: str, number: int, /, **values: Any) -> Markup:
+    """The same of a text in two numbers."""
+    return Markup(language.ngettext(one, many, number)) % {name: _printable(value) for name, value in values.items()}
 
 
 def _code(text: str) -> Markup:

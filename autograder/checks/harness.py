@@ -119,7 +119,7 @@ class _Course:
         mark = _mark(item)
         result = CheckResult(
             id=mark["identifier"],
-            title=_(item.function.__doc__ or "").format(homework=self.given),  # type: ignore[attr-defined]
+            title=_(item.function.__doc__).format(homework=self.given),  # type: ignore[attr-defined]
             outcome="passed",
             question=self.given.question_of(mark["identifier"]),
             required=not mark["advice"],

@@ -20,6 +20,7 @@ from autograder import submission as submissions
 from autograder import warm
 from autograder.errors import KitError
 from autograder.homework import Homework
+from autograder.language import chosen
 from autograder.language import gettext as _
 from autograder.observations import Observations
 from autograder.sandbox import Sandbox
@@ -240,10 +241,10 @@ def setup_here(
     from autograder.verdict import Setup, cores
 
     ruled = rubric.load(rubric.PATH, homework.name)
-    chosen = homework.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget)
-    images = dataset.choose(homework, chosen, data)
-    begin, why_not = checkpoint.find(homework, chosen, images, start)
-    return Setup(homework, ruled, chosen, images, place, cores(), begin, why_not)
+    budget = homework.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget)
+    images = dataset.choose(homework, budget, data)
+    begin, why_not = checkpoint.find(homework, budget, images, start)
+    return Setup(homework, ruled, budget, images, place, cores(), begin, why_not, chosen())
 
 
 def _train(

@@ -17,6 +17,7 @@ from autograder import collect, engine, gradebook, history, intake, report, resu
 from autograder.display import Display
 from autograder.errors import KitError
 from autograder.intake import Entry
+from autograder.language import spoken
 from autograder.results import Result
 from autograder.rubric import points_text
 from autograder.verdict import PREVIEW, Evidence, Graded, Setup
@@ -200,7 +201,9 @@ class ClassRun:
         results.write(folder, result)
         self.finished[result.student] = result
         try:
-            results.write_text(folder / "feedback.html", report.feedback(result, self.setup.rubric))
+            with spoken(self.setup.language):
+                page = report.feedback(result, self.setup.rubric)
+            results.write_text(folder / "feedback.html", page)
         except Exception:
             self.crashes[result.student] = traceback.format_exc()
 

@@ -46,7 +46,7 @@ def ngettext(one: str, many: str, count: int) -> str:
 
 
 def marked(text: str) -> str:
-    """`text` as it is, and in the catalogues: for texts that are made once and translated wherever they are shown."""
+    """`text` as it is: a constant, which is made before a language is chosen, and translated where it is shown."""
     return text
 
 

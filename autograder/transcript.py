@@ -116,7 +116,7 @@ class Transcript:
         took = _("checked in {seconds:.1f} s, nothing was trained").format(seconds=seconds)
         self._line(f"{self.homework.name} · {self.homework.title}", took)
         if place.notice:
-            self._line(f"  {place.notice}", style="dim")
+            self._line(f"  {_(place.notice)}", style="dim")
         self._list()
         failures = [result for result in self.results if result.outcome == "failed"]
         advice = [result for result in self.results if result.outcome == "advice"]

@@ -59,7 +59,7 @@ endif
 
 check: $(READY) ## check one file: make check FILE=hw6.py
 	@if [ -z "$(FILE)" ]; then echo "error: which file? make check FILE=hw6.py" >&2; exit 2; fi; \
-	$(AUTOGRADER) check "$(FILE)"
+	$(AUTOGRADER) check "$(FILE)" $(if $(LANGUAGE),--lang "$(LANGUAGE)")
 
 test: lint ## run the linters and every test, slow ones last
 	$(PYTHON) -m pytest

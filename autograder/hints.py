@@ -38,7 +38,7 @@ def hint(homework_name: str, name: str, step: int) -> int:
     """
     given = homeworks.load(homework_name)
     mark, title = _declared(given, name)
-    steps = [_(mark["hint"]), _(mark["more"])]
+    steps = [_(text) for text in (mark["hint"], mark["more"])]
     if not 1 <= step <= len(steps):
         raise KitError(
             _("there are {count} hints for {check}").format(count=len(steps), check=name),

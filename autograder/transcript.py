@@ -141,11 +141,9 @@ class Transcript:
         if trained.accuracy_percent is None:
             text = _("no accuracy ({outcome}): {message}").format(outcome=trained.outcome, message=trained.message)
         else:
-            text = _(
-                "{accuracy:.1f}% of the test images ({passes}), {epochs:.3g} epochs in {seconds:.0f} s on {device}"
-            )
+            text = _("{accuracy} of the test images ({passes}), {epochs:.3g} epochs in {seconds:.0f} s on {device}")
             text = text.format(
-                accuracy=trained.accuracy_percent,
+                accuracy=f"{trained.accuracy_percent:.1f}%",
                 passes=", ".join(_passes(trained)),
                 epochs=trained.epochs,
                 seconds=trained.seconds,
@@ -267,9 +265,9 @@ def _passes(trained: Trained) -> list[str]:
     """The accuracy of each pass that there is."""
     passes = []
     if trained.eval_percent is not None:
-        passes.append(_("{percent:.1f}% in eval mode").format(percent=trained.eval_percent))
+        passes.append(_("{percent} in eval mode").format(percent=f"{trained.eval_percent:.1f}%"))
     if trained.as_left_percent is not None:
-        passes.append(_("{percent:.1f}% as the script left it").format(percent=trained.as_left_percent))
+        passes.append(_("{percent} as the script left it").format(percent=f"{trained.as_left_percent:.1f}%"))
     return passes
 
 

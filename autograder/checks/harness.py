@@ -117,13 +117,14 @@ class _Course:
 
     def _keep(self, item: pytest.Item, error: BaseException | None) -> None:
         mark = _mark(item)
+        hint: str = mark["hint"]
         result = CheckResult(
             id=mark["identifier"],
             title=_(item.function.__doc__).format(homework=self.given),  # type: ignore[attr-defined]
             outcome="passed",
             question=self.given.question_of(mark["identifier"]),
             required=not mark["advice"],
-            hint=_(mark["hint"]),
+            hint=_(hint),
         )
         change: dict[str, Any] = {}
         if isinstance(error, ExpectationError):

@@ -48,7 +48,7 @@ def hint(homework_name: str, name: str, step: int) -> int:
     _print_title(console, given, mark, title)
     for number, text in enumerate(steps[:step], 1):
         which = _("{number} of {count}").format(number=number, count=len(steps))
-        console.print("\n" + wrapped(f"{which}  {text}", console.width, " " * 8), soft_wrap=True)
+        console.print("\n" + wrapped(f"{which}  {text}", console.width, " " * (len(which) + 2)), soft_wrap=True)
     asked = f"{given.name} {mark['identifier']}"
     if step < len(steps):
         then = _("more: {command}").format(command=f"autograder hint {asked} {step + 1}")

@@ -7,6 +7,7 @@ each task, has its own choice. `make words` collects the texts.
 
 import contextlib
 import gettext as gnu
+import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import cache
@@ -16,6 +17,8 @@ LOCALE = Path(__file__).resolve().parent / "locale"
 """A catalogue each language: `ko/LC_MESSAGES/autograder.po`, and the same compiled (`.mo`)."""
 
 LANGUAGES = ("en", "ko")
+VARIABLE = "AUTOGRADER_LANG"
+"""The environment variable that says which, where nothing else does."""
 
 _chosen: ContextVar[str] = ContextVar("language", default="en")
 
@@ -28,6 +31,12 @@ def spoken(language: str) -> Iterator[None]:
         yield
     finally:
         _chosen.reset(before)
+
+
+def asked() -> str:
+    """The language that `VARIABLE` names, else English."""
+    named = os.environ.get(VARIABLE, "")
+    return named if named in LANGUAGES else "en"
 
 
 def chosen() -> str:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from autograder.errors import KitError
+from autograder.language import VARIABLE
 
 
 class ProtocolName(StrEnum):
@@ -65,7 +66,7 @@ SandboxOption = Annotated[
 ]
 LanguageOption = Annotated[
     LanguageName,
-    typer.Option("--lang", envvar="AUTOGRADER_LANG", help="The language of what students read: English or Korean."),
+    typer.Option("--lang", envvar=VARIABLE, help="The language of what students read: English or Korean."),
 ]
 DataOption = Annotated[
     str | None,

@@ -164,9 +164,7 @@ class Transcript:
     def label(self, name: str | None) -> str:
         """How another line names what it waits for: the question, the check's id, or the words as they are."""
         found = next((result for result in self.results if result.id == name), None)
-        if found is not None:
-            return found.question or found.id
-        return _("blanks") if name == "blanks" else str(name)
+        return str(name) if found is None else found.question or found.id
 
     def _list(self) -> None:
         def alike(result: "CheckResult") -> tuple[object, ...]:

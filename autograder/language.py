@@ -44,6 +44,11 @@ def chosen() -> str:
     return _chosen.get()
 
 
+def versions(text: str) -> set[str]:
+    """`text` in every language, to recognise it in a result that was made in any of them."""
+    return {_catalogue(language).gettext(text) for language in LANGUAGES}
+
+
 def gettext(text: str) -> str:
     """`text`, translated. Modules call it `_`."""
     return text and _catalogue(_chosen.get()).gettext(text)  # a catalogue's own header stands under ""
@@ -57,11 +62,6 @@ def ngettext(one: str, many: str, count: int) -> str:
 def marked(text: str) -> str:
     """`text` as it is: a constant, which is made before a language is chosen, and translated where it is shown."""
     return text
-
-
-def versions(text: str) -> set[str]:
-    """`text` in every language, to recognise it in a result that was made in any of them."""
-    return {_catalogue(language).gettext(text) for language in LANGUAGES}
 
 
 @cache

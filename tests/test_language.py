@@ -1,5 +1,6 @@
 """What students read in another language than English: all of it, with the same values in it, and the same points."""
 
+import ast
 import io
 import re
 import subprocess
@@ -100,6 +101,20 @@ def test_titles_and_hints_of_checks_are_collected(said: Catalog) -> None:
     title = "{homework.call} builds"
     for text in (hint, title):
         assert any(text in message.id for message in said if isinstance(message.id, str)), text
+
+
+def test_no_text_is_marked_where_babel_does_not_look() -> None:
+    """Within an f-string, that is: it would never be in a catalogue."""
+    marks = ("_", "ngettext", "marked")
+    found = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path in (ROOT / "autograder").rglob("*.py")
+        for outer in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(outer, ast.JoinedStr)
+        for call in ast.walk(outer)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in marks and isinstance(call.args[0], ast.Constant)
+    ]
+    assert found == []
 
 
 def test_no_korean_particle_hangs_on_a_value() -> None:

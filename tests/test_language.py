@@ -22,7 +22,7 @@ from test_report import RESNET20_RUBRIC, RUBRIC, Page, class_of_five, hostile, r
 from test_results import result
 from test_verdict import entry, evidence, full, missing
 
-from autograder import hints, language, notebook, options, report, transcript, verdict
+from autograder import hints, language, notebook, options, report, submission, transcript, verdict
 from autograder.homework import ROOT
 from autograder.observations import Failure
 from autograder.verdict import Setup
@@ -183,6 +183,43 @@ def test_check_in_korean_reads_as_it_did(seen: Any, capsys: pytest.CaptureFixtur
     text = capsys.readouterr().out
     assert all(cell_len(line) <= 80 for line in text.splitlines())
     golden("check_shared_ko.txt", text)
+
+
+def test_what_a_training_came_to_is_said_in_korean(capsys: pytest.CaptureFixture[str]) -> None:
+    told = transcript.Trained(
+        protocol="preview",
+        dataset="practice",
+        gives_points=False,
+        no_points_because="미리보기는 점수를 주지 않습니다",
+        outcome="GRADED",
+        message="",
+        started_from="",
+        accuracy_percent=75.0,
+        eval_percent=75.0,
+        as_left_percent=None,
+        tier="over {70}%",
+        tier_points=20.0,
+        epochs=5.0,
+        ended_by="script",
+        seconds=61.4,
+        device="cpu",
+        threads=2,
+    )
+    with language.spoken("ko"):
+        shown = transcript.Transcript(RIGHT, submission.read(RIGHT), HW6, [], verbose=False)
+        shown.show_training(told)
+        shown.show_training(replace(told, gives_points=True, no_points_because=None))
+        shown.show_training(replace(told, outcome="TIMEOUT", message="{", accuracy_percent=None))
+    assert capsys.readouterr().out.splitlines() == [
+        "점수 없음: 테스트 이미지 정확도 75.0% (평가 모드 75.0%), cpu: 61초 동안 5 에폭",
+        "점수 없음: 채점되는 실행이 이 결과라면 20점입니다 (over {70}%). 이유: 미리보기는",
+        "  점수를 주지 않습니다",
+        "테스트 이미지 정확도 75.0% (평가 모드 75.0%), cpu: 61초 동안 5 에폭",
+        "받을 점수: 20점 (over {70}%)",
+        "점수 없음: 정확도 없음 (TIMEOUT): {",
+        "점수 없음: 채점되는 실행이 이 결과라면 20점입니다 (over {70}%). 이유: 미리보기는",
+        "  점수를 주지 않습니다",
+    ]
 
 
 def test_hints_are_the_same_checks_in_every_language() -> None:

@@ -10,6 +10,7 @@ HOURS =
 WORKERS =
 SANDBOX =
 CHECKPOINT =
+LANGUAGE =
 LMS =
 TIMEZONE =
 ROSTER =
@@ -23,7 +24,7 @@ PYTHON = .venv/bin/python
 AUTOGRADER = .venv/bin/autograder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade check test lint release data bench requirements clean
+.PHONY: help setup grade check test lint release data bench words requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +42,8 @@ grade: $(READY) ## grade the example class; with SUBMISSIONS=folder-or-zip a rea
 	    $(if $(DEADLINE),--deadline "$(DEADLINE)") $(if $(HOURS),--hours "$(HOURS)") \
 	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(SANDBOX),--sandbox "$(SANDBOX)") \
 	    $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)") $(if $(LMS),--lms "$(LMS)") \
-	    $(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(ROSTER),--roster "$(ROSTER)")
+	    $(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(ROSTER),--roster "$(ROSTER)") \
+	    $(if $(LANGUAGE),--lang "$(LANGUAGE)")
 else
 # The demonstration: the same on any machine.
 grade: $(READY)
@@ -51,12 +53,13 @@ grade: $(READY)
 	$(AUTOGRADER) grade "examples/submissions/$(HOMEWORK)" --homework "$(HOMEWORK)" \
 	    --out "$(or $(OUT),grades/example/$(HOMEWORK))" \
 	    --data practice --protocol preview \
-	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(SANDBOX),--sandbox "$(SANDBOX)")
+	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(SANDBOX),--sandbox "$(SANDBOX)") \
+	    $(if $(LANGUAGE),--lang "$(LANGUAGE)")
 endif
 
 check: $(READY) ## check one file: make check FILE=hw6.py
 	@if [ -z "$(FILE)" ]; then echo "error: which file? make check FILE=hw6.py" >&2; exit 2; fi; \
-	$(AUTOGRADER) check "$(FILE)"
+	$(AUTOGRADER) check "$(FILE)" $(if $(LANGUAGE),--lang "$(LANGUAGE)")
 
 test: lint ## run the linters and every test, slow ones last
 	$(PYTHON) -m pytest
@@ -74,6 +77,14 @@ data: $(READY) ## download CIFAR-10, or import it: make data FROM=file-or-folder
 
 bench: $(READY) ## measure what must be fast, into build/bench.json; options in BENCH="..."
 	$(PYTHON) bench/measure.py $(BENCH)
+
+words: $(READY) ## collect what students read for translation, and compile the translations
+	mkdir -p build
+	.venv/bin/pybabel -q extract --mapping-file=autograder/locale/babel.cfg --keywords=marked --add-comments=Translators: \
+	    --add-location=file --no-wrap --output-file=build/autograder.pot autograder
+	.venv/bin/pybabel -q update --domain=autograder --input-file=build/autograder.pot --output-dir=autograder/locale \
+	    --ignore-pot-creation-date --ignore-obsolete --no-fuzzy-matching --no-wrap
+	.venv/bin/pybabel -q compile --domain=autograder --directory=autograder/locale
 
 requirements: $(READY) ## write requirements.txt again from what .venv holds
 	mkdir -p build

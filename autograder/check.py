@@ -20,6 +20,8 @@ from autograder import submission as submissions
 from autograder import warm
 from autograder.errors import KitError
 from autograder.homework import Homework
+from autograder.language import chosen
+from autograder.language import gettext as _
 from autograder.observations import Observations
 from autograder.sandbox import Sandbox
 from autograder.submission import Submission
@@ -106,14 +108,17 @@ def watch(file: Path, homework_name: str | None, *, sandbox: str | None, verbose
             try:
                 looked = _look(file, homework_name, sandbox, forked=True)
             except KitError as error:
-                trouble = f"{error.message}\nhint: {error.hint}" if error.hint else error.message
+                trouble = error.message
+                if error.hint:
+                    trouble += "\n" + _("hint: {command}").format(command=error.hint)
             if console.is_terminal:
                 console.clear()
             if looked is None:
                 console.print(trouble)
             else:
                 _show(looked, Transcript(file, looked.handed_in, looked.homework, looked.results, verbose))
-            console.print(f"\nwatching {file.name}: save it to check it again, Ctrl-C to stop", style="dim")
+            watching = _("watching {file}: save it to check it again, Ctrl-C to stop").format(file=file.name)
+            console.print(f"\n{watching}", style="dim")
             while _stamp(file) in (saved, None):
                 time.sleep(POLL_S)
     except KeyboardInterrupt:
@@ -174,7 +179,10 @@ def _homework_of(file: Path) -> str:
         return names[0]
     named = [name for name in names if file.stem.lower().startswith(name)]
     if not named:
-        raise KitError(f"{file}: the name doesn't say which homework it is", f"say --homework {'|'.join(names)}")
+        raise KitError(
+            _("{file}: the name doesn't say which homework it is").format(file=file),
+            _("say {option}").format(option=f"--homework {'|'.join(names)}"),
+        )
     return max(named, key=len)
 
 
@@ -188,12 +196,15 @@ def _refuse_what_is_not_python(file: Path, handed_in: Submission) -> None:
     except SyntaxError as error:
         raise _not_python(file, handed_in, error.lineno, error.msg) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise _not_python(file, handed_in, None, str(error) or "it is nested too deeply") from error
+        raise _not_python(file, handed_in, None, str(error) or _("it is nested too deeply")) from error
 
 
 def _not_python(file: Path, handed_in: Submission, line: int | None, message: str) -> KitError:
     place = where(file, handed_in, line)
-    return KitError(f"{place}: not Python that can be run: {message}", "Python reads the whole file before it runs")
+    return KitError(
+        _("{place}: not Python that can be run: {message}").format(place=place, message=message),
+        _("Python reads the whole file before it runs"),
+    )
 
 
 def _observe(homework: Homework, handed_in: Submission, place: Sandbox, *, forked: bool) -> Observations:
@@ -230,10 +241,10 @@ def setup_here(
     from autograder.verdict import Setup, cores
 
     ruled = rubric.load(rubric.PATH, homework.name)
-    chosen = homework.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget)
-    images = dataset.choose(homework, chosen, data)
-    begin, why_not = checkpoint.find(homework, chosen, images, start)
-    return Setup(homework, ruled, chosen, images, place, cores(), begin, why_not)
+    budget = homework.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget)
+    images = dataset.choose(homework, budget, data)
+    begin, why_not = checkpoint.find(homework, budget, images, start)
+    return Setup(homework, ruled, budget, images, place, cores(), begin, why_not, chosen())
 
 
 def _train(
@@ -290,6 +301,7 @@ def _train(
         threads=training.threads,
     )
     if plot is not None:
+        # In English: matplotlib's own font has no Hangul.
         reached = training.outcome if percent is None else f"{percent:.1f}% of the test images"
         plot.ended(
             epochs, f"{reached}: {tier.points:g} points" + (" if it were graded" if not trained.gives_points else "")
@@ -327,9 +339,12 @@ def _write_receipt(
     try:
         path = receipts.write(said, folder, stem)
     except OSError as error:
-        raise KitError(f"{folder}: the receipt can't be written there ({error.strerror})") from error
+        raise KitError(
+            _("{folder}: the receipt can't be written there ({reason})").format(folder=folder, reason=error.strerror)
+        ) from error
     if report is not None:
-        report.print(f"wrote {path}, a receipt: it proves nothing, and may be handed in beside the file")
+        text = _("wrote {path}, a receipt: it proves nothing, and may be handed in beside the file")
+        report.print(text.format(path=path))
 
 
 def _object(file: Path, homework: Homework, results: "list[CheckResult]", trained: Trained | None) -> dict[str, Any]:

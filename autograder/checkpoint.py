@@ -18,6 +18,7 @@ from autograder.checks.entries import Shapes
 from autograder.dataset import Dataset, default_root
 from autograder.errors import KitError, first_line
 from autograder.homework import Homework, Protocol
+from autograder.language import gettext as _
 
 SUFFIX = ".safetensors"
 NONE = "none"
@@ -120,19 +121,23 @@ def find(homework: Homework, protocol: Protocol, dataset: Dataset, asked: str | 
         if asked is not None:
             raise KitError(f"{homework.name} starts from no checkpoint", "leave --checkpoint away")
         return None, ""
-    so = f"so training starts from nothing, for {protocol.epochs} epochs"
     if asked == NONE:
-        return None, f"no checkpoint was wanted, {so}"
+        text = _("no checkpoint was wanted, so training starts from nothing, for {epochs} epochs")
+        return None, text.format(epochs=protocol.epochs)
     path = default_folder() / f"{homework.name}{SUFFIX}" if asked is None else Path(asked)
     if asked is None and not path.exists():
-        return None, f"there is no checkpoint {path.name}, {so}"
+        text = _("there is no checkpoint {file}, so training starts from nothing, for {epochs} epochs")
+        return None, text.format(file=path.name, epochs=protocol.epochs)
     found = load(path)
     if found.record.fingerprint != dataset.fingerprint:
         of = f"{found.record.dataset} ({found.record.fingerprint[:12]})"
         mine = f"{dataset.name} ({dataset.fingerprint[:12]})"
         if asked is not None:
             raise KitError(f"{path}: was trained on {of}, and this run is on {mine}", "choose the data it belongs to")
-        return None, f"the checkpoint {path.name} is of {of}, not of {mine}, {so}"
+        text = _(
+            "the checkpoint {file} is of {of}, not of {mine}, so training starts from nothing, for {epochs} epochs"
+        )
+        return None, text.format(file=path.name, of=of, mine=mine, epochs=protocol.epochs)
     return found, ""
 
 

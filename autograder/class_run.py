@@ -19,6 +19,7 @@ from autograder.display import Display
 from autograder.errors import KitError
 from autograder.estimate import Estimate
 from autograder.intake import Entry
+from autograder.language import spoken
 from autograder.results import Result
 from autograder.rubric import points_text
 from autograder.verdict import PREVIEW, Graded, Setup
@@ -215,7 +216,9 @@ class ClassRun:
         results.write(folder, result)
         self.finished[result.student] = result
         try:
-            results.write_text(folder / "feedback.html", report.feedback(result, self.setup.rubric))
+            with spoken(self.setup.language):
+                page = report.feedback(result, self.setup.rubric)
+            results.write_text(folder / "feedback.html", page)
         except Exception:
             self.crashes[result.student] = traceback.format_exc()
 

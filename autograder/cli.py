@@ -15,8 +15,11 @@ import typer
 
 from autograder import __version__, commands
 from autograder.errors import KitError
+from autograder.language import spoken
 from autograder.options import (
     DataOption,
+    LanguageName,
+    LanguageOption,
     ProtocolOption,
     RootOption,
     SandboxOption,
@@ -93,6 +96,7 @@ def check(
     watch: Annotated[
         bool, typer.Option("--watch", help="Check again whenever the file is saved, until Ctrl-C.")
     ] = False,
+    language: LanguageOption = LanguageName.en,
 ) -> None:
     """Check one file: what is right, and where to start on what isn't.
 
@@ -106,19 +110,21 @@ def check(
     if watch:
         if as_json or train:
             raise typer.BadParameter("goes with neither --json nor --train", param_hint="--watch")
-        raise typer.Exit(command.watch(file, homework, sandbox=sandbox, verbose=verbose))
-    code = command.check(
-        file,
-        homework,
-        as_json=as_json,
-        train=train,
-        protocol=protocol,
-        data=dataset_folder(data),
-        sandbox=sandbox,
-        verbose=verbose,
-        start=start,
-        receipt=Path() if receipt else None,
-    )
+        with spoken(language):
+            raise typer.Exit(command.watch(file, homework, sandbox=sandbox, verbose=verbose))
+    with spoken(language):
+        code = command.check(
+            file,
+            homework,
+            as_json=as_json,
+            train=train,
+            protocol=protocol,
+            data=dataset_folder(data),
+            sandbox=sandbox,
+            verbose=verbose,
+            start=start,
+            receipt=Path() if receipt else None,
+        )
     raise typer.Exit(code)
 
 
@@ -127,11 +133,13 @@ def hint(
     homework: Annotated[str, typer.Argument(metavar="HOMEWORK", help="Which homework, by its folder's name.")],
     check: Annotated[str, typer.Argument(metavar="CHECK", help="A check as `check` names it, or a question: Q5.")],
     step: Annotated[int, typer.Argument(metavar="[STEP]", help="How many hints: 1 (the default) or more.")] = 1,
+    language: LanguageOption = LanguageName.en,
 ) -> None:
     """Give a hint about a check that fails, a nearer one with each step. Never the answer."""
     from autograder import hints
 
-    raise typer.Exit(hints.hint(homework, check, step))
+    with spoken(language):
+        raise typer.Exit(hints.hint(homework, check, step))
 
 
 @app.command()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from autograder.errors import printable
+from autograder.language import gettext as _
 from autograder.observations import Failure
 from autograder.sandbox import Run
 from autograder.submission import PARSING
@@ -85,9 +86,10 @@ class Conversation:
         except OSError as error:
             if run.killed_for is not None:  # in the middle of a message that it began and never ended
                 raise RunError(*self._why_it_ended()) from error
-            raise RunError("RESULT_TOO_BIG", "a message is too large, or not one of the proctor's") from error
+            raise RunError("RESULT_TOO_BIG", _("a message is too large, or not one of the proctor's")) from error
         if not content.startswith(self._nonce.encode()):
-            raise RunError("BAD_MESSAGE", "a message isn't the proctor's: it doesn't begin with this run's number")
+            message = _("a message isn't the proctor's: it doesn't begin with this run's number")
+            raise RunError("BAD_MESSAGE", message)
         return content[len(self._nonce) :]
 
     def _why_it_ended(self) -> tuple[str, str]:
@@ -95,19 +97,22 @@ class Conversation:
         run = self.run
         status = run.process.wait()
         if run.killed_for == "TIMEOUT":
-            return "TIMEOUT", "it was still busy when its time had passed"
+            return "TIMEOUT", _("it was still busy when its time had passed")
         if run.killed_for == "MEMORY":
-            return "MEMORY", f"its processes took more than {run.limits.memory_mib:,} MiB of memory"
+            text = _("its processes took more than {most:,} MiB of memory")
+            return "MEMORY", text.format(most=run.limits.memory_mib)
         if run.killed_for == "OUTPUT_LIMIT":
-            return "OUTPUT_LIMIT", f"it printed more than {run.limits.output_mib:,} MiB"
+            return "OUTPUT_LIMIT", _("it printed more than {most:,} MiB").format(most=run.limits.output_mib)
         if status < 0 or status > 128:
             number = -status if status < 0 else status - 128
-            return f"SIGNAL {number}", f"the process was ended by signal {number}"
+            return f"SIGNAL {number}", _("the process was ended by signal {number}").format(number=number)
         if status:
             lines = [line for line in run.output().strip().splitlines() if not line.startswith("[proctor]")]
-            last = f"; the last it printed: {lines[-1][:300]}" if lines else ""
-            return f"EXIT {status}", f"the process ended itself with status {status}{last}"
-        return "NO_RESULT", "the process ended without a result"
+            text = _("the process ended itself with status {status}")
+            if lines:
+                text = _("the process ended itself with status {status}; the last it printed: {line}")
+            return f"EXIT {status}", text.format(status=status, line=lines[-1][:300] if lines else "")
+        return "NO_RESULT", _("the process ended without a result")
 
 
 def parsed(content: bytes) -> dict[str, Any]:
@@ -115,9 +120,9 @@ def parsed(content: bytes) -> dict[str, Any]:
     try:
         message = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise RunError("BAD_MESSAGE", "a message isn't the proctor's") from error
+        raise RunError("BAD_MESSAGE", _("a message isn't the proctor's")) from error
     if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
-        raise RunError("BAD_MESSAGE", "a message isn't the proctor's")
+        raise RunError("BAD_MESSAGE", _("a message isn't the proctor's"))
     return message
 
 
@@ -128,9 +133,12 @@ def scores(content: bytes, shape: tuple[int, int]) -> Scores:
         try:
             failure = Failure.model_validate(said.get("failure"))
         except ValidationError as error:
-            raise RunError("BAD_MESSAGE", "a message isn't the proctor's") from error
-        where = f", line {failure.line}" if failure.line else ""
-        raise RunError("CRASHED", f"the network failed on test images{where}: {failure.type}: {failure.message}"[:2000])
+            raise RunError("BAD_MESSAGE", _("a message isn't the proctor's")) from error
+        text = _("the network failed on test images: {error}")
+        if failure.line:
+            text = _("the network failed on test images, line {line}: {error}")
+        text = text.format(line=failure.line, error=f"{failure.type}: {failure.message}")
+        raise RunError("CRASHED", text[:2000])
     file = io.BytesIO(content)
     try:
         if np.lib.format.read_magic(file) != (1, 0):
@@ -138,12 +146,13 @@ def scores(content: bytes, shape: tuple[int, int]) -> Scores:
         with PARSING:
             found, fortran, dtype = np.lib.format.read_array_header_1_0(file)
     except Exception as error:  # numpy's parser has no error of its own: a header of the right kind raises anything
-        raise RunError("NOT_NPY", "the scores aren't a .npy array") from error
+        raise RunError("NOT_NPY", _("the scores aren't a .npy array")) from error
     if dtype != np.dtype("<f4") or fortran:
-        raise RunError("BAD_DTYPE", f"the scores are {dtype}, not float32")
+        raise RunError("BAD_DTYPE", _("the scores are {dtype}, not float32").format(dtype=dtype))
     if found != shape:
-        raise RunError("BAD_SHAPE", f"the network answered {list(found)} for a batch of {shape[0]}, not {list(shape)}")
+        text = _("the network answered {found} for a batch of {batch}, not {shape}")
+        raise RunError("BAD_SHAPE", text.format(found=list(found), batch=shape[0], shape=list(shape)))
     rest = content[file.tell() :]
     if len(rest) != 4 * shape[0] * shape[1]:
-        raise RunError("BAD_LENGTH", "the scores have another length than their header says")
+        raise RunError("BAD_LENGTH", _("the scores have another length than their header says"))
     return np.frombuffer(rest, dtype="<f4").reshape(shape)

@@ -12,6 +12,7 @@ from typing import Literal
 from autograder import drawing
 from autograder.epochs import Epoch, about_record, average_error_percent
 from autograder.homework import Homework, Reference
+from autograder.language import gettext as _
 from autograder.results import Result
 
 APART_PERCENT = 3.0  # percentage points between two runs from which on a sentence says what may be the cause
@@ -171,8 +172,9 @@ def of_student(result: Result, given: Homework) -> OfStudent | None:
     if reference is None or not reference.curve or not (run or own):
         return None
     compared = result.comparable
-    preview = f"the preview's run ({result.dataset.train_images:,} training images)"
-    run_name = preview if result.protocol.name == "preview" else "the proctored run"
+    run_name = _("the proctored run")
+    if result.protocol.name == "preview":
+        run_name = _("the preview's run ({count:,} training images)").format(count=result.dataset.train_images)
     theirs = dict(reference.curve)
     by_epoch = ({one.epoch: one for one in run}, {one.epoch: one for one in own})
     return OfStudent(
@@ -185,7 +187,7 @@ def of_student(result: Result, given: Homework) -> OfStudent | None:
             for epoch in sorted({*by_epoch[0], *by_epoch[1], *theirs})
         ],
         averages=_averages(run, run_name, own, reference, compared),
-        differences=[(whose, run[-1].accuracy_percent - percent) for whose, percent in reference.results]
+        differences=[(_(whose), run[-1].accuracy_percent - percent) for whose, percent in reference.results]
         if run and compared
         else [],
         last=run[-1] if run else None,
@@ -237,14 +239,14 @@ def _averages(
     """The table of average errors, theirs first. `run` isn't in it where it is not `compared`."""
     theirs = dict(reference.curve)
     table = []
-    for whose, epochs in ((run_name, run if compared else []), ("your own record", own)):
+    for whose, epochs in ((run_name, run if compared else []), (_("your own record"), own)):
         if epochs:
             errors = [100 - theirs[one.epoch] for one in epochs if one.epoch in theirs]
             mean = statistics.fmean(errors) if errors else None
             table.append(Average(whose, len(epochs), average_error_percent(epochs), mean, len(errors)))
     if reference.average_error_percent is not None:
-        table.append(Average(reference.curve_name, reference.average_epochs, reference.average_error_percent))
-    return table + [Average(whose, None, 100 - percent) for whose, percent in reference.results]
+        table.append(Average(_(reference.curve_name), reference.average_epochs, reference.average_error_percent))
+    return table + [Average(_(whose), None, 100 - percent) for whose, percent in reference.results]
 
 
 def _apart(run: dict[int, Epoch], own: dict[int, Epoch]) -> tuple[Epoch, Epoch] | None:
@@ -310,13 +312,13 @@ def _plot(run: Places, own: Places, reference: Reference, run_name: str, each: S
     if each:
         draw(f"each of {len(each)} run{'s' * (len(each) != 1)}", each, "accent", "none", thin=True)
     if curve:
-        draw(reference.curve_name, [curve], "soft", "2 4", "diamond")
+        draw(_(reference.curve_name), [curve], "soft", "2 4", "diamond")
     if own:
-        draw("your own record", [own], "ink", "9 5", "square")
+        draw(_("your own record"), [own], "ink", "9 5", "square")
     if run:
         draw(run_name, [run], "accent", "none", "disc")
     for index, (whose, percent) in enumerate(reference.results):
-        draw(f"{whose}: {percent:.2f}%", [[(0, percent), (last, percent)]], "soft", f"14 4{' 2 4' * (index + 1)}")
+        draw(f"{_(whose)}: {percent:.2f}%", [[(0, percent), (last, percent)]], "soft", f"14 4{' 2 4' * (index + 1)}")
     return Plot(
         lines=lines,
         x_ticks=[(drawing.x(epoch / last), str(epoch)) for epoch in range(0, last + 1, drawing.step(last))],

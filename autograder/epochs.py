@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from autograder.language import gettext as _
 from autograder.observations import TrainingReport
 from autograder.score import Labels, Scores, accuracy_percent
 
@@ -90,12 +91,12 @@ def from_csv(text: str) -> list[Epoch]:
                 columns = _columns(row)
                 continue
             if len(epochs) == MOST_EPOCHS:
-                raise ValueError(f"more than {MOST_EPOCHS} epochs")
+                raise ValueError(_("more than {most} epochs").format(most=MOST_EPOCHS))
             epochs.append(_epoch(columns, row, epochs))
     except (csv.Error, ValueError) as error:
-        raise ValueError(f"line {reader.line_num}: {error}") from error
+        raise ValueError(_("line {line}: {message}").format(line=reader.line_num, message=error)) from error
     if not epochs:
-        raise ValueError("no epochs in it")
+        raise ValueError(_("no epochs in it"))
     return epochs
 
 
@@ -125,10 +126,10 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
     names = [cell.strip(" \t\ufeff").casefold() for cell in header]
     for name in (*NEEDED, *LOSSES):
         if names.count(name) > 1:
-            raise ValueError(f"two columns are called {name!r}")
+            raise ValueError(_("two columns are called {name!r}").format(name=name))
     missing = [name for name in NEEDED if name not in names]
     if missing:
-        raise ValueError(f"no column is called {' or '.join(map(repr, missing))}")
+        raise ValueError(_("no column is called {names}").format(names=" or ".join(map(repr, missing))))
     return {name: names.index(name) for name in (*NEEDED, *LOSSES) if name in names}
 
 
@@ -137,12 +138,15 @@ def _epoch(columns: dict[str, int], row: Sequence[str], earlier: Sequence[Epoch]
     cells = {name: row[at].strip() if at < len(row) else "" for name, at in columns.items()}
     number = _number("epoch", cells["epoch"])
     if not (1 <= number <= 1_000_000 and number.is_integer()):
-        raise ValueError(f"epoch {cells['epoch'][:20]!r} is no whole number from 1 to 1,000,000")
+        text = _("epoch {cell!r} is no whole number from 1 to 1,000,000")
+        raise ValueError(text.format(cell=cells["epoch"][:20]))
     if earlier and number <= earlier[-1].epoch:
-        raise ValueError(f"epoch {number:.0f} comes after epoch {earlier[-1].epoch}")
+        text = _("epoch {number:.0f} comes after epoch {earlier}")
+        raise ValueError(text.format(number=number, earlier=earlier[-1].epoch))
     accuracy = _number("accuracy", cells["accuracy"])
     if not 0 <= accuracy <= 100:
-        raise ValueError(f"accuracy {cells['accuracy'][:20]!r} is not from 0 to 100 percent")
+        text = _("accuracy {cell!r} is not from 0 to 100 percent")
+        raise ValueError(text.format(cell=cells["accuracy"][:20]))
     losses = {name: _number(name, cells[name]) for name in LOSSES if cells.get(name)}
     finite = {name: loss for name, loss in losses.items() if math.isfinite(loss)}
     return Epoch(epoch=int(number), accuracy_percent=accuracy, **finite)
@@ -152,7 +156,7 @@ def _number(name: str, cell: str) -> float:
     try:
         return float(cell)
     except ValueError:
-        raise ValueError(f"{name} {cell[:20]!r} is no number") from None
+        raise ValueError(_("{column} {cell!r} is no number").format(column=name, cell=cell[:20])) from None
 
 
 def _outputs(notebook: Any) -> Iterator[str]:

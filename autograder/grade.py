@@ -34,6 +34,7 @@ from autograder.cluster import Cluster
 from autograder.display import about
 from autograder.errors import KitError, first_line
 from autograder.homework import ROOT, Homework, Protocol
+from autograder.language import spoken
 from autograder.observations import Observations
 from autograder.rubric import Rubric
 from autograder.sandbox import Sandbox
@@ -56,6 +57,7 @@ def grade(
     workers: int | None,
     sandbox: str | None,
     start: str | None = None,
+    language: str = "en",
     lms: str | None = None,
     timezone: str | None = None,
     roster: Path | None = None,
@@ -75,6 +77,7 @@ def grade(
         workers: how many submissions run at a time; None: one on a GPU, else as many as cores.
         sandbox: "bwrap", "none", or None for bubblewrap.
         start: a checkpoint that trainings go on from, "none", or None for the homework's own where there is one.
+        language: of what students read, one of `language.LANGUAGES`.
         lms: which system the files are from, one of `lms.NAMES`; None: it is recognised.
         timezone: the course's, as "Asia/Seoul"; None: this machine's.
         roster: a file that lists who should have handed something in; None for none.
@@ -93,7 +96,8 @@ def grade(
     _refuse_unknown_checks(ruled, given)
     if out.resolve().is_relative_to(submissions.resolve()):
         raise KitError(f"{out}: lies in the class's folder, and would be somebody's hand-in", "choose another --out")
-    taken = collect.take(submissions, homework_name, deadline=deadline, timezone=timezone, lms=lms, roster=roster)
+    with spoken(language):
+        taken = collect.take(submissions, homework_name, deadline=deadline, timezone=timezone, lms=lms, roster=roster)
     class_ = taken.class_
     if dry_run:
         collect.show(taken, console, everybody=True)
@@ -108,8 +112,9 @@ def grade(
     count = workers or _workers(chosen)
     threads = max(1, cores() // count)
     images = dataset.choose(given, chosen, data)
-    begin, why_not = checkpoint.find(given, chosen, images, start)
-    setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not)
+    with spoken(language):
+        begin, why_not = checkpoint.find(given, chosen, images, start)
+    setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not, language)
     if elsewhere is None:
         full = given.protocol("full", ruled.budget, hours)
         _say_what_full_would_take(console, full, setup, class_, protocol, workers)
@@ -126,6 +131,7 @@ def grade(
             "workers": workers,
             "sandbox": sandbox,
             "start": start,
+            "language": language,
             "lms": class_.lms,
             "timezone": timezone,
             "roster": None if roster is None else str(roster.resolve()),

@@ -19,6 +19,7 @@ from rich.markdown import Markdown
 from autograder import homework as homeworks
 from autograder.errors import KitError
 from autograder.homework import Homework
+from autograder.language import gettext as _
 from autograder.transcript import wrapped
 
 HANDOUTS = Path(__file__).resolve().parent / "handouts"
@@ -37,18 +38,22 @@ def hint(homework_name: str, name: str, step: int) -> int:
     """
     given = homeworks.load(homework_name)
     mark, title = _declared(given, name)
-    steps = [mark["hint"], mark["more"]]
+    steps = [_(text) for text in (mark["hint"], mark["more"])]
     if not 1 <= step <= len(steps):
-        raise KitError(f"there are {len(steps)} hints for {name}", f"say one of: {_numbers(len(steps))}")
+        raise KitError(
+            _("there are {count} hints for {check}").format(count=len(steps), check=name),
+            _("say one of: {names}").format(names=", ".join(map(str, range(1, len(steps) + 1)))),
+        )
     console = _console()
     _print_title(console, given, mark, title)
     for number, text in enumerate(steps[:step], 1):
-        console.print("\n" + wrapped(f"{number} of {len(steps)}  {text}", console.width, " " * 8), soft_wrap=True)
-    then = (
-        f"more: autograder hint {given.name} {mark['identifier']} {step + 1}"
-        if step < len(steps)
-        else f"what the handout says about it: autograder explain {given.name} {mark['identifier']}"
-    )
+        which = _("{number} of {count}").format(number=number, count=len(steps))
+        console.print("\n" + wrapped(f"{which}  {text}", console.width, " " * (len(which) + 2)), soft_wrap=True)
+    asked = f"{given.name} {mark['identifier']}"
+    if step < len(steps):
+        then = _("more: {command}").format(command=f"autograder hint {asked} {step + 1}")
+    else:
+        then = _("what the handout says about it: {command}").format(command=f"autograder explain {asked}")
     console.print(f"\n{then}", style="dim")
     return 0
 
@@ -92,7 +97,7 @@ def declared(given: Homework) -> dict[str, tuple[dict[str, Any], str]]:
         for test in vars(importlib.import_module(f"autograder.checks.{module}")).values():
             for mark in getattr(test, "pytestmark", ()):
                 if mark.name == "check":
-                    found[mark.kwargs["identifier"]] = (mark.kwargs, test.__doc__.format(homework=given))
+                    found[mark.kwargs["identifier"]] = (mark.kwargs, _(test.__doc__).format(homework=given))
     return found
 
 
@@ -101,7 +106,10 @@ def _declared(given: Homework, name: str) -> tuple[dict[str, Any], str]:
     by_question = {question.name.lower(): question.check for question in given.questions}
     identifier = by_question.get(name.lower(), name)
     if identifier not in checks:
-        raise KitError(f"{given.name} has no check called {name!r}", f"there are: {', '.join(checks)}")
+        raise KitError(
+            _("{homework} has no check called {name!r}").format(homework=given.name, name=name),
+            _("there are: {names}").format(names=", ".join(checks)),
+        )
     return checks[identifier]
 
 
@@ -115,7 +123,3 @@ def _console() -> Console:
     console = Console(highlight=False, markup=False, emoji=False)
     console.width = min(console.width, WIDTH)
     return console
-
-
-def _numbers(most: int) -> str:
-    return ", ".join(map(str, range(1, most + 1)))

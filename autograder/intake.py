@@ -23,6 +23,7 @@ from autograder import epochs, homework, lms, receipt, roster, submission
 from autograder.epochs import Epoch
 from autograder.errors import KitError, printable
 from autograder.homework import Homework
+from autograder.language import gettext as _
 from autograder.lms import Attempt, Student
 from autograder.nodes import Node, OnDisk, local
 from autograder.roster import Listed
@@ -196,11 +197,11 @@ def _unwrapped(root: Node, given: Homework) -> list[Node]:
 def _entry(student: Student, given: Homework, deadline: datetime | None, zone: tzinfo | None, grace_s: float) -> Entry:
     shown = lms.shown_id(student.id)
     if shown != student.id:
-        return Entry(shown, "BAD_PATH", "the name isn't UTF-8, or holds characters that no folder's name can have")
+        return Entry(shown, "BAD_PATH", _("the name isn't UTF-8, or holds characters that no folder's name can have"))
     if student.id in RESERVED:  # its results would stand in the place of the class's
         student = replace(student, id=f"{student.id} (student)")
     if student.clash:
-        return Entry(student.id, "AMBIGUOUS", f"handed in more than once: {_list(student.clash)}")
+        return Entry(student.id, "AMBIGUOUS", _("handed in more than once: {files}").format(files=_list(student.clash)))
     attempts = sorted(student.attempts, key=lambda one: one.submitted_at.timestamp() if one.submitted_at else 0.0)
     in_time = [one for one in attempts if not _is_late(one.submitted_at, one.late, deadline)]
     in_grace = [one for one in attempts if (_late_s(one.submitted_at, deadline) or 0.0) <= grace_s]
@@ -245,9 +246,10 @@ def _on_roster(entries: Sequence[Entry], listed: Sequence[Listed]) -> tuple[list
         if len(given) == 1:
             result.append(given[0])
         elif given:
-            result.append(Entry(one.id, "AMBIGUOUS", f"{len(given)} hand-ins belong to this student", name=one.name))
+            message = _("{count} hand-ins belong to this student").format(count=len(given))
+            result.append(Entry(one.id, "AMBIGUOUS", message, name=one.name))
         else:
-            result.append(Entry(one.id, "NO_FILE", "nothing was handed in", name=one.name))
+            result.append(Entry(one.id, "NO_FILE", _("nothing was handed in"), name=one.name))
     return result, tuple(unlisted)
 
 
@@ -268,8 +270,10 @@ def _with_earlier(entry: Entry, earlier: Sequence[Attempt], given: Homework, zon
     """An entry without a file, where an earlier attempt in time had one: a person has to say which was meant."""
     for attempt in reversed(earlier):
         if _read(entry.student, attempt, given, zone).outcome != "NO_FILE":
-            when = f" of {attempt.submitted_at:%Y-%m-%d %H:%M:%S}" if attempt.submitted_at else ""
-            words = f"{entry.message} in the last attempt; the one{when} has a file"
+            words = _("{message} in the last attempt; the one has a file")
+            if attempt.submitted_at:
+                words = _("{message} in the last attempt; the one of {time:%Y-%m-%d %H:%M:%S} has a file")
+            words = words.format(message=entry.message, time=attempt.submitted_at)
             return replace(entry, outcome="AMBIGUOUS", message=words)
     return entry
 
@@ -283,14 +287,14 @@ def _read(student: str, attempt: Attempt, given: Homework, zone: tzinfo | None) 
         if submitted_at is None and attempt.late is None:
             submitted_at = node.modified().astimezone(zone)
         if node.kind == "link":
-            raise UnreadableError("SYMLINK", f"{node.name} is a link to somewhere else")
+            raise UnreadableError("SYMLINK", _("{file} is a link to somewhere else").format(file=node.name))
         if node.kind != "file":
-            raise UnreadableError("NOT_REGULAR", f"{node.name}: not a regular file")
+            raise UnreadableError("NOT_REGULAR", _("{file}: not a regular file").format(file=node.name))
         handed_in = submission.of(node.name, node.content(submission.largest(node.name)))
     except UnreadableError as error:
         return Entry(student, error.outcome, printable(error.message), None, submitted_at)
     except OSError as error:
-        return Entry(student, "UNREADABLE", f"can't be read ({error.strerror})")
+        return Entry(student, "UNREADABLE", _("can't be read ({reason})").format(reason=error.strerror))
     record: tuple[Epoch, ...] = ()
     if given.tests_epochs:
         record, more = _own_record(attempt.files, handed_in)
@@ -302,7 +306,7 @@ def _read(student: str, attempt: Attempt, given: Homework, zone: tzinfo | None) 
 def _chosen(files: Node, given: Homework, zone: tzinfo | None) -> tuple[Node, tuple[str, ...]]:
     """The file that counts, and notes. Raises UnreadableError when there is none or no telling which; OSError."""
     if files.kind == "link":
-        raise UnreadableError("SYMLINK", f"{files.name} is a link to somewhere else")
+        raise UnreadableError("SYMLINK", _("{file} is a link to somewhere else").format(file=files.name))
     if files.kind != "folder":
         return files, ()
     inside = files.children()
@@ -314,13 +318,16 @@ def _chosen(files: Node, given: Homework, zone: tzinfo | None) -> tuple[Node, tu
         members = _all_files(packed[0].archive(zone))
         node = _only(members, given)
         if node is not None:
-            return node, (f"{printable(node.name)} was taken out of {printable(packed[0].name)}",)
+            note = _("{file} was taken out of {archive}")
+            return node, (note.format(file=printable(node.name), archive=printable(packed[0].name)),)
         if deeper := [one for one in members if one.suffix in ARCHIVES]:
-            raise UnreadableError("BAD_ARCHIVE", f"{packed[0].name}: holds archives itself: {_list(deeper)}")
+            text = _("{file}: holds archives itself: {files}")
+            raise UnreadableError("BAD_ARCHIVE", text.format(file=packed[0].name, files=_list(deeper)))
     elif packed:
-        raise UnreadableError("BAD_ARCHIVE", f"one zip file is looked into, no other archive: {_list(packed)}")
-    seen = f"; there is {_list(inside)}" if inside else ""
-    raise UnreadableError("NO_FILE", f"no .py or .ipynb file{seen}")
+        text = _("one zip file is looked into, no other archive: {files}")
+        raise UnreadableError("BAD_ARCHIVE", text.format(files=_list(packed)))
+    text = _("no .py or .ipynb file; there is {files}") if inside else _("no .py or .ipynb file")
+    raise UnreadableError("NO_FILE", text.format(files=_list(inside)))
 
 
 def _only(nodes: Sequence[Node], given: Homework) -> Node | None:
@@ -329,7 +336,8 @@ def _only(nodes: Sequence[Node], given: Homework) -> Node | None:
     named = [one for one in candidates if _is_named(one, given)]
     chosen = named or candidates
     if len(chosen) > 1 and not _equal(chosen):
-        raise UnreadableError("AMBIGUOUS", f"no telling which file counts: {_list(chosen)}")
+        text = _("no telling which file counts: {files}")
+        raise UnreadableError("AMBIGUOUS", text.format(files=_list(chosen)))
     return chosen[0] if chosen else None
 
 
@@ -346,7 +354,8 @@ def _equal(nodes: Sequence[Node]) -> bool:
 def _all_files(folder: Node, depth: int = 0) -> list[Node]:
     """The files of an archive, at any depth. Raises UnreadableError where that has no end."""
     if depth > DEEPEST:
-        raise UnreadableError("BAD_ARCHIVE", f"{folder.name}: lies over {DEEPEST} folders deep in its archive")
+        text = _("{folder}: lies over {count} folders deep in its archive")
+        raise UnreadableError("BAD_ARCHIVE", text.format(folder=folder.name, count=DEEPEST))
     found = []
     for node in folder.children():
         found += _all_files(node, depth + 1) if node.kind == "folder" else [node]
@@ -372,7 +381,8 @@ def _own_record(files: Node, handed_in: Submission) -> tuple[tuple[Epoch, ...], 
     if files.kind == "folder":
         records = [one for one in files.children() if one.name.lower() == epochs.RECORD]
     if len(records) > 1:
-        return (), (f"{epochs.RECORD}: no telling which one counts: {_list(records)}",)
+        text = _("{record}: no telling which one counts: {files}")
+        return (), (text.format(record=epochs.RECORD, files=_list(records)),)
     if records:
         try:
             return tuple(epochs.from_csv(_text(records[0]))), ()
@@ -392,7 +402,7 @@ def _own_receipt(files: Node, handed_in: Submission, given: Homework) -> str:
             try:
                 said = receipt.read(_text(node).encode())
             except ValueError as error:
-                return printable(f"{node.name} can't be read: {error}")
+                return printable(_("{file} can't be read: {reason}").format(file=node.name, reason=error))
             return printable(receipt.of(said, handed_in.script))
     return ""
 
@@ -400,21 +410,23 @@ def _own_receipt(files: Node, handed_in: Submission, given: Homework) -> str:
 def _text(node: Node) -> str:
     """The text of a record's or a receipt's file. Raises ValueError, with a short reason, when it can't be one."""
     if node.kind == "link":
-        raise ValueError("a link to somewhere else")
+        raise ValueError(_("a link to somewhere else"))
     if node.kind != "file":
-        raise ValueError("not a regular file")
+        raise ValueError(_("not a regular file"))
     try:
         content = node.content(epochs.LARGEST_RECORD)
     except UnreadableError as error:
         if error.outcome == "SOURCE_TOO_BIG":
-            raise ValueError(f"larger than {epochs.LARGEST_RECORD // 2**10} KiB") from error
+            raise ValueError(_("larger than {most} KiB").format(most=epochs.LARGEST_RECORD // 2**10)) from error
         raise ValueError(error.message) from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError("not UTF-8") from error
+        raise ValueError(_("not UTF-8")) from error
 
 
 def _list(nodes: Sequence[Node]) -> str:
     names = [node.name.encode("utf-8", "backslashreplace").decode() for node in nodes[:5]]
-    return ", ".join(names) + (f" and {len(nodes) - 5} more" if len(nodes) > 5 else "")
+    if len(nodes) <= 5:
+        return ", ".join(names)
+    return _("{files} and {count} more").format(files=", ".join(names), count=len(nodes) - 5)

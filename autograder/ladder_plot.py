@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from autograder.checks import Row
 from autograder.checks.ladder import Rung
+from autograder.language import gettext as _
 
 ROW, TOP = 20, 34  # height of a row, and where the first one begins, in the SVG's own units
 BAR = 76.0  # length of the bar of the largest map
@@ -71,7 +72,7 @@ def _bar(rung: Rung | None, largest: int) -> Bar | None:
 
 def _label(rung: Rung) -> str:
     """`conv 3x3, 64→128, stride 2`."""
-    name = {"bn": "BN", "avgpool": "average pool", "maxpool": "max pool"}.get(rung.kind, rung.kind)
+    name = {"bn": "BN", "avgpool": _("average pool"), "maxpool": _("max pool")}.get(rung.kind, rung.kind)
     kernel = "x".join(map(str, rung.kernel))
     changes = rung.kind in ("conv", "linear")
     parts = [
@@ -79,6 +80,6 @@ def _label(rung: Rung) -> str:
         f"{rung.channels_in}→{rung.channels_out}" if changes else f"{rung.channels_out}",
     ]
     if any(side != 1 for side in rung.stride):
-        parts.append("stride " + "x".join(map(str, dict.fromkeys(rung.stride))))
+        parts.append(_("stride {stride}").format(stride="x".join(map(str, dict.fromkeys(rung.stride)))))
     label = ", ".join(parts)
     return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"

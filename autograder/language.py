@@ -2,11 +2,12 @@
 
 Texts are written in English where they are made, as `_("{count:,} images").format(count=...)`, and looked up in the
 catalogue of the language that was chosen. A text without a translation stays English. Thread-safe: each thread, and
-each task, has its own choice.
+each task, has its own choice. `make words` collects the texts.
 """
 
 import contextlib
 import gettext as gnu
+import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import cache
@@ -16,6 +17,8 @@ LOCALE = Path(__file__).resolve().parent / "locale"
 """A catalogue each language: `ko/LC_MESSAGES/autograder.po`, and the same compiled (`.mo`)."""
 
 LANGUAGES = ("en", "ko")
+VARIABLE = "AUTOGRADER_LANG"
+"""The environment variable that says which, where nothing else does."""
 
 _chosen: ContextVar[str] = ContextVar("language", default="en")
 
@@ -30,14 +33,25 @@ def spoken(language: str) -> Iterator[None]:
         _chosen.reset(before)
 
 
+def asked() -> str:
+    """The language that `VARIABLE` names, else English."""
+    named = os.environ.get(VARIABLE, "")
+    return named if named in LANGUAGES else "en"
+
+
 def chosen() -> str:
     """The language that texts are in: one of `LANGUAGES`."""
     return _chosen.get()
 
 
+def versions(text: str) -> set[str]:
+    """`text` in every language, to recognise it in a result that was made in any of them."""
+    return {_catalogue(language).gettext(text) for language in LANGUAGES}
+
+
 def gettext(text: str) -> str:
     """`text`, translated. Modules call it `_`."""
-    return _catalogue(_chosen.get()).gettext(text)
+    return text and _catalogue(_chosen.get()).gettext(text)  # a catalogue's own header stands under ""
 
 
 def ngettext(one: str, many: str, count: int) -> str:

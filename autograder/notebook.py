@@ -3,7 +3,8 @@
 `release` puts these cells there. The notebook is taken as it is at that moment: from Colab itself, which has no file of
 it, elsewhere from the file that Jupyter runs, as it was saved last. The script is written from its cells by the code
 that the grader reads notebooks with, so what is handed in is what was checked. These cells, and the one that installs
-the kit, begin with `submission.OWN_CELL` and are no part of it.
+the kit, begin with `submission.OWN_CELL` and are no part of it. What they print is in the language that the environment
+variable AUTOGRADER_LANG names; the plot of a training is in English.
 """
 
 import json
@@ -15,6 +16,8 @@ from typing import Any
 from autograder import sandbox, submission
 from autograder.errors import KitError
 from autograder.homework import Homework, load
+from autograder.language import asked, spoken
+from autograder.language import gettext as _
 from autograder.live_plot import LivePlot
 from autograder.submission import Submission
 
@@ -42,7 +45,8 @@ def hand_in(homework_name: str) -> None:
         given = load(homework_name)
         path = Path(f"{given.stem}.py")
         path.write_bytes(_this(given).script)
-        print(f"wrote {path}, {len(path.read_bytes().splitlines())} lines, from the cells of this notebook: hand it in")
+        text = _("wrote {path}, {count} lines, from the cells of this notebook: hand it in")
+        print(text.format(path=path, count=len(path.read_bytes().splitlines())))
         if (colab := _colab("files")) is not None:
             colab.download(str(path))
 
@@ -50,10 +54,13 @@ def hand_in(homework_name: str) -> None:
 
 
 def _say(action: Any) -> None:
-    try:
-        action()
-    except KitError as error:
-        print(f"{error.message}\nhint: {error.hint}" if error.hint else error.message)
+    with spoken(asked()):
+        try:
+            action()
+        except KitError as error:
+            print(error.message)
+            if error.hint:
+                print(_("hint: {command}").format(command=error.hint))
 
 
 def _checked(homework_name: str, *, train: bool) -> None:
@@ -92,7 +99,7 @@ def _this(given: Homework) -> Submission:
     if (message := _colab("_message")) is not None:
         answer = message.blocking_request("get_ipynb", timeout_sec=COLAB_S)
         if not isinstance(answer, dict) or "ipynb" not in answer:
-            raise KitError("Colab did not hand over the notebook", "run the cell again")
+            raise KitError(_("Colab did not hand over the notebook"), _("run the cell again"))
         return submission.of(name, json.dumps(answer["ipynb"]).encode())
     session = os.environ.get("JPY_SESSION_NAME", "")  # Jupyter's name for what a kernel runs
     path = Path(session) if session.endswith(".ipynb") and Path(session).is_file() else Path(name)
@@ -100,7 +107,7 @@ def _this(given: Homework) -> Submission:
         return submission.of(name, submission.read(path).content, str(path))
     except KitError as error:
         raise KitError(
-            error.message, f"save the notebook under the name {name}, in the folder that it runs in"
+            error.message, _("save the notebook under the name {name}, in the folder that it runs in").format(name=name)
         ) from error
 
 

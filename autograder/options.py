@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from autograder.errors import KitError
+from autograder.language import VARIABLE
 
 
 class ProtocolName(StrEnum):
@@ -24,6 +25,13 @@ class SandboxName(StrEnum):
 
     bwrap = "bwrap"
     none = "none"
+
+
+class LanguageName(StrEnum):
+    """What students may read; the same names as in `language.LANGUAGES`."""
+
+    en = "en"
+    ko = "ko"
 
 
 class LmsName(StrEnum):
@@ -55,6 +63,10 @@ ProtocolOption = Annotated[
 SandboxOption = Annotated[
     SandboxName | None,
     typer.Option(help="bwrap: inside bubblewrap (the default); none: with your own rights, as any script you start."),
+]
+LanguageOption = Annotated[
+    LanguageName,
+    typer.Option("--lang", envvar=VARIABLE, help="The language of what students read: English or Korean."),
 ]
 DataOption = Annotated[
     str | None,

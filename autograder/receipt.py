@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from autograder.language import gettext as _
+
 ENDING = "_receipt.json"
 LARGEST = 2**16  # bytes
 NOTE = "This proves nothing: anybody can write such a file. Points come from the grader's own run."
@@ -58,14 +60,20 @@ class Receipt(BaseModel):
 
     def says(self) -> str:
         """What it says, in one sentence."""
-        reached = f"no accuracy ({self.outcome})"
+        reached = _("no accuracy ({outcome})").format(outcome=self.outcome)
         if self.accuracy_percent is not None:
-            reached = f"{self.accuracy_percent:.1f}% after {self.epochs:.3g} epochs"
-        failed = sum(outcome == "failed" for outcome in self.checks.values())
-        on = self.gpu or self.device
-        return (
-            f"{reached} ({self.protocol} protocol, {self.dataset.split()[0]}, {on}, {self.seconds:.0f} s, "
-            f"{self.time:%Y-%m-%d %H:%M}), {failed} checks failed"
+            reached = _("{percent:.1f}% after {epochs:.3g} epochs")
+            reached = reached.format(percent=self.accuracy_percent, epochs=self.epochs)
+        return _(
+            "{reached} ({protocol} protocol, {data}, {device}, {seconds:.0f} s, {time}), {failed} checks failed"
+        ).format(
+            reached=reached,
+            protocol=self.protocol,
+            data=self.dataset.split()[0],
+            device=self.gpu or self.device,
+            seconds=self.seconds,
+            time=f"{self.time:%Y-%m-%d %H:%M}",
+            failed=sum(outcome == "failed" for outcome in self.checks.values()),
         )
 
 
@@ -79,18 +87,20 @@ def write(receipt: Receipt, folder: Path, stem: str) -> Path:
 def read(content: bytes) -> Receipt:
     """The receipt in a file's bytes, which are untrusted. Raises ValueError, with a short reason."""
     if len(content) > LARGEST:
-        raise ValueError(f"larger than {LARGEST // 2**10} KiB")
+        raise ValueError(_("larger than {most} KiB").format(most=LARGEST // 2**10))
     try:
         return Receipt.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"not a receipt ({'.'.join(map(str, first['loc']))[:60]}: {first['msg'][:80]})") from error
+        where = ".".join(map(str, first["loc"]))[:60]
+        text = _("not a receipt ({field}: {reason})").format(field=where, reason=first["msg"][:80])
+        raise ValueError(text) from error
 
 
 def of(said: Receipt, script: bytes) -> str:
     """What a receipt says, and whether it is about this script; a sentence."""
     same = said.sha256 == hashlib.sha256(script).hexdigest()
-    return said.says() + ("" if same else "; of another file than this one")
+    return said.says() if same else _("{receipt}; of another file than this one").format(receipt=said.says())
 
 
 def gpu_name() -> str:

@@ -23,12 +23,25 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from autograder import checks, class_checks, drawing, epoch_plots, epochs, homework, ladder_plot, loss_plots
+from autograder import (
+    checks,
+    class_checks,
+    drawing,
+    epoch_plots,
+    epochs,
+    homework,
+    ladder_plot,
+    language,
+    loss_plots,
+)
 from autograder.homework import Homework
+from autograder.language import gettext as _
+from autograder.language import marked, spoken
 from autograder.observations import TrainingReport
 from autograder.results import Result, duration
 from autograder.rubric import Rubric, Tier, points_text
 from autograder.twins import Pair
+from autograder.verdict import PREVIEW, started_from_nothing
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 CURVE_ROWS = 20  # of the loss curve's table; its line is drawn from the same numbers
@@ -38,13 +51,13 @@ LONGEST_TEXT = 20_000  # characters of one untrusted text; the proctor's message
 LONGEST_CELL = 300  # of those in the class's tables, where a thousand students may each have one
 
 STATUS_WORDS = {
-    "graded": "graded",
-    "preview": "preview",
-    "no points": "tested, no points given",
-    "no accuracy": "no network could be tested",
-    "late": "came after the deadline",
-    "no file": "no file",
-    "needs a person": "a person has to look at it",
+    "graded": marked("graded"),
+    "preview": marked("preview"),
+    "no points": marked("tested, no points given"),
+    "no accuracy": marked("no network could be tested"),
+    "late": marked("came after the deadline"),
+    "no file": marked("no file"),
+    "needs a person": marked("a person has to look at it"),
 }
 
 
@@ -93,7 +106,7 @@ class Others:
 
 
 def feedback(result: Result, rubric: Rubric) -> str:
-    """The page of one student."""
+    """The page of one student, in the language that was chosen; sentences of the result stay as they were made."""
     given = homework.load(result.homework.name)
     rows = [] if result.observations is None else checks.layer_table(result.observations, given)
     return _render(
@@ -102,7 +115,7 @@ def feedback(result: Result, rubric: Rubric) -> str:
         stem=given.stem,
         rubric=rubric,
         banner=_banner(result, result.notices),
-        status=STATUS_WORDS[result.status],
+        status=_(STATUS_WORDS[result.status]),
         step=next_step(result, rubric),
         failed=result.failed_checks,
         advice=[check for check in result.checks if check.outcome == "advice"],
@@ -111,10 +124,10 @@ def feedback(result: Result, rubric: Rubric) -> str:
         epochs=epoch_plots.of_student(result, given),
         reached=None
         if result.accuracy is None
-        else _others(given, [result], [("this run", result.accuracy.counted_percent)]),
+        else _others(given, [result], [(_("this run"), result.accuracy.counted_percent)]),
         entries=[] if result.observations is None else checks.entry_table(result.observations, given),
         classes=_classes(result),
-        answers=[*result.dataset.classes, "no finite answer"],
+        answers=[*result.dataset.classes, _("no finite answer")],
         ladder=rows,
         ladder_figure=ladder_plot.figure(rows),
         rubric_rows=[*rubric.tiers, rubric.no_accuracy, rubric.no_file],
@@ -123,7 +136,15 @@ def feedback(result: Result, rubric: Rubric) -> str:
 
 
 def class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pair] = ()) -> str:
-    """The page of the class. `everybody` has at least one result, all of the same run; `alike` are pairs of files."""
+    """The page of the class. `everybody` has at least one result, all of the same run; `alike` are pairs of files.
+
+    It is for instructors, and in English; what it quotes from results is in theirs.
+    """
+    with spoken("en"):
+        return _class_report(everybody, rubric, alike)
+
+
+def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pair]) -> str:
     ordered = sorted(everybody, key=lambda result: result.student)
     accuracies = [result.accuracy.counted_percent for result in ordered if result.accuracy is not None]
     first = ordered[0]
@@ -173,47 +194,50 @@ def _others(given: Homework, tested: Sequence[Result], rows: list[tuple[str, flo
         return None
     first, note = tested[0], ""
     if not first.comparable:
-        note = (
-            f"Trained on {first.dataset.train_images:,} images of {first.dataset.name}, the others on all of the "
-            "homework's own data: the numbers say nothing about each other."
-        )
-    elif given.goes_on_from_checkpoint and any(result.started_from.startswith("nothing") for result in tested):
-        note = "Here training started from nothing, so this is how far one gets without the checkpoint."
-    return Others([*rows, *reference.results], reference.conditions, note)
+        note = _(
+            "Trained on {count:,} images of {data}, the others on all of the homework's own data: the numbers say "
+            "nothing about each other."
+        ).format(count=first.dataset.train_images, data=first.dataset.name)
+    elif given.goes_on_from_checkpoint and any(started_from_nothing(result.started_from) for result in tested):
+        note = _("Here training started from nothing, so this is how far one gets without the checkpoint.")
+    theirs = [(_(whose), percent) for whose, percent in reference.results]
+    return Others([*rows, *theirs], reference.conditions, note)
 
 
 def next_step(result: Result, rubric: Rubric) -> Step:
     """The one thing to do next."""
     stem = homework.load(result.homework.name).stem
     if result.status == "needs a person":
-        return Step("Nothing for now", "A person looks at this hand-in before anything is decided.")
+        return Step(_("Nothing for now"), _("A person looks at this hand-in before anything is decided."))
     if result.status == "no file":
-        return Step("Hand in a file", f"There is no {stem}.py or {stem}.ipynb.")
+        return Step(_("Hand in a file"), _("There is no {stem}.py or {stem}.ipynb.").format(stem=stem))
     if result.status == "late":
-        return Step("Nothing for this homework", "The file came after the deadline, so it was not run.")
+        return Step(_("Nothing for this homework"), _("The file came after the deadline, so it was not run."))
     if result.failed_checks:
         check = result.failed_checks[0]
         return Step(check.title, "", check)
     failure = None if result.training is None else result.training.failure
     if failure is not None:
-        where = f" on line {failure.line}" if failure.line else ""
-        return Step("Make the script run to its end", f"It stopped{where} with {failure.type}: {failure.message}")
+        text = _("It stopped on line {line} with {error}") if failure.line else _("It stopped with {error}")
+        error = f"{failure.type}: {failure.message}"
+        return Step(_("Make the script run to its end"), text.format(line=failure.line, error=error))
     if result.accuracy is None:
-        return Step("Make a network that can be tested", result.message)
+        return Step(_("Make a network that can be tested"), result.message)
     better = [tier for tier in rubric.tiers if tier.points > (result.would_earn or 0)]
     if better:
         nearest = better[-1]
         return Step(
-            f"Reach the row '{nearest.label}'",
-            f"Every check passes, so the network is the one that was asked for. "
-            f"{nearest.low - result.accuracy.counted_percent:.1f} percentage points of accuracy are missing. What is "
-            "left is how much it learns in its epochs: see below whether its loss was still falling when training "
-            "ended, or jumped about.",
+            _("Reach the row '{row}'").format(row=nearest.label),
+            _(
+                "Every check passes, so the network is the one that was asked for. {missing:.1f} percentage points of "
+                "accuracy are missing. What is left is how much it learns in its epochs: see below whether its loss "
+                "was still falling when training ended, or jumped about."
+            ).format(missing=nearest.low - result.accuracy.counted_percent),
         )
     advice = [check for check in result.checks if check.outcome == "advice"]
     if advice:
-        return Step(advice[0].title, "Nothing has to be done; this would still make it better.", advice[0])
-    return Step("Nothing is left to do", "Every check passes, and no row of the rubric gives more.")
+        return Step(advice[0].title, _("Nothing has to be done; this would still make it better."), advice[0])
+    return Step(_("Nothing is left to do"), _("Every check passes, and no row of the rubric gives more."))
 
 
 def loss_curve(report: TrainingReport) -> Curve | None:
@@ -296,7 +320,7 @@ def _classes(result: Result) -> list[dict[str, Any]]:
     """Accuracy of each class, and what its images were most often taken for instead."""
     if result.accuracy is None:
         return []
-    names = [*result.dataset.classes, "no finite answer"]
+    names = [*result.dataset.classes, _("no finite answer")]
     rows = []
     for label, (percent, row) in enumerate(zip(result.accuracy.class_percent, result.accuracy.confusion, strict=True)):
         wrong = [(count, -index) for index, count in enumerate(row) if index != label and count]
@@ -311,17 +335,23 @@ def _ended(result: Result) -> str:
     report = result.training
     if report is None:
         return ""
-    failure = report.failure
-    crash = "" if failure is None else f": {failure.type}: {failure.message}"
-    line = f" on line {failure.line}" if failure is not None and failure.line else ""
+    if report.ended_by == "crash":
+        return _crashed(report)
     return {
-        "script": "The script ended by itself.",
-        "epochs": f"The budget ended it: all images of {result.protocol.epochs} epochs had been served.",
-        "time": f"The time box of {duration(result.protocol.time_box_s)} ended it.",
-        "crash": f"The script crashed{line}{crash}",
-        "exit": "The script ended itself (sys.exit).",
-        "stopped": "It was stopped: the script asked for ever more epochs without taking an image.",
-    }[report.ended_by]
+        "script": _("The script ended by itself."),
+        "epochs": _("The budget ended it: all images of {epochs} epochs had been served."),
+        "time": _("The time box of {box} ended it."),
+        "exit": _("The script ended itself (sys.exit)."),
+        "stopped": _("It was stopped: the script asked for ever more epochs without taking an image."),
+    }[report.ended_by].format(epochs=result.protocol.epochs, box=duration(result.protocol.time_box_s))
+
+
+def _crashed(report: TrainingReport) -> str:
+    failure = report.failure
+    if failure is None:
+        return _("The script crashed")
+    text = _("The script crashed on line {line}: {error}") if failure.line else _("The script crashed: {error}")
+    return text.format(line=failure.line, error=f"{failure.type}: {failure.message}")
 
 
 def _banner(first: Result, notices: Sequence[str]) -> list[str]:
@@ -329,15 +359,15 @@ def _banner(first: Result, notices: Sequence[str]) -> list[str]:
     lines = []
     if first.protocol.name == "preview":
         data = first.dataset
-        lines.append(
-            f"Preview: no points are given. Trained on {data.train_images:,} images of {data.name} and tested on "
-            f"{data.test_images:,}; a full run may come out differently."
+        text = _(
+            "Preview: no points are given. Trained on {train:,} images of {data} and tested on {test:,}; a full run "
+            "may come out differently."
         )
+        lines.append(text.format(train=data.train_images, data=data.name, test=data.test_images))
+        notices = [notice for notice in notices if notice not in language.versions(PREVIEW)]
     for notice in notices:
         begin = notice[:1] if epochs.about_record(notice) else notice[:1].upper()  # a file's name stays as it is
         lines.append(f"{begin}{notice[1:]}.")
-    if first.protocol.name == "preview":
-        lines = [line for line in lines if line != "A preview gives no points."]
     return list(dict.fromkeys(lines))
 
 
@@ -365,13 +395,14 @@ def _status_counts(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 
 def _render(name: str, **values: Any) -> str:
-    return _environment().get_template(name).render(**values)
+    return _environment().get_template(name).render(language=language.chosen(), **values)
 
 
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
+        extensions=["jinja2.ext.i18n"],
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -379,6 +410,9 @@ def _environment() -> Environment:
         finalize=_printable,
         keep_trailing_newline=True,
     )
+    # As `install_gettext_callables` does it, but that values pass `_printable`: `finalize` sees none of them.
+    environment.newstyle_gettext = True  # type: ignore[attr-defined]  # the extension's
+    environment.globals |= {"_": lambda text: Markup(language.gettext(text)), "gettext": _said, "ngettext": _counted}
     environment.filters |= {
         "points": points_text,
         "duration": duration,
@@ -386,6 +420,7 @@ def _environment() -> Environment:
         "percent": lambda value: "-" if value is None else f"{value:.1f}%",
         "address": lambda student, file="feedback.html": quote(f"{student}/{file}"),
         "shade": drawing.shade,
+        "translated": language.gettext,  # a text that isn't a template's own
         "short": lambda text: _cut(text, LONGEST_CELL),
     }
     return environment
@@ -397,6 +432,16 @@ def _script() -> dict[str, Markup]:
     text = (TEMPLATES / "table.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return {"text": Markup(text), "hash": Markup(f"sha256-{digest}")}
+
+
+def _said(text: str, /, **values: Any) -> Markup:
+    """The translation of a template's own text, which is markup, with values that are not."""
+    return Markup(language.gettext(text)) % {name: _printable(value) for name, value in values.items()}
+
+
+def _counted(one: str, many: str, number: int, /, **values: Any) -> Markup:
+    """The same of a text in two numbers."""
+    return Markup(language.ngettext(one, many, number)) % {name: _printable(value) for name, value in values.items()}
 
 
 def _code(text: str) -> Markup:
@@ -419,4 +464,6 @@ def _printable(value: Any) -> Any:
 
 def _cut(text: str, most: int) -> str:
     """`text`, or its first `most` characters and how many follow."""
-    return text if len(text) <= most else f"{text[:most]} … and {len(text) - most:,} more characters"
+    if len(text) <= most:
+        return text
+    return _("{text} … and {count:,} more characters").format(text=text[:most], count=len(text) - most)

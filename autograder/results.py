@@ -31,6 +31,7 @@ from autograder.audit import Audit
 from autograder.checks import CheckResult
 from autograder.epochs import Epoch
 from autograder.errors import KitError
+from autograder.language import gettext as _
 from autograder.observations import Observations, TrainingReport
 from autograder.rubric import Kind, points_text
 from autograder.score import Score
@@ -236,10 +237,10 @@ class Result(Recorded):
     def protocol_label(self) -> str:
         """The protocol in words that leave no doubt whether points were given."""
         if self.protocol.name == "preview":
-            return "preview"
-        changed = [] if self.dataset.own else [f"on {self.dataset.name}"]
-        changed += [] if self.protocol.own_budget else ["another time box"]
-        return f"full ({', '.join(changed)}): no points" if changed else "full"
+            return _("preview")
+        changed = [] if self.dataset.own else [_("on {data}").format(data=self.dataset.name)]
+        changed += [] if self.protocol.own_budget else [_("another time box")]
+        return _("full ({changed}): no points").format(changed=", ".join(changed)) if changed else _("full")
 
     @property
     def tier_label(self) -> str:

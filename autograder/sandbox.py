@@ -30,8 +30,10 @@ import psutil
 from autograder import jail, warm
 from autograder.errors import KitError
 from autograder.jail import Limits
+from autograder.language import gettext as _
+from autograder.language import marked
 
-INSTALL_HINT = (
+INSTALL_HINT = marked(
     "install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap), or say --sandbox none on purpose: "
     "the submissions then run with your own rights"
 )
@@ -226,14 +228,14 @@ def choose(name: str | None = None) -> Sandbox:
     Raises KitError when bubblewrap isn't here or the kernel doesn't let it work.
     """
     if name == "none":
-        return Sandbox("none", "no sandbox: submissions run with your own rights")
+        return Sandbox("none", marked("no sandbox: submissions run with your own rights"))
     if name not in (None, "bwrap"):
         raise KitError(f"there is no sandbox called {name!r}", "choose one of: bwrap, none")
     if shutil.which("bwrap") is None:
-        raise KitError("bubblewrap is not installed, so submissions can't be run safely", INSTALL_HINT)
+        raise KitError(_("bubblewrap is not installed, so submissions can't be run safely"), _(INSTALL_HINT))
     problem = _bwrap_problem()
     if problem:
-        raise KitError(f"bubblewrap does not work here: {problem}", INSTALL_HINT)
+        raise KitError(_("bubblewrap does not work here: {problem}").format(problem=problem), _(INSTALL_HINT))
     return Sandbox("bwrap")
 
 

@@ -25,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from autograder.errors import KitError, first_line, printable
+from autograder.language import gettext as _
 from autograder.observations import Blank
 
 SUFFIXES = (".py", ".ipynb")
@@ -85,9 +86,9 @@ def of(name: str, content: bytes, shown: str = "") -> Submission:
     """
     shown = shown or name
     if _suffix(name) not in SUFFIXES:
-        raise UnreadableError("BAD_PATH", f"{shown}: neither a .py nor an .ipynb file")
+        raise UnreadableError("BAD_PATH", _("{file}: neither a .py nor an .ipynb file").format(file=shown))
     if not content.strip(b"\xef\xbb\xbf \t\r\n\f"):
-        raise UnreadableError("EMPTY", f"{shown}: the file is empty")
+        raise UnreadableError("EMPTY", _("{file}: the file is empty").format(file=shown))
     script = _notebook_script(shown, content) if _suffix(name) == ".ipynb" else content
     _check_text(shown, script)
     return Submission(printable(name), content, script, hashlib.sha256(content).hexdigest())
@@ -125,13 +126,15 @@ def opened(path: Path, *, follow_links: bool = True, shown: str = "") -> BinaryI
     try:
         descriptor = os.open(path, flags if follow_links else flags | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError as error:
-        raise UnreadableError("NO_FILE", f"{shown}: no such file") from error
+        raise UnreadableError("NO_FILE", _("{file}: no such file").format(file=shown)) from error
     except OSError as error:
-        raise UnreadableError("NOT_REGULAR", f"{shown}: can't be read ({error.strerror})") from error
+        raise UnreadableError(
+            "NOT_REGULAR", _("{file}: can't be read ({reason})").format(file=shown, reason=error.strerror)
+        ) from error
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
-    raise UnreadableError("NOT_REGULAR", f"{shown}: not a regular file")
+    raise UnreadableError("NOT_REGULAR", _("{file}: not a regular file").format(file=shown))
 
 
 def content_of(path: Path, largest: int, *, follow_links: bool = True, shown: str = "") -> bytes:
@@ -143,41 +146,42 @@ def content_of(path: Path, largest: int, *, follow_links: bool = True, shown: st
     if len(content) > largest:
         raise UnreadableError(
             "SOURCE_TOO_BIG",
-            f"{shown}: {size:,} bytes, and {largest:,} are the most that is read",
-            "clear a notebook's outputs; data and weights don't belong into the file",
+            _("{file}: {size:,} bytes, and {most:,} are the most that is read").format(
+                file=shown, size=size, most=largest
+            ),
+            _("clear a notebook's outputs; data and weights don't belong into the file"),
         )
     return content
 
 
 def _check_text(path: str, script: bytes) -> None:
     """Refuse what no editor would show as text, and what isn't in the encoding it declares (UTF-8 by default)."""
-    hint = "save it as UTF-8"
+    hint = _("save it as UTF-8")
     controls = sum(byte < 32 and byte not in TEXT_CONTROLS for byte in script)
     if b"\0" in script or controls > len(script) // 100:
-        raise UnreadableError("BINARY", f"{path}: holds binary data, not text", hint)
+        raise UnreadableError("BINARY", _("{file}: holds binary data, not text").format(file=path), hint)
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(script).readline)
+        encoding, _lines = tokenize.detect_encoding(io.BytesIO(script).readline)
         script.decode(encoding)
     except UnicodeDecodeError as error:
         line = script.count(b"\n", 0, error.start) + 1
-        message = f"{path}:{line}: byte 0x{script[error.start]:02x} isn't {error.encoding}"
+        message = _("{file}:{line}: byte 0x{byte:02x} isn't {encoding}")
+        message = message.format(file=path, line=line, byte=script[error.start], encoding=error.encoding)
         raise UnreadableError("ENCODING", message, hint) from error
     except (SyntaxError, LookupError, UnicodeError) as error:  # Python has codecs that decode nothing
-        reason = first_line(error)
-        raise UnreadableError(
-            "ENCODING", f"{path}: its first lines declare no usable encoding ({reason})", hint
-        ) from error
+        message = _("{file}: its first lines declare no usable encoding ({reason})")
+        message = message.format(file=path, reason=first_line(error))
+        raise UnreadableError("ENCODING", message, hint) from error
 
 
 def _notebook_script(path: str, content: bytes) -> bytes:
     try:
         cells = list(_cells(json.loads(content.decode("utf-8-sig"))))
     except (ValueError, KeyError, RecursionError) as error:
-        reason = first_line(error)[:200]
-        message = f"{path}: not a notebook ({reason})"
-        raise UnreadableError("BAD_NOTEBOOK", message, "save it again as .ipynb") from error
+        message = _("{file}: not a notebook ({reason})").format(file=path, reason=first_line(error)[:200])
+        raise UnreadableError("BAD_NOTEBOOK", message, _("save it again as .ipynb")) from error
     if not any(kind == "code" and source.strip() for kind, source in cells):
-        raise UnreadableError("EMPTY", f"{path}: no cell holds code")
+        raise UnreadableError("EMPTY", _("{file}: no cell holds code").format(file=path))
 
     import jupytext
 
@@ -204,21 +208,21 @@ def _notebook_script(path: str, content: bytes) -> bytes:
 def _cells(notebook: Any) -> Iterator[tuple[str, str]]:
     """(type, source) of every cell. Raises ValueError or KeyError where it isn't a notebook in Python."""
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-        raise ValueError("it has no list of cells")
+        raise ValueError(_("it has no list of cells"))
     if notebook.get("nbformat") != 4:
-        raise ValueError(f"its format is {str(notebook.get('nbformat'))[:20]}, not 4")
+        raise ValueError(_("its format is {format}, not 4").format(format=str(notebook.get("nbformat"))[:20]))
     metadata = notebook.get("metadata")
     kernel = metadata.get("kernelspec") if isinstance(metadata, dict) else None
     language = kernel.get("language", "python") if isinstance(kernel, dict) else "python"
     if language != "python":
-        raise ValueError(f"it is in {str(language)[:20]}, not Python")
+        raise ValueError(_("it is in {language}, not Python").format(language=str(language)[:20]))
     for cell in notebook["cells"]:
         kind, source = (cell.get("cell_type"), cell.get("source")) if isinstance(cell, dict) else (None, None)
         lines = [source] if isinstance(source, str) else source
         if kind not in ("code", "markdown", "raw") or not isinstance(lines, list):
-            raise ValueError("it has a cell without type or source")
+            raise ValueError(_("it has a cell without type or source"))
         if not all(isinstance(line, str) for line in lines):
-            raise ValueError("it has a cell that isn't text")
+            raise ValueError(_("it has a cell that isn't text"))
         text = "".join(lines).replace("\r\n", "\n")
         if kind == "code" and text.startswith(OWN_CELL):
             text = ""  # an empty cell stays in its place: places are told by the number of a cell

@@ -24,6 +24,7 @@ from autograder.conversation import Conversation, RunError, Scores
 from autograder.dataset import Dataset, Images
 from autograder.homework import Homework, Protocol
 from autograder.jail import Limits
+from autograder.language import gettext as _
 from autograder.observations import Observations, Observed, Rehearsal, TrainingProgress, TrainingReport
 from autograder.sandbox import Sandbox
 from autograder.submission import Submission, blanks
@@ -185,14 +186,14 @@ def train(
                         # The script's own test loop comes after the box; it gets a quarter of it on top.
                         began = time.monotonic()
                         proctor.run.extend(protocol.time_box_s * 1.25 + AFTER_BOX_S)
-                    now_at = _valid(TrainingProgress, said, "a progress report")
+                    now_at = _valid(TrainingProgress, said, _("a progress report"))
                     if progress is not None and time.monotonic() >= next_report:
                         next_report = time.monotonic() + REPORT_EVERY_S
                         progress(now_at)
             training_s = 0.0 if began is None else time.monotonic() - began
-            report = _valid(TrainingReport, said.get("report"), "the training's report")
+            report = _valid(TrainingReport, said.get("report"), _("the training's report"))
             if report.problem:
-                raise RunError("NO_RESULT", report.problem)
+                raise RunError("NO_RESULT", _(report.problem))
             proctor.run.extend(TESTING_S)
             order = np.random.default_rng(secrets.randbits(128)).permutation(len(test_images))
             scores, audited = _reveal(proctor, homework, test_images, order, report)
@@ -269,7 +270,7 @@ def _observations(
     if problem is not None:
         return Observations.model_validate({**base, "problem": problem})
     try:
-        seen = _valid(Observations, {**said, **base}, "a message")
+        seen = _valid(Observations, {**said, **base}, _("a message"))
     except RunError as error:
         return Observations.model_validate({**base, "problem": f"{error.outcome}: {error.message}"})
     rehearsal = seen.rehearsal
@@ -293,7 +294,7 @@ def _valid(kind: type[Kind], said: Any, what: str) -> Kind:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        raise RunError("BAD_MESSAGE", f"{what} isn't the proctor's") from error
+        raise RunError("BAD_MESSAGE", _("{what} isn't the proctor's").format(what=what)) from error
 
 
 def _reveal(

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.homework import Homework
+from autograder.language import gettext as _
+from autograder.language import marked
 from autograder.sandbox import Sandbox
 from autograder.submission import Submission
 
@@ -25,6 +27,8 @@ NARROW = 80
 WIDE = 100
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "-", "advice": "!"}
 STYLES = {"passed": "green", "failed": "bold red", "skipped": "dim", "advice": "yellow"}
+PARTS = {"saw": marked("Saw"), "expected": marked("Expected"), "why": marked("Why")}  # of a check that doesn't hold
+ANOTHER_COLUMN = "\ue000"  # stands for the second column of a wide character; no text has it
 CELL = "# %%"  # begins a cell in the script that a notebook's cells make
 
 
@@ -73,12 +77,18 @@ def where(file: Path, handed_in: Submission, line: int | None) -> str:
     starts = [number for number, text in enumerate(lines, 1) if text.startswith(CELL)]
     if not starts:
         return f"{file.name}:{line}"
-    return f"{file.name}, cell {len(starts)}, line {line - starts[-1]}"
+    place = _("{file}, cell {cell}, line {line}")
+    return place.format(file=file.name, cell=len(starts), line=line - starts[-1])
 
 
 def wrapped(text: str, width: int, indent: str) -> str:
     """Lines of at most `width` columns, all but the first behind `indent`."""
-    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    from rich.cells import get_character_cell_size
+
+    # textwrap counts characters, and a Hangul syllable takes two columns.
+    spaced = "".join(char + ANOTHER_COLUMN * (get_character_cell_size(char) - 1) for char in text)
+    lines = textwrap.fill(spaced, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return lines.replace(ANOTHER_COLUMN, "")
 
 
 class Transcript:
@@ -103,9 +113,10 @@ class Transcript:
 
     def show(self, seconds: float, place: Sandbox, rows: "list[Row]", entries: "list[EntryRow]") -> None:
         """The list of checks, the first failure in full, what comes after it."""
-        self._line(f"{self.homework.name} · {self.homework.title}", f"checked in {seconds:.1f} s, nothing was trained")
+        took = _("checked in {seconds:.1f} s, nothing was trained").format(seconds=seconds)
+        self._line(f"{self.homework.name} · {self.homework.title}", took)
         if place.notice:
-            self._line(f"  {place.notice}", style="dim")
+            self._line(f"  {_(place.notice)}", style="dim")
         self._list()
         failures = [result for result in self.results if result.outcome == "failed"]
         advice = [result for result in self.results if result.outcome == "advice"]
@@ -115,29 +126,36 @@ class Transcript:
             self._entries(entries)
         for number, result in enumerate(failures):
             if number == 0 or self.verbose:
-                self._explain(result, "Start here: " if number == 0 else "")
+                self._explain(result, _("Start here: {check}") if number == 0 else "{check}")
         if not self.verbose:
-            self._also("Then", failures[1:])
-            self._also("Advice", advice)
+            self._also(_("Then:"), failures[1:])
+            self._also(_("Advice:"), advice)
         else:
             for result in advice:
-                self._explain(result, "Advice: ")
+                self._explain(result, _("Advice: {check}"))
         self._close(failures)
 
     def show_training(self, trained: Trained) -> None:
         """What the training came to. Where it gives no points, every line says so."""
-        note = "" if trained.gives_points else "no points: "
+        noted = "{text}" if trained.gives_points else _("no points: {text}")
         if trained.accuracy_percent is None:
-            self.print(wrapped(f"{note}no accuracy ({trained.outcome}): {trained.message}", self.width, "  "))
+            text = _("no accuracy ({outcome}): {message}").format(outcome=trained.outcome, message=trained.message)
         else:
-            passes = {"in eval mode": trained.eval_percent, "as the script left it": trained.as_left_percent}
-            told = [f"{percent:.1f}% {mode}" for mode, percent in passes.items() if percent is not None]
-            time_taken = f"{trained.epochs:.3g} epochs in {trained.seconds:.0f} s on {trained.device}"
-            text = f"{trained.accuracy_percent:.1f}% of the test images ({', '.join(told)}), {time_taken}"
-            self.print(wrapped(note + text, self.width, "  "))
-        points = f"{trained.tier_points:.10g} points ({trained.tier})"
-        text = f"a graded run with this result gets {points}; {trained.no_points_because}"
-        self.print(wrapped(f"would earn {points}" if trained.gives_points else note + text, self.width, "  "))
+            text = _("{accuracy} of the test images ({passes}), {epochs:.3g} epochs in {seconds:.0f} s on {device}")
+            text = text.format(
+                accuracy=f"{trained.accuracy_percent:.1f}%",
+                passes=", ".join(_passes(trained)),
+                epochs=trained.epochs,
+                seconds=trained.seconds,
+                device=trained.device,
+            )
+        self.print(wrapped(noted.format(text=text), self.width, "  "))
+        if trained.gives_points:
+            earned = _("would earn {points:.10g} points ({tier})")
+        else:
+            earned = _("a graded run with this result gets {points:.10g} points ({tier}); {because}")
+        earned = earned.format(points=trained.tier_points, tier=trained.tier, because=trained.no_points_because)
+        self.print(wrapped(noted.format(text=earned), self.width, "  "))
 
     def where(self, result: "CheckResult") -> str:
         """Where a result points to."""
@@ -154,7 +172,7 @@ class Transcript:
             kept = (result.outcome == "passed" and not result.question) or not merged
             return (result.outcome, bool(result.question), result.waits_for, result.id if kept else "")
 
-        for _, group in groupby(self.results, key=alike):
+        for _kind, group in groupby(self.results, key=alike):
             members = list(group)
             first = members[0]
             mark = f"  {MARKS[first.outcome]} "
@@ -166,22 +184,23 @@ class Transcript:
             right = {
                 "passed": "",
                 "failed": "" if first.question else first.id,
-                "skipped": f"waits for {self.label(first.waits_for)}",
-                "advice": "advice",
+                "skipped": _("waits for {check}").format(check=self.label(first.waits_for)),
+                "advice": _("advice"),
             }[first.outcome]
             self._line(mark + left, right, style=STYLES[first.outcome])
 
     def _explain(self, result: "CheckResult", lead: str) -> None:
         question = f"{result.question} " if result.question else ""
+        headline = lead.format(check=f"{question}{result.title} ({self.where(result)})")
         self.print("")
-        self.print(wrapped(f"{lead}{question}{result.title} ({self.where(result)})", self.width, "  "), style="bold")
-        for name, text in (("Saw", result.saw), ("Expected", result.expected), ("Why", result.why)):
-            self._paragraph(name, text)
+        self.print(wrapped(headline, self.width, "  "), style="bold")
+        for part, name in PARTS.items():
+            self._paragraph(_(name), getattr(result, part))
 
     def _also(self, lead: str, results: "list[CheckResult]") -> None:
         if results:
             self.print("")
-            self.print(f"{lead}:", style="bold")
+            self.print(lead, style="bold")
         for result in results:
             question = f"{result.question} " if result.question else ""
             text = f"  {question}{result.title} ({self.where(result)}): {result.saw}"
@@ -191,47 +210,70 @@ class Transcript:
         required = [result for result in self.results if result.required]
         passed = sum(result.outcome == "passed" for result in required)
         self.print("")
+        told = {"passed": passed, "required": len(required), "waiting": len(required) - passed}
         if not failures:
-            waiting = len(required) - passed
-            more = f", {waiting} could not be told" if waiting else ""
-            self.print(f"{passed} of {len(required)} required checks pass{more}", style="green")
+            text = _("{passed} of {required} required checks pass")
+            if told["waiting"]:
+                text = _("{passed} of {required} required checks pass, {waiting} could not be told")
+            self.print(text.format(**told), style="green")
             return
-        self.print(f"{passed} of {len(required)} required checks pass")
+        self.print(_("{passed} of {required} required checks pass").format(**told))
         asked = f"{self.homework.name} {failures[0].id}"
-        self.print(f"hint: autograder hint {asked} · autograder explain {asked}")
+        self.print(_("hint: {command}").format(command=f"autograder hint {asked} · autograder explain {asked}"))
 
     def _table(self, rows: "list[Row]") -> None:
         self.print("")
-        self.print("Layers of one forward pass: the homework's, and where they differ, these", style="bold")
+        self.print(_("Layers of one forward pass: the homework's, and where they differ, these"), style="bold")
         for row in rows:
             mark = " " if row.same else "≠"
-            ours = str(row.ours) if row.ours else "(none)"
+            ours = str(row.ours) if row.ours else _("(none)")
             name = row.theirs.name if row.theirs and row.theirs.name else ""
             self._line(f"  {mark} {ours}", name)
             if not row.same:
-                self.print(f"      here: {row.theirs or '(none)'}")
+                self.print("      " + _("here: {layer}").format(layer=row.theirs or _("(none)")))
 
     def _entries(self, entries: "list[EntryRow]") -> None:
         self.print("")
-        self.print("Entries of the state dict that differ: these, and the homework's", style="bold")
+        self.print(_("Entries of the state dict that differ: these, and the homework's"), style="bold")
         for row in entries:
-            self._line(f"  ≠ {row.name}", f"{row.theirs_text:>14} {row.ours_text:>14}")
+            self._line(f"  ≠ {row.name}", f"{_right(row.theirs_text, 14)} {_right(row.ours_text, 14)}")
 
     def _paragraph(self, name: str, text: str) -> None:
-        self.print(wrapped(f"  {name:<9} {text}", self.width, " " * 12))
+        from rich.cells import set_cell_size
+
+        self.print(wrapped(f"  {set_cell_size(name, 9)} {text}", self.width, " " * 12))
 
     def _line(self, left: str, right: str = "", style: str = "") -> None:
         """`left`, and `right` at the right edge; on a line of its own where there is no room."""
-        room = self.width - len(left) - len(right)
+        from rich.cells import cell_len
+
+        room = self.width - cell_len(left) - cell_len(right)
         if right and room >= 2:
             self.print(left + " " * room + right, style)
             return
         self.print(wrapped(left, self.width, "    "), style)
         if right:
-            self.print(right.rjust(self.width), style)
+            self.print(" " * (self.width - cell_len(right)) + right, style)
 
     def print(self, text: str, style: str = "") -> None:
         self.console.print(text, style=style or None)
+
+
+def _passes(trained: Trained) -> list[str]:
+    """The accuracy of each pass that there is."""
+    passes = []
+    if trained.eval_percent is not None:
+        passes.append(_("{percent} in eval mode").format(percent=f"{trained.eval_percent:.1f}%"))
+    if trained.as_left_percent is not None:
+        passes.append(_("{percent} as the script left it").format(percent=f"{trained.as_left_percent:.1f}%"))
+    return passes
+
+
+def _right(text: str, columns: int) -> str:
+    """`text` at the right of so many columns."""
+    from rich.cells import cell_len
+
+    return " " * (columns - cell_len(text)) + text
 
 
 class Progress:
@@ -247,18 +289,26 @@ class Progress:
         if self.report is None:
             return self
         protocol, note = self.start.protocol, self.setup.no_points_because
-        box = f"{protocol.epochs} epochs or {protocol.time_box_s / 60:g} minutes"
         self.report.print("")
-        text = f"training on {self.setup.dataset.name}, {protocol.name} protocol, {box}"
-        text += f", from {self.start.words}" if self.start.words else ""
-        self.report.print(wrapped(f"no points: {text}" if note else text, self.report.width, "  "))
+        text = _("training on {data}, {protocol} protocol, {epochs} epochs or {minutes:g} minutes")
+        if self.start.words:
+            text = _("training on {data}, {protocol} protocol, {epochs} epochs or {minutes:g} minutes, from {start}")
+        text = text.format(
+            data=self.setup.dataset.name,
+            protocol=protocol.name,
+            epochs=protocol.epochs,
+            minutes=protocol.time_box_s / 60,
+            start=self.start.words,
+        )
+        noted = _("no points: {text}").format(text=text) if note else text
+        self.report.print(wrapped(noted, self.report.width, "  "))
         if self.report.console.is_terminal:
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress
 
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} images"))
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn(_("{task.completed:,} images")))
             self.bar = RichProgress(*columns, TimeRemainingColumn(), console=self.report.console, transient=True)
-            self.task = self.bar.add_task("no points" if note else "training", total=None)
+            self.task = self.bar.add_task(_("no points") if note else _("training"), total=None)
             self.bar.start()
         return self
 

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from autograder import __version__, audit, checks, dataset, epochs, pictures, results, score, supervise
+from autograder import __version__, audit, checks, dataset, epochs, language, pictures, results, score, supervise
 from autograder.audit import Audit
 from autograder.checkpoint import Checkpoint
 from autograder.checks import CheckResult
@@ -27,14 +27,17 @@ from autograder.epochs import Epoch
 from autograder.errors import printable
 from autograder.homework import Homework, Protocol
 from autograder.intake import Entry
+from autograder.language import gettext as _
+from autograder.language import marked, spoken
 from autograder.observations import Observations, TrainingProgress, TrainingReport
 from autograder.results import Result, Status, duration
 from autograder.rubric import Rubric, Tier
 from autograder.sandbox import Sandbox
 from autograder.score import Score
 
-PREVIEW = "a preview gives no points"
-UNDECIDED = "a person has to decide"
+PREVIEW = marked("a preview gives no points")
+UNDECIDED = marked("a person has to decide")
+NOTHING = marked("nothing")
 MOST_MISTAKEN = 12  # pictures of mistakes that a page shows
 MOST_STEPS = 2.5  # for each batch that a loader handed out: two optimizers make two, images kept elsewhere make more
 
@@ -68,6 +71,7 @@ class Setup:
     threads: int = 1
     checkpoint: Checkpoint | None = None  # what trainings go on from, of networks that it fits
     no_checkpoint_because: str = ""  # "" where there is one, or the homework has none
+    language: str = "en"  # of what students read
     forks: bool = True  # whether looks and previews are forked from one process that has imported torch
 
     @property
@@ -87,11 +91,13 @@ class Setup:
     def no_points_because(self) -> str | None:
         """Why nobody gets points in this run; None when they are given."""
         if self.protocol.name == "preview":
-            return PREVIEW
+            return _(PREVIEW)
         if not self.own_data:
-            return f"the data is {self.dataset.name}, not the homework's own {self.homework.dataset}"
+            text = _("the data is {data}, not the homework's own {own}")
+            return text.format(data=self.dataset.name, own=self.homework.dataset)
         if not self.protocol.own_budget:
-            return f"the time box was set to {duration(self.protocol.time_box_s)}, not the homework's own"
+            text = _("the time box was set to {box}, not the homework's own")
+            return text.format(box=duration(self.protocol.time_box_s))
         return None
 
     def percent_off(self, entry: Entry) -> float | None:
@@ -152,38 +158,50 @@ class Graded:
 def start_of(setup: Setup, seen: Observations) -> Start:
     """What the training of the network that was `seen` starts from: the checkpoint, where it fits."""
     if setup.checkpoint is None:
-        return Start(setup.protocol, None, "nothing" if setup.no_checkpoint_because else "")
+        return Start(setup.protocol, None, _(NOTHING) if setup.no_checkpoint_because else "")
     entries = {} if seen.network is None else {name: tuple(shape) for name, shape in seen.network.entries.items()}
     if not entries:
-        return Start(setup.protocol, None, "nothing, since no network was seen")
+        return Start(setup.protocol, None, _("nothing, since no network was seen"))
     asked = setup.checkpoint.entries
     if differs := counted(differing(entries, asked)):
-        words = f"nothing, since the network doesn't fit the checkpoint: of its {len(asked)} entries {differs}"
-        return Start(setup.protocol, None, words)
+        words = _("nothing, since the network doesn't fit the checkpoint: of its {count} entries {differ}")
+        return Start(setup.protocol, None, words.format(count=len(asked), differ=differs))
     shorter = replace(setup.protocol, epochs=setup.homework.epochs_from_checkpoint)
-    return Start(shorter, setup.checkpoint, f"the checkpoint {setup.checkpoint}")
+    words = _("the checkpoint {checkpoint}").format(checkpoint=setup.checkpoint)
+    return Start(shorter, setup.checkpoint, words)
+
+
+def started_from_nothing(words: str) -> bool:
+    """Whether a start, in the words of any language, is one from nothing: they all begin with that."""
+    return words.startswith(tuple(language.versions(NOTHING)))
 
 
 def observe(entry: Entry, setup: Setup) -> Observations | str:
     """What the checks look at; or, when the grader failed, the traceback."""
     assert entry.submission is not None
     try:
-        return supervise.observe(
-            setup.homework, entry.submission, setup.sandbox, threads=setup.threads, warm=setup.forks
-        )
+        with spoken(setup.language):
+            given, file, place = setup.homework, entry.submission, setup.sandbox
+            return supervise.observe(given, file, place, threads=setup.threads, warm=setup.forks)
     except Exception:
         return traceback.format_exc()
 
 
 def train(entry: Entry, setup: Setup, seen: Observations | str, progress: Progressed | None = None) -> Graded:
     """Train, score and decide. `seen` is what `observe` gave."""
+    with spoken(setup.language):
+        return _train(entry, setup, seen, progress)
+
+
+def _train(entry: Entry, setup: Setup, seen: Observations | str, progress: Progressed | None) -> Graded:
     if isinstance(seen, str):
         return failed(entry, setup, seen)
     assert entry.submission is not None
     try:
         if seen.syntax_error is not None:
             # Python reads a file to its end before it runs a line: there is nothing that could be trained.
-            message = f"line {seen.syntax_error.line}: {seen.syntax_error.message}"
+            error = seen.syntax_error
+            message = _("line {line}: {message}").format(line=error.line, message=error.message)
             return Graded(conclude(entry, setup, Evidence(seen, "SYNTAX", message)), "")
         evidence, log = _trained(entry, setup, seen, progress, seed=0)
         runs = [_run_of(evidence)]
@@ -283,6 +301,11 @@ def _run_of(evidence: Evidence) -> results.OneRun:
 
 def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
     """The result that follows from the evidence: checks, the rubric's row, points where they may be given."""
+    with spoken(setup.language):
+        return _conclude(entry, setup, evidence)
+
+
+def _conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
     found = checks.run(evidence.observations, setup.homework)
     start = start_of(setup, evidence.observations)
     signs = _signs(evidence, start)
@@ -350,16 +373,22 @@ def of_equal(graded: Graded, entry: Entry, setup: Setup) -> Graded:
 
 def without_a_run(entry: Entry, setup: Setup) -> Result:
     """The result of somebody whose file never ran: it is late, missing, or no file that could be run."""
+    with spoken(setup.language):
+        return _without_a_run(entry, setup)
+
+
+def _without_a_run(entry: Entry, setup: Setup) -> Result:
     flags = _run_flags(setup)
     if entry.late and entry.late_s is None and setup.rubric.late is not None:
-        message = "late by nobody knows how much, and the rubric takes points off by time"
+        message = _("late by nobody knows how much, and the rubric takes points off by time")
         undecided = _decided(entry, setup, "needs a person", None)
         return replace_fields(
             undecided, outcome="LATE", message=message, flags=["late", *flags], for_a_person=[message]
         )
     if entry.late and setup.percent_off(entry) is None:
         late = _decided(entry, setup, "late", setup.rubric.no_file)
-        return replace_fields(late, outcome="LATE", message="the file came after the deadline", flags=["late", *flags])
+        message = _("the file came after the deadline")
+        return replace_fields(late, outcome="LATE", message=message, flags=["late", *flags])
     if entry.outcome == "NO_FILE":
         missing = _decided(entry, setup, "no file", setup.rubric.no_file)
         return replace_fields(missing, outcome=entry.outcome, message=entry.message, flags=["no-file", *flags])
@@ -375,13 +404,18 @@ def without_a_run(entry: Entry, setup: Setup) -> Result:
 
 def failed(entry: Entry, setup: Setup, crash: str) -> Graded:
     """The result when the grader itself failed: no row, no points, and no key, so that the next run tries again."""
+    with spoken(setup.language):
+        return _failed(entry, setup, crash)
+
+
+def _failed(entry: Entry, setup: Setup, crash: str) -> Graded:
     last = crash.strip().splitlines()[-1][:500]
     result = replace_fields(
         _decided(entry, setup, "needs a person", None),
         key="",
         evidence_key="",
         outcome="GRADER_FAILED",
-        message="the grader itself failed, which says nothing about the submission",
+        message=_("the grader itself failed, which says nothing about the submission"),
         flags=["grader-failed", *_run_flags(setup)],
         for_a_person=[f"the grader itself failed: {last}"],
     )
@@ -397,7 +431,7 @@ def key(entry: Entry, setup: Setup) -> str:
     """Fingerprint of all that a result follows from."""
     more = [setup.rubric.fingerprint, results.kit_fingerprint("checks", "proctor", "homeworks"), entry.late]
     more += [[epoch.model_dump() for epoch in entry.own_epochs], entry.receipt, entry.notes]  # a new record is shown
-    more += [setup.percent_off(entry)]
+    more += [setup.percent_off(entry), setup.language]
     return results.fingerprint([evidence_key(entry, setup), more])
 
 
@@ -425,14 +459,14 @@ def evidence_key(entry: Entry, setup: Setup) -> str:
 
 def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> Result:
     """A result with all that doesn't depend on a run."""
-    because = UNDECIDED if tier is None else setup.no_points_because
+    because = _(UNDECIDED) if tier is None else setup.no_points_because
     off = setup.percent_off(entry) or 0.0
     points = None if tier is None else round(tier.points * (1 - off / 100), 4)
     late = results.LateTaken(seconds=entry.late_s, percent_off=off) if off and entry.late_s is not None else None
     data, protocol = setup.dataset, setup.protocol
     notices = [setup.no_points_because] if setup.no_points_because else []
     notices += [setup.no_checkpoint_because] if setup.no_checkpoint_because else []
-    notices += [setup.sandbox.notice] if setup.sandbox.notice else []
+    notices += [_(setup.sandbox.notice)] if setup.sandbox.notice else []
     notices += entry.notes
     file = None
     if entry.submission is not None:

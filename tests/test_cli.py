@@ -199,6 +199,7 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
         "sandbox": "bwrap",
         "deadline": "2026-11-30 23:59",
         "start": "a/file",
+        "language": "en",
         "lms": "canvas",
         "timezone": "Asia/Seoul",
         "roster": Path("a.csv"),

@@ -128,6 +128,7 @@ def test_every_variable_of_the_readme_reaches_the_command() -> None:
         "LMS": "canvas",
         "TIMEZONE": "Asia/Seoul",
         "ROSTER": "a roster.csv",
+        "LANGUAGE": "ko",
     }
     assert set(re.findall(r"^\| `([A-Z]+)=", README, re.MULTILINE)) | {"DEADLINE"} == set(said)
     variables = [f"{name}={value}" for name, value in said.items()]
@@ -135,7 +136,7 @@ def test_every_variable_of_the_readme_reaches_the_command() -> None:
     assert done.stdout == (
         "grade|the class|--homework|one|--out|an out|--data|two|--protocol|full|--deadline|2026-11-30 23:59|"
         "--hours|8|--workers|4|--sandbox|none|--checkpoint|a checkpoint|--lms|canvas|--timezone|Asia/Seoul|--roster|"
-        "a roster.csv|"
+        "a roster.csv|--lang|ko|"
     )
 
 

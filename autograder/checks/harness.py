@@ -16,6 +16,7 @@ import pytest
 from autograder.checks.result import CheckResult
 from autograder.checks.wording import ExpectationError
 from autograder.homework import Homework
+from autograder.language import gettext as _
 from autograder.observations import Observations
 from autograder.submission import PARSING
 
@@ -116,13 +117,14 @@ class _Course:
 
     def _keep(self, item: pytest.Item, error: BaseException | None) -> None:
         mark = _mark(item)
+        hint: str = mark["hint"]
         result = CheckResult(
             id=mark["identifier"],
-            title=(item.function.__doc__ or "").format(homework=self.given),  # type: ignore[attr-defined]
+            title=_(item.function.__doc__).format(homework=self.given),  # type: ignore[attr-defined]
             outcome="passed",
             question=self.given.question_of(mark["identifier"]),
             required=not mark["advice"],
-            hint=mark["hint"],
+            hint=_(hint),
         )
         change: dict[str, Any] = {}
         if isinstance(error, ExpectationError):
@@ -140,7 +142,7 @@ class _Course:
         for name in self.declared:
             result = self.results[name]
             root = result.waits_for
-            for _ in self.declared:  # a longer chain would be a circle
+            for _step in self.declared:  # a longer chain would be a circle
                 if root not in self.results or self.results[root].waits_for is None:
                     break
                 root = self.results[root].waits_for

@@ -125,8 +125,9 @@ def test_the_parameters_add_up(observed: Observations, homework: Homework) -> No
     if network.parameters != expected:
         extra = [row.theirs for row in rows if row.ours is None and row.theirs is not None and row.theirs.kind == "bn"]
         extra = [rung for rung in extra if not rung.on_skip and not _is_last_norm(rung, structure)]
+        itself = _("the network itself")
         others = [
-            f"{f'`{layer.name}`' if layer.name else _('the network itself')} ({layer.class_name}, {layer.count:,})"
+            f"{f'`{layer.name}`' if layer.name else itself} ({layer.class_name}, {layer.count:,})"
             for layer in network.layers
             if layer.kind == "other"
         ]

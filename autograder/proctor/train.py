@@ -22,6 +22,7 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 
+from autograder.language import marked
 from autograder.observations import Failure, TrainingReport
 from autograder.proctor import loaders, script, standin, watch
 from autograder.proctor.failure import failure
@@ -266,7 +267,9 @@ class Training:
             test_batch_size=self.test_batch_size,
             device=str(next(network.parameters()).device) if network is not None else None,
             cuda_requests=self.cuda_requests,
-            problem=None if network is not None else "no network was found: nothing was trained, and none was called",
+            problem=None
+            if network is not None
+            else marked("no network was found: nothing was trained, and none was called"),
         )
 
 

@@ -1,0 +1,1 @@
+"""Translations of what students read: a catalogue each language."""

@@ -14,6 +14,8 @@ LANGUAGE =
 LMS =
 TIMEZONE =
 ROSTER =
+CLUSTER =
+SLURM =
 OUT =
 FILE =
 FROM =
@@ -43,11 +45,12 @@ grade: $(READY) ## grade the example class; with SUBMISSIONS=folder-or-zip a rea
 	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(SANDBOX),--sandbox "$(SANDBOX)") \
 	    $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)") $(if $(LMS),--lms "$(LMS)") \
 	    $(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(ROSTER),--roster "$(ROSTER)") \
+	    $(if $(CLUSTER),--cluster "$(CLUSTER)") $(if $(SLURM),--slurm "$(SLURM)") \
 	    $(if $(LANGUAGE),--lang "$(LANGUAGE)")
 else
 # The demonstration: the same on any machine.
 grade: $(READY)
-	@if [ -n "$(DATA)$(PROTOCOL)$(DEADLINE)$(HOURS)$(CHECKPOINT)$(LMS)$(TIMEZONE)$(ROSTER)" ]; then \
+	@if [ -n "$(DATA)$(PROTOCOL)$(DEADLINE)$(HOURS)$(CHECKPOINT)$(LMS)$(TIMEZONE)$(ROSTER)$(CLUSTER)$(SLURM)" ]; then \
 	    echo "error: what a real class is graded with (DATA, DEADLINE, ROSTER, ...) needs SUBMISSIONS=folder" >&2; exit 2; \
 	fi; \
 	$(AUTOGRADER) grade "examples/submissions/$(HOMEWORK)" --homework "$(HOMEWORK)" \

@@ -59,6 +59,9 @@ def grade(
     gradebook: BookOption = None,
     cluster: ClusterOption = None,
     slurm: SlurmOption = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="A process of its own for each look and each preview: slower, the same.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say who handed in what, and stop there.")] = False,
 ) -> None:
     """Grade a class: points, feedback and a report.
@@ -93,6 +96,7 @@ def grade(
         book=book_of(out, gradebook),
         cluster=cluster,
         slurm=slurm,
+        fresh=fresh,
     )
     raise typer.Exit(code)
 

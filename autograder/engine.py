@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import psutil
@@ -74,6 +75,7 @@ def start(
             futures[future] = (entry, "observed")
         waiting = as_completed(list(futures))  # type: ignore[no-untyped-call]
         looked_at = 0
+        held: list[tuple[Entry, Any, float]] = []  # who has been looked at, and waits for the others
         for future in waiting:
             if future.status in ("cancelled", "lost"):
                 raise SchedulerLostError
@@ -89,18 +91,22 @@ def start(
             looked_at += 1
             if looked_at == len(entries) and not setup.forks_trainings:
                 warm.end()  # nothing is forked any more, and trainings can use its memory
-            training = client.submit(
-                _train_task, entry, setup, future, pure=False, priority=seconds, resources={TRAINING: 1}
-            )
-            futures[training] = (entry, "trained")
-            waiting.add(training)  # type: ignore[no-untyped-call]
+            held.append((entry, future, seconds))
+            if beside or looked_at == len(entries):
+                for one, seen, expected in sorted(held, key=itemgetter(2), reverse=True):
+                    training = client.submit(
+                        _train_task, one, setup, seen, pure=False, priority=expected, resources={TRAINING: 1}
+                    )
+                    futures[training] = (one, "trained")
+                    waiting.add(training)  # type: ignore[no-untyped-call]
+                held.clear()
 
     futures: dict[Any, tuple[Entry, str]] = {}
+    beside = elsewhere is not None or gpu_available()  # without a GPU, looking takes what training needs
     if elsewhere is not None:
         place = cluster.remote(elsewhere, setup, told.notice, patience_s)
     else:
-        # Beside a GPU the cores have nothing else to do; without one, looking takes what training needs.
-        place = cluster.local(workers, max(1, cores() - workers) if gpu_available() else 0)
+        place = cluster.local(workers, max(1, cores() - workers) if beside else 0)
     with place as client, _terminated_like_interrupted():
         try:
             yield run

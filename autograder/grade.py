@@ -66,6 +66,7 @@ def grade(
     again: Sequence[str] = (),
     cluster: str | None = None,
     slurm: Path | None = None,
+    fresh: bool = False,
 ) -> int:
     """Grade the class in `submissions` and write everything under `out`. Returns the exit code.
 
@@ -86,6 +87,7 @@ def grade(
         again: students who are run again, whatever an earlier run has left of them.
         cluster: the address of a Dask scheduler whose workers do the work; None for this machine.
         slurm: a file that says which jobs Slurm is asked for, to do it; None for none.
+        fresh: never fork a run from a process that has imported torch.
 
     Returns 0; 1 when the grader itself failed on somebody; 130 when it was interrupted.
     Raises KitError when something is wrong that nobody should be graded with: before anything runs.
@@ -114,7 +116,7 @@ def grade(
     images = dataset.choose(given, chosen, data)
     with spoken(language):
         begin, why_not = checkpoint.find(given, chosen, images, start)
-    setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not, language)
+    setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not, language, not fresh)
     if elsewhere is None:
         full = given.protocol("full", ruled.budget, hours)
         _say_what_full_would_take(console, full, setup, class_, protocol, workers)
@@ -138,6 +140,7 @@ def grade(
             "book": book,
             "cluster": cluster,
             "slurm": None if slurm is None else str(slurm.resolve()),
+            "fresh": fresh,
         }
         results.write_text(out / WORDS, json.dumps(words, indent=1) + "\n")
         students = frozenset(again)

@@ -3,6 +3,8 @@
 import csv
 import errno
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,15 +19,17 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from observed import right
 from test_results import result
 
-from autograder import engine, grade, gradebook, history, report, results, rubric, sandbox, supervise
+from autograder import display, engine, grade, gradebook, history, report, results, rubric, sandbox, supervise
 from autograder.dataset import Dataset
 from autograder.errors import KitError
 from autograder.homework import ROOT, load
-from autograder.observations import Observations
+from autograder.observations import Loader, Observations, TrainingProgress
 from autograder.sandbox import Sandbox
 from autograder.supervise import Training
+from autograder.verdict import cores
 
 Grade = Callable[..., int]
 
@@ -340,6 +344,69 @@ def test_everybody_is_checked_before_the_first_is_trained(
     assert said.index("checks 6/6") < said.index("1/6  s")
 
 
+def test_the_longest_is_trained_first(run: Grade, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small batches make a training long. What is looked at says so before anything is trained."""
+    batches = {"s0": 64, "s1": 4, "s2": 128, "s3": 16}
+    for student, batch in batches.items():
+        write(tmp_path / "class" / student / "hw6.py", f"batch_size = {batch}\n")
+
+    def observe(given: object, submission: Any, *_: object, **__: object) -> Observations:
+        time.sleep(0.3)  # a look takes longer than the next training takes to be queued
+        seen = right()
+        loader = Loader(batch_size=int(submission.content.split()[-1]), images=50_000)
+        return seen.model_copy(update={"rehearsal": seen.rehearsal.model_copy(update={"train_loader": loader})})
+
+    monkeypatch.setattr(supervise, "observe", observe)
+    assert run(workers=1) == 0
+    assert [int(content.split()[-1]) for content in runs.trained] == [4, 16, 64, 128]
+
+
+def test_how_far_a_training_is_gets_through_and_says_what_is_left(
+    run: Grade, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(2):
+        write(tmp_path / "class" / f"s{number}" / "hw6.py", f"print({number})\n")
+    trained = supervise.train
+
+    def train(*words: Any, progress: Callable[[TrainingProgress], None], **more: Any) -> Training:
+        progress(TrainingProgress(images=300, of=1200, seconds=100.0))
+        time.sleep(1)
+        return trained(*words, **more)
+
+    monkeypatch.setattr(supervise, "train", train)
+    monkeypatch.setattr(display, "QUIET_S", 0.0)
+    assert run(workers=1) == 0
+    assert re.search(r"^training  0/2   about \d+ min left$", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_equal_files_are_run_once_and_each_gets_a_result_of_its_own(
+    run: Grade, runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for student in ("s1", "s2", "s3"):
+        write(tmp_path / "class" / student / "hw6.py", "print('the same')\n")
+    write(tmp_path / "class" / "s4" / "hw6.py", "print('another')\n")
+    assert run() == 0
+    said = capsys.readouterr().out
+    assert "2 are byte for byte somebody else's file: run once" in said
+    assert "4/4  s" in said
+    assert len(runs.trained) == 2
+    own = [results.read(tmp_path / "out" / f"s{number}") for number in (1, 2, 3)]
+    assert [one.student for one in own if one] == ["s1", "s2", "s3"]
+    assert len({one.accuracy.model_dump_json() for one in own if one and one.accuracy}) == 1
+    for number in (1, 2, 3):
+        assert (tmp_path / "out" / f"s{number}" / "log.txt").read_text().startswith(f"s{number}: hw6.py")
+        assert f"Feedback for s{number}" in (tmp_path / "out" / f"s{number}" / "feedback.html").read_text()
+    assert run() == 0
+    assert "4 done by an earlier run, kept" in capsys.readouterr().out
+
+
+def test_a_crash_of_ours_on_equal_files_is_a_crash_on_each(run: Grade, runs: Runs, tmp_path: Path) -> None:
+    for student in ("s1", "s2"):
+        write(tmp_path / "class" / student / "hw6.py", "# crash of ours\n")
+    assert run() == 1
+    assert [row["status"] for row in table(tmp_path / "out")] == ["needs a person"] * 2
+
+
 def test_another_rubric_decides_anew_and_trains_nobody(
     run: Grade, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -475,10 +542,10 @@ with torch.no_grad():
 """
 
 
-def start(folder: Path, out: Path, data: Path, box: str) -> "subprocess.Popen[str]":
+def start(folder: Path, out: Path, data: Path, box: str, *more: str) -> "subprocess.Popen[str]":
     code = "from autograder.cli import main; main()"
     words = ["grade", str(folder), "--homework", "hw6", "--out", str(out), "--data", str(data)]
-    words += ["--protocol", "preview", "--workers", "1", "--sandbox", box]
+    words += ["--protocol", "preview", "--workers", "1", "--sandbox", box, *more]  # the later of two workers counts
     return subprocess.Popen(
         [sys.executable, "-c", code, *words],
         cwd=ROOT,
@@ -508,6 +575,34 @@ def two(tmp_path: Path) -> Path:
     for student, rate in (("s1", "0.01"), ("s2", "0.03")):
         write(tmp_path / "class" / student / "hw6.py", TINY.replace("RATE", rate))
     return tmp_path / "class"
+
+
+@pytest.mark.slow
+def test_a_class_gets_the_same_with_every_lever_and_with_none(
+    two: Path, tmp_path: Path, practice: Dataset, sandbox_bwrap: Sandbox
+) -> None:
+    """Forked, as many at a time as there are cores, an equal file not run again; and each alone, all processes fresh.
+
+    One thread each: with more, sums are rounded in another order.
+    """
+    shutil.copytree(two / "s2", two / "s3")
+    single = ["--workers", str(cores())]
+    said, _ = start(two, tmp_path / "on", practice.folder, sandbox_bwrap.name, *single).communicate(timeout=600)
+    assert "1 is byte for byte somebody else's file: run once" in said
+    for student in ("s1", "s2", "s3"):
+        alone = tmp_path / "alone" / student
+        shutil.copytree(two / student, alone / "class" / student)
+        words = [alone / "class", alone / "out", practice.folder, sandbox_bwrap.name]
+        start(*words, *single, "--fresh").communicate(timeout=600)
+        on, off = results.read(tmp_path / "on" / student), results.read(alone / "out" / student)
+        assert on is not None
+        assert off is not None
+        assert on.accuracy is not None
+        assert on.accuracy == off.accuracy
+        assert on.training is not None
+        assert off.training is not None
+        assert on.training.losses == off.training.losses
+        assert on.threads == off.threads == 1
 
 
 @pytest.mark.slow

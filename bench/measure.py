@@ -1,19 +1,26 @@
 """`make bench`: what must be fast, against what people would otherwise use, measured side by side in one run.
 
-Writes `build/bench.json`, a flat object of ratios, and prints the seconds behind them with machine and date:
+Writes `build/bench.json`, a flat object of ratios, and the table of `docs/results.md` with medians, spreads, machine
+and date:
 
     loader_ours_over_torchvision  how many times faster a script's own loader (ToTensor and Normalize, batches of 64) is
                                   on the proctor's stand-in than on torchvision's CIFAR10
     proctor_over_bare             seconds of training under the proctor over seconds of the bare script
     check_over_import             `autograder check` over `python -c "import torch, torchvision"`
     check_over_limit              the same over what it may take: one and a half such imports and a second
-    checks_fresh_over_warm        checks of 40 submissions, one `autograder check` after the other (the median of eight,
+    checks_fresh_over_warm        checks of 40 submissions, one `autograder check` after the other (the median of some,
                                   times 40), over the same by what `grade` has: forks, as many at a time as there are
                                   cores, the start of what is forked from included
+    class_serial_over_ours        the scripts of the example class of resnet20, started bare one after another on a
+                                  preview's images, over `autograder grade` of that class: checks, trainings, tests and
+                                  pages
+    engine_over_loop              the engine with 20 trainings of 10 s each, two at a time, over a plain loop of the
+                                  same (both at once, as they only wait)
 
 Both sides run one script, which times itself, on the same pictures: torchvision's files are written from the prepared
 dataset in the official format, and only the check of their MD5 sums is left out. Sides take turns, and the one that
-begins changes; a ratio is that of the medians. It needs two quiet cores: on two, with the defaults, about 45 minutes.
+begins changes; a ratio is that of the medians, its spread that of the turns. It needs two quiet cores, and with the
+defaults ten minutes of them.
 """
 
 import argparse
@@ -22,17 +29,20 @@ import os
 import pickle
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import torch
+import whole_class
 from torchvision.datasets import CIFAR10
 
 from autograder import checks, dataset, homework, sandbox, submission, supervise, warm
@@ -44,6 +54,9 @@ SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
 HW6 = homework.load("hw6")
 BATCH = 64
 CHECKED = 40
+LOADED = 12_800  # images that loaders are timed with
+RESULTS = ROOT / "docs" / "results.md"
+BEGIN, END = "<!-- make bench -->", "<!-- end of make bench -->"
 TEST_IMAGES = 200  # they are answered after the training that is timed
 
 BARE = """
@@ -72,56 +85,166 @@ for _ in range(3):
 """
 
 
+@dataclass(frozen=True)
+class Ratio:
+    """One of the ratios, and what is behind it.
+
+    Attributes:
+        asked: what it must be, in words; "" where nothing is asked.
+        value: of the medians.
+        low, high: of single turns; None where there was one.
+        behind: the seconds, in words.
+    """
+
+    name: str
+    asked: str
+    value: float
+    low: float | None
+    high: float | None
+    behind: str
+
+
 def main() -> None:
-    """Measure, print, and write `build/bench.json`."""
+    """Measure, print, and write `build/bench.json` and the table."""
     parser = argparse.ArgumentParser(description="Measure what must be fast, into build/bench.json.")
-    parser.add_argument("--batches", type=int, default=200, help="training batches of 64 a side (default: 200)")
+    parser.add_argument("--batches", type=int, default=12, help="training batches of 64 a side (default: 12)")
     parser.add_argument("--repeats", type=int, default=3, help="trainings a side (default: 3)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch (default: one a core)")
     parser.add_argument("--data", type=Path, help="a prepared dataset's folder (default: practice data)")
-    parser.add_argument("--only", choices=["loader", "proctor", "check", "checks"], help="measure one of them only")
+    parser.add_argument("--only", choices=list(MEASURED), help="measure one of them only, and leave the table as it is")
     asked = parser.parse_args()
 
-    print(
+    about = (
         f"{date.today()} · {processor()}, {os.cpu_count()} cores · torch {torch.__version__}, {asked.threads} threads"
     )
-    source = dataset.load(asked.data) if asked.data else dataset.practice(ROOT / "data")
-    pictures = _pictures(source, asked.batches * BATCH)
-    ratios: dict[str, float] = {}
-
-    if asked.only in (None, "loader"):
-        theirs, ours = _in_turns(*_sides("loading.py", LOADING, pictures, asked.threads), repeats=5)
-        ratios["loader_ours_over_torchvision"] = theirs / ours
-        images = pictures.train_count
-        print(f"loader: {images / ours:,.0f} images/s under the proctor, {images / theirs:,.0f} from torchvision")
-
-    if asked.only in (None, "check"):
-        imported, checked = _in_turns(
-            lambda: _seconds_of([sys.executable, "-c", "import torch, torchvision"]),
-            lambda: _seconds_of([str(Path(sys.executable).parent / "autograder"), "check", str(SOLUTION)]),
-            repeats=7,
-        )
-        ratios["check_over_import"] = checked / imported
-        ratios["check_over_limit"] = checked / (1.5 * imported + 1)
-        print(f"check: {checked:.2f} s, import torch, torchvision: {imported:.2f} s")
-
-    if asked.only in (None, "checks"):
-        warmed, fresh = _checks()
-        ratios["checks_fresh_over_warm"] = fresh / warmed
-        print(f"checks of {CHECKED} submissions: {warmed:.1f} s by forks, {fresh:.1f} s one after the other")
-
-    if asked.only in (None, "proctor"):
-        bare, proctored = _in_turns(*_sides("training.py", _training(), pictures, asked.threads), repeats=asked.repeats)
-        ratios["proctor_over_bare"] = proctored / bare
-        print(f"training, {asked.batches} batches of {BATCH}: {proctored:.1f} s under the proctor, {bare:.1f} s bare")
-
+    print(about)
+    shutil.rmtree(BUILD / "bench", ignore_errors=True)
+    (BUILD / "bench").mkdir(parents=True)
+    ratios: list[Ratio] = []
+    for name, measure in MEASURED.items():
+        if asked.only in (None, name):
+            for ratio in measure(asked):
+                ratios.append(ratio)
+                print(f"{ratio.name} {ratio.value:.3f}{_spread(ratio)}: {ratio.behind}", flush=True)
     path = BUILD / "bench.json"
-    path.write_text(json.dumps({name: round(ratio, 4) for name, ratio in ratios.items()}, indent=2) + "\n")
+    path.write_text(json.dumps({ratio.name: round(ratio.value, 4) for ratio in ratios}, indent=2) + "\n")
     print(path.read_text(), end="")
+    if asked.only is None:
+        _write_table(about, ratios)
 
 
-def _in_turns(first: Callable[[], float], second: Callable[[], float], *, repeats: int) -> tuple[float, float]:
-    """The medians of two measurements that take turns."""
+def _loader(asked: argparse.Namespace) -> Iterator[Ratio]:
+    pictures = _pictures(_source(asked), LOADED, TEST_IMAGES)
+    theirs, ours = _in_turns(*_sides("loading.py", LOADING, pictures, asked.threads), repeats=3)
+    rates = [pictures.train_count / statistics.median(side) for side in (ours, theirs)]
+    behind = f"{rates[0]:,.0f} images/s against {rates[1]:,.0f}, batches of {BATCH}"
+    yield _ratio("loader_ours_over_torchvision", "at least 8", theirs, ours, behind)
+
+
+def _check(asked: argparse.Namespace) -> Iterator[Ratio]:
+    imported, checked = _in_turns(
+        lambda: _seconds_of([sys.executable, "-c", "import torch, torchvision"]),
+        lambda: _seconds_of([str(Path(sys.executable).parent / "autograder"), "check", str(SOLUTION)]),
+        repeats=5,
+    )
+    behind = (
+        f"{statistics.median(checked):.2f} s; `import torch, torchvision` takes {statistics.median(imported):.2f} s"
+    )
+    yield _ratio("check_over_import", "", checked, imported, behind)
+    yield _ratio("check_over_limit", "under 1", checked, [1.5 * seconds + 1 for seconds in imported], behind)
+
+
+def _checks(asked: argparse.Namespace) -> Iterator[Ratio]:
+    """All right and all different: by forks, and in fresh processes."""
+    text = SOLUTION.read_bytes()
+    handed_in = [submission.of(SOLUTION.name, text + f"# {number}\n".encode()) for number in range(CHECKED)]
+    place = sandbox.choose(None)
+
+    def look(one: submission.Submission) -> None:
+        seen = supervise.observe(HW6, one, place, warm=True)
+        if not checks.passed(checks.run(seen, HW6)):
+            sys.exit("a check of the solution failed")
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(look, handed_in))
+    forked = time.perf_counter() - began
+    warm.end()
+    command = [str(Path(sys.executable).parent / "autograder"), "check", str(SOLUTION)]
+    fresh = [CHECKED * _seconds_of(command) for _ in range(5)]
+    behind = f"{CHECKED} submissions: {forked:.1f} s by forks, {statistics.median(fresh):.1f} s one after the other"
+    yield _ratio("checks_fresh_over_warm", "at least 8", fresh, [forked], behind)
+
+
+def _proctor(asked: argparse.Namespace) -> Iterator[Ratio]:
+    pictures = _pictures(_source(asked), asked.batches * BATCH, TEST_IMAGES)
+    sides = _sides("training.py", _training(), pictures, asked.threads)
+    bare, proctored = _in_turns(*sides, repeats=asked.repeats)
+    behind = f"{statistics.median(proctored):.1f} s against {statistics.median(bare):.1f} s: {asked.batches} batches of"
+    yield _ratio("proctor_over_bare", "at most 1.00", proctored, bare, f"{behind} {BATCH}")
+
+
+def _class(asked: argparse.Namespace) -> Iterator[Ratio]:
+    preview = homework.load("resnet20").preview
+    _pictures(dataset.practice(ROOT / "data"), preview.train_count(10**9), preview.test_count(10**9))
+
+    def bare(script: Path) -> list[str]:
+        return [sys.executable, "-c", BARE.format(script=str(script))]
+
+    serial = whole_class.serial(bare, BUILD / "bench", asked.threads)
+    graded = whole_class.graded()
+    behind = f"{graded:.1f} s against {serial:.1f} s, one run a side"
+    yield _ratio("class_serial_over_ours", "at least 1.5", [serial], [graded], behind)
+
+
+def _engine(asked: argparse.Namespace) -> Iterator[Ratio]:
+    ours, loop = whole_class.engine_and_loop()
+    yield _ratio("engine_over_loop", "under 1.03", [ours], [loop], f"{ours:.2f} s against {loop:.2f} s, one run a side")
+
+
+MEASURED = {
+    "loader": _loader,
+    "check": _check,
+    "checks": _checks,
+    "proctor": _proctor,
+    "class": _class,
+    "engine": _engine,
+}
+
+
+def _source(asked: argparse.Namespace) -> Dataset:
+    return dataset.load(asked.data) if asked.data else dataset.practice(ROOT / "data")
+
+
+def _ratio(name: str, asked: str, above: Sequence[float], below: Sequence[float], behind: str) -> Ratio:
+    turns = [one / other for one, other in zip(above, below, strict=False)]
+    if len(below) == 1:
+        turns = [one / below[0] for one in above]
+    ends = (min(turns), max(turns)) if len(turns) > 1 else (None, None)
+    return Ratio(name, asked, statistics.median(above) / statistics.median(below), *ends, behind)
+
+
+def _spread(ratio: Ratio) -> str:
+    return "" if ratio.low is None else f" ({ratio.low:.3f} to {ratio.high:.3f})"
+
+
+def _write_table(about: str, ratios: Sequence[Ratio]) -> None:
+    """Between the two comments of docs/results.md."""
+    text = RESULTS.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        sys.exit(f"{RESULTS}: the comments {BEGIN} and {END} are gone, so the table has no place")
+    lines = ["| ratio | must be | measured | single turns | seconds behind it |", "| --- | --- | --- | --- | --- |"]
+    for ratio in ratios:
+        turns = "" if ratio.low is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
+        lines.append(f"| `{ratio.name}` | {ratio.asked} | {ratio.value:.3f} | {turns} | {ratio.behind} |")
+    table = "\n".join([f"{about}.", "", *lines])
+    RESULTS.write_text(f"{before}{begin}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def _in_turns(first: Callable[[], float], second: Callable[[], float], *, repeats: int) -> tuple[list[float], ...]:
+    """Two measurements that take turns."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for number in range(repeats):
         sides = [(first, seconds[0]), (second, seconds[1])]
@@ -129,7 +252,7 @@ def _in_turns(first: Callable[[], float], second: Callable[[], float], *, repeat
             measured.append(side())
             _note(measured[-1])
     _note(None)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
+    return seconds
 
 
 def _note(seconds: float | None) -> None:
@@ -187,26 +310,6 @@ def _seconds_of(command: list[str]) -> float:
     return seconds
 
 
-def _checks() -> tuple[float, float]:
-    """Seconds for `CHECKED` submissions, all right and all different: by forks, and in fresh processes."""
-    text = SOLUTION.read_bytes()
-    handed_in = [submission.of(SOLUTION.name, text + f"# {number}\n".encode()) for number in range(CHECKED)]
-    place = sandbox.choose(None)
-
-    def look(one: submission.Submission) -> None:
-        seen = supervise.observe(HW6, one, place, warm=True)
-        if not checks.passed(checks.run(seen, HW6)):
-            sys.exit("a check of the solution failed")
-
-    began = time.perf_counter()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(look, handed_in))
-    forked = time.perf_counter() - began
-    warm.end()
-    command = [str(Path(sys.executable).parent / "autograder"), "check", str(SOLUTION)]
-    return forked, CHECKED * statistics.median(_seconds_of(command) for _ in range(8))
-
-
 def _training() -> str:
     """The solution, but for batches of 64, one epoch and a clock around the training loop; it ends after that."""
     text = SOLUTION.read_text(encoding="utf-8")
@@ -224,10 +327,10 @@ def _training() -> str:
     return text
 
 
-def _pictures(source: Dataset, count: int) -> Dataset:
-    """`count` training images of a dataset, repeated where it has fewer, prepared under build/ in both formats."""
+def _pictures(source: Dataset, count: int, test_count: int) -> Dataset:
+    """So many images of a dataset, repeated where it has fewer, prepared under build/ in both formats."""
     root = BUILD / "bench"
-    train, test = np.arange(count) % source.train_count, np.arange(TEST_IMAGES) % source.test_count
+    train, test = np.arange(count) % source.train_count, np.arange(test_count) % source.test_count
     arrays = {
         "train_images": source.train_images[train],
         "train_labels": source.train_labels[train],

@@ -205,7 +205,23 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
         "roster": Path("a.csv"),
         "dry_run": True,
         "book": f"sqlite:///{Path('grades').resolve()}/gradebook.db",
+        "cluster": None,
+        "slurm": None,
+        "fresh": False,
     }
+    words = "class --out grades --homework hw6 --cluster tls://grading:8786 --fresh"
+    assert autograder("grade", *words.split()) == 0
+    assert said["cluster"] == "tls://grading:8786"
+    assert said["fresh"] is True
+
+
+@pytest.mark.parametrize("more", ["--slurm jobs.yaml", "--workers 2"])
+def test_another_place_for_the_class_says_for_itself_how_many(
+    autograder: Command, capsys: pytest.CaptureFixture[str], more: str
+) -> None:
+    words = f"class --out grades --homework hw6 --cluster tls://grading:8786 {more}"
+    assert autograder("grade", *words.split()) == 2
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_grade_wants_to_know_which_homework(

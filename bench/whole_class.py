@@ -1,0 +1,112 @@
+"""What `bench/measure.py` measures of a whole class: beside its scripts one after another, and beside a plain loop."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from autograder import dataset, engine, homework, rubric, sandbox, supervise, verdict
+from autograder.homework import ROOT
+from autograder.intake import Entry
+from autograder.observations import Observations
+from autograder.submission import of
+
+CLASS = ROOT / "examples" / "submissions" / "resnet20"
+TRAININGS, TRAINING_S, AT_A_TIME = 20, 10.0, 2
+
+
+def serial(bare: Callable[[Path], list[str]], folder: Path, threads: int) -> float:
+    """Seconds for the class's scripts, one after another: what `bare` makes of each, run in `folder`."""
+    began = time.perf_counter()
+    for script in sorted(CLASS.glob("*/*")):
+        if script.suffix == ".py":  # the class's notebook is left to whoever has another way
+            environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+            subprocess.run(bare(script), cwd=folder, env=environment, capture_output=True, check=False)
+    return time.perf_counter() - began
+
+
+def graded() -> float:
+    """Seconds for the same scripts by `autograder grade`, with a preview's images: checks, trainings, tests, pages."""
+    with tempfile.TemporaryDirectory() as folder:
+        class_, out = Path(folder, "class"), Path(folder, "out")
+        shutil.copytree(CLASS, class_, ignore=lambda _, names: [name for name in names if name.endswith(".ipynb")])
+        words = ["grade", str(class_), "--homework", "resnet20", "--out", str(out), "--data", "practice"]
+        began = time.perf_counter()
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "autograder"), *words, "--protocol", "preview"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        seconds = time.perf_counter() - began
+    if done.returncode != 0:
+        sys.exit(f"the class wasn't graded:\n{done.stdout[-3000:]}")
+    return seconds
+
+
+def engine_and_loop() -> tuple[float, float]:
+    """Seconds of the engine, and of a plain loop, for trainings that only wait; at the same time, since they do."""
+    taken: dict[str, float] = {}
+
+    def loop() -> None:
+        began = time.perf_counter()
+        threads = [threading.Thread(target=_some, args=(TRAININGS // AT_A_TIME,)) for _ in range(AT_A_TIME)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        taken["loop"] = time.perf_counter() - began
+
+    beside = threading.Thread(target=loop)
+    beside.start()
+    with _nothing_runs():
+        began = time.perf_counter()
+        told = engine.Told(lambda *_: 0.0, lambda *_: None, lambda _: None)
+        with engine.start(_setup(), AT_A_TIME, told) as run:
+            results = list(run([_entry(number) for number in range(TRAININGS)]))
+        taken["engine"] = time.perf_counter() - began
+    beside.join()
+    if len(results) != TRAININGS or any(graded.crash for graded in results):
+        sys.exit("the engine lost trainings")
+    return taken["engine"], taken["loop"]
+
+
+def _some(count: int) -> None:
+    for _ in range(count):
+        time.sleep(TRAINING_S)
+
+
+def _setup() -> verdict.Setup:
+    hw6 = homework.load("hw6")
+    images = dataset.practice(ROOT / "data")
+    return verdict.Setup(hw6, rubric.load(rubric.PATH, "hw6"), hw6.preview, images, sandbox.Sandbox("none"))
+
+
+def _entry(number: int) -> Entry:
+    return Entry(f"s{number:02}", "READ", submission=of("hw6.py", f"print({number})\n".encode()))
+
+
+@contextmanager
+def _nothing_runs() -> Iterator[None]:
+    """In place of a run, a wait; of what is seen, nothing."""
+    real = supervise.observe, supervise.train
+
+    def observe(*_: object, **__: object) -> Observations:
+        return Observations(homework="hw6", file="hw6.py", problem="NO_RESULT: not run here")
+
+    def train(*_: object, **__: object) -> supervise.Training:
+        time.sleep(TRAINING_S)
+        return supervise.Training("NO_RESULT", "not run here", None)
+
+    supervise.observe, supervise.train = observe, train  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        supervise.observe, supervise.train = real

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from autograder import cluster, collect, engine, gradebook, history, intake, report, results, twins, verdict
+from autograder import cluster, collect, engine, gpu_use, gradebook, history, intake, report, results, twins, verdict
 from autograder.cluster import Cluster
 from autograder.display import Display
 from autograder.errors import KitError
@@ -187,7 +187,10 @@ class ClassRun:
         """Run those that are left, each with its equals. Returns whether the scheduler was lost meanwhile."""
         left = [entries for student, entries in first.items() if student not in self.finished]
         runs = [entries[0] for entries in left]
-        with Display(self.console, runs, sum(map(len, left)) - len(runs), self.workers, estimate) as display:
+        with (
+            gpu_use.recorded(self.out),
+            Display(self.console, runs, sum(map(len, left)) - len(runs), self.workers, estimate) as display,
+        ):
             told = engine.Told(display.observed, display.progressed, display.notice)
             try:
                 with engine.start(self.setup, self.workers, told, self.elsewhere, patience_s) as run:
@@ -227,8 +230,9 @@ class ClassRun:
         results.remove_left_overs(self.out)
         results.write_text(self.out / "grades.csv", results.csv_text(everybody))
         results.write_text(self.out / collect.FILE, collect.csv_text(self.class_.entries))
+        used = gpu_use.plot(gpu_use.read(self.out))
         alike = twins.pairs(self.class_.entries, self.setup.homework)
-        results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike))
+        results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike, used))
         if alike:
             self.console.print(f"{len(alike)} pair{'s' * (len(alike) != 1)} of files are alike: see report.html")
 

@@ -34,6 +34,7 @@ from autograder import (
     language,
     loss_plots,
 )
+from autograder.gpu_use import Use
 from autograder.homework import Homework
 from autograder.language import gettext as _
 from autograder.language import marked, spoken
@@ -135,16 +136,20 @@ def feedback(result: Result, rubric: Rubric) -> str:
     )
 
 
-def class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pair] = ()) -> str:
+def class_report(
+    everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pair] = (), used: Use | None = None
+) -> str:
     """The page of the class. `everybody` has at least one result, all of the same run; `alike` are pairs of files.
+
+    `used` is what the GPUs did meanwhile.
 
     It is for instructors, and in English; what it quotes from results is in theirs.
     """
     with spoken("en"):
-        return _class_report(everybody, rubric, alike)
+        return _class_report(everybody, rubric, alike, used)
 
 
-def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pair]) -> str:
+def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[Pair], used: Use | None) -> str:
     ordered = sorted(everybody, key=lambda result: result.student)
     accuracies = [result.accuracy.counted_percent for result in ordered if result.accuracy is not None]
     first = ordered[0]
@@ -174,6 +179,8 @@ def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[P
         further_mistakes=further,
         most_named=class_checks.MOST_NAMED,
         losses=loss_plots.of_class(ordered),
+        gpus=used,
+        percent_ticks=[(drawing.y(percent / 100), f"{percent}%") for percent in (0, 25, 50, 75, 100)],
         queue=[(result, reason) for result in ordered for reason in result.for_a_person],
         seconds=sum(result.seconds for result in ordered),
         hardware=sorted({(result.machine, result.device, result.threads) for result in ordered if result.machine}),

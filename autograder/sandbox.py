@@ -89,7 +89,7 @@ class Sandbox:
             passed = pipes
             command = [*jail.interpreter(), "-c", *program, *map(str, pipes)]
             environment = jail.environment(1 if forked else threads, jail.HOME if self.name == "bwrap" else str(folder))
-            uid = jail.own_uid()
+            uid = jail.own_uid()  # another one each time
             if self.name == "bwrap":
                 first = [jail.INIT, *command]
                 if forked:
@@ -97,13 +97,9 @@ class Sandbox:
                     passed = [holder]
                     first = [jail.HOLDER, str(holder), *jail.NAMESPACES]
                 outer, told = jail.command(binds, limits, environment, folder, gpu, uid)
-                if (rules := jail.system_call_filter()) is not None:
-                    passed = [*passed, theirs(_readable(rules))]
-                    told = ["--seccomp", str(passed[-1]), *told]
-                # Not on the command line, where the submission would read places of this machine in /proc/1/cmdline.
-                passed = [*passed, theirs(_readable(b"\0".join(os.fsencode(word) for word in told) + b"\0"))]
-                command = [*outer, "bwrap", "--args", str(passed[-1]), "--"]
-                command += [jail.interpreter()[0], "-IBS", "-c", *first]
+                words, more = _bubblewrap(told)
+                passed = [*passed, *map(theirs, more)]
+                command = [*outer, *words, jail.interpreter()[0], "-IBS", "-c", *first]
                 environment = jail.outer_environment()
             process = subprocess.Popen(
                 command,
@@ -118,19 +114,34 @@ class Sandbox:
             to_proctor, from_proctor = Connection(down_write, readable=False), Connection(up_read, writable=False)
             run = Run(process, to_proctor, from_proctor, printed, limits, folder)
             if forked:
-                order = {
-                    "program": list(program),
-                    "uid": uid,
-                    "limits": jail.resource_limits(limits, gpu),
-                    "processes": limits.processes,
-                    "folder": jail.HOME,
-                }
                 try:
-                    run.forked = warm.fork(order, [link, *pipes, output])
+                    run.forked = warm.fork(_order(program, uid, limits, gpu), [link, *pipes, output])
                 except KitError:
                     run.end()
                     raise
             return run
+
+
+def _bubblewrap(told: list[str]) -> tuple[list[str], list[int]]:
+    """The command of bubblewrap for what it is `told`, up to what runs in it, and descriptors that it reads."""
+    descriptors = []
+    if (rules := jail.system_call_filter()) is not None:
+        descriptors.append(_readable(rules))
+        told = ["--seccomp", str(descriptors[-1]), *told]
+    # Not on the command line, where the submission would read places of this machine in /proc/1/cmdline.
+    descriptors.append(_readable(b"\0".join(os.fsencode(word) for word in told) + b"\0"))
+    return ["bwrap", "--args", str(descriptors[-1]), "--"], descriptors
+
+
+def _order(program: Sequence[str], uid: int | None, limits: Limits, gpu: bool) -> dict[str, object]:
+    """What the fork server is told to make of a fork."""
+    return {
+        "program": list(program),
+        "uid": uid,
+        "limits": jail.resource_limits(limits, gpu),
+        "processes": limits.processes,
+        "folder": jail.HOME,
+    }
 
 
 @dataclass

@@ -23,6 +23,7 @@ Files are compared pair by pair, so that cost grows with the class (`autograder/
 
 import argparse
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -324,7 +325,7 @@ def table(classes: Sequence[Measured]) -> str:
             f"| {one.students:,} | {one.seconds:.1f} | {one.cpu_s:.1f} | {one.peak_mib:.0f} "
             f"| {one.peak_comparing_mib:.0f} | {one.files:,} | {sum(one.disk_bytes.values()) / 1e6:.1f} |"
         )
-    steps = list(zip(classes, classes[1:], strict=False))
+    steps = list(itertools.pairwise(classes))
     heads = [f"{smaller.students:,} to {larger.students:,}" for smaller, larger in steps]
     lines += ["", f"| CPU ms for one submission more | {' | '.join(heads)} |", "| --- " * (1 + len(heads)) + "|"]
     found = [each(smaller, larger) for smaller, larger in steps]

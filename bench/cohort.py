@@ -5,7 +5,7 @@ Only what would run in a sandbox is stood in for: looks and trainings that take 
 For that the made-up class of `examples/` is looked at, and the solution is trained for a moment; every student gets a
 copy with accuracies and 500 losses of their own. Files are different from each other, more than any two in a class.
 
-    python bench/cohort.py                     # on two cores about ten minutes
+    python bench/cohort.py                     # on two quiet cores about ten minutes
     python bench/cohort.py --sizes 10 100
 
 A cost is a difference quotient, the seconds of one class less those of the one before over the students it has more, so

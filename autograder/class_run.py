@@ -49,7 +49,7 @@ class ClassRun:
         self.workers = workers
         self.elsewhere = elsewhere
         self.console = console
-        self.finished: dict[str, Result] = {}
+        self.finished: dict[str, Result] = {}  # what the class's page, table and gradebook need of each
         self.crashes: dict[str, str] = {}
         self.before: dict[str, str | None] = {}  # the key of what an earlier run has left of each
 
@@ -217,7 +217,8 @@ class ClassRun:
         if is_new:  # before the result: after a power cut between the two it is written again, not left out
             history.add(self.out, "result", result.student, points=result.points, key=result.key)
         results.write(folder, result)
-        self.finished[result.student] = result
+        # Its page and what is on the disk have the rest, most of it what the checks looked at.
+        self.finished[result.student] = result.model_copy(update={"observations": None, "mistaken": [], "audit": None})
         try:
             with spoken(self.setup.language):
                 page = report.feedback(result, self.setup.rubric)

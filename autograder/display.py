@@ -16,6 +16,7 @@ from autograder.results import Result
 from autograder.rubric import points_text
 
 QUIET_S = 300.0  # without a terminal, a line about the whole class comes this often
+FRESH_S = 1.0  # for so long what is left stays as it was said: to say it takes a look at everybody who waits
 
 
 class Display:
@@ -32,6 +33,8 @@ class Display:
         self.running: dict[str, float] = {}  # when each training began, by this process's clock
         self.seen = self.done = 0
         self.said = time.monotonic()  # when a line about the whole class was last printed
+        self.left = ""
+        self.left_at = -FRESH_S  # when that was found out
         self.lock = threading.Lock()
         columns = (
             TextColumn("{task.description:9}"),
@@ -97,10 +100,12 @@ class Display:
         """How long the rest takes, as far as the trainings so far tell; "" while that can't be said."""
         if self.seen < self.looks or not self.estimate.has_measured or not (self.waiting or self.running):
             return ""
-        gone = {student: now - began for student, began in self.running.items()}
-        left = about(self.estimate.left(list(self.waiting), gone, max(self.workers, len(gone))))
-        self.bars.update(self.training, more=f"{left} left")
-        return left
+        if now - self.left_at > FRESH_S:
+            gone = {student: now - began for student, began in self.running.items()}
+            self.left = about(self.estimate.left(list(self.waiting), gone, max(self.workers, len(gone))))
+            self.left_at = now
+            self.bars.update(self.training, more=f"{self.left} left")
+        return self.left
 
 
 def about(seconds: float) -> str:

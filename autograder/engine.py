@@ -11,6 +11,7 @@ import contextlib
 import signal
 import threading
 import traceback
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
@@ -27,6 +28,10 @@ from autograder.supervise import gpu_available
 from autograder.verdict import Graded, Setup, cores
 
 FIRST = 1e12  # the priority of looks; of trainings, it is how many seconds they are thought to take
+
+
+Look = bytes | str
+"""What was seen, packed: everybody's waits until the trainings begin. Or, when the grader failed, the traceback."""
 
 
 class SchedulerLostError(Exception):
@@ -87,7 +92,7 @@ def start(
             if part == "trained":
                 yield verdict.failed(entry, setup, came) if isinstance(came, str) else came
                 continue
-            seconds = told.observed(entry.student, work(came, setup))
+            seconds = told.observed(entry.student, work(_seen(came), setup))
             looked_at += 1
             if looked_at == len(entries) and not setup.forks_trainings:
                 warm.end()  # nothing is forked any more, and trainings can use its memory
@@ -117,18 +122,23 @@ def start(
             _end_children()
 
 
-def _observe_task(entry: Entry, setup: Setup) -> Observations | str:
-    return verdict.observe(entry, cluster.setup_here(setup))
+def _observe_task(entry: Entry, setup: Setup) -> Look:
+    seen = verdict.observe(entry, cluster.setup_here(setup))
+    return seen if isinstance(seen, str) else zlib.compress(seen.model_dump_json().encode())
 
 
-def _train_task(entry: Entry, setup: Setup, seen: Observations | str) -> Graded:
+def _seen(look: Look) -> Observations | str:
+    return look if isinstance(look, str) else Observations.model_validate_json(zlib.decompress(look))
+
+
+def _train_task(entry: Entry, setup: Setup, look: Look) -> Graded:
     from distributed import get_worker
 
     worker = get_worker()
     return verdict.train(
         entry,
         cluster.setup_here(setup),
-        seen,
+        _seen(look),
         lambda said: worker.log_event("progress", (entry.student, said.model_dump())),
     )
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from copydetect import compare_files
 from test_verdict import entry
 
 from autograder import intake, twins
@@ -54,3 +55,17 @@ def test_what_everybody_was_given_counts_for_nothing() -> None:
     ]
     assert twins.pairs(class_, HW6) == []
     assert twins.pairs([entry(ORIGINAL.encode(), student="s1"), Entry("s2", "EMPTY", "nothing")], HW6) == []
+
+
+def test_alike_is_what_copydetect_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own comparison of two files gives the same numbers, at a hundred times the cost."""
+    monkeypatch.setattr(twins, "ALIKE", 0.0)
+    monkeypatch.setattr(twins, "LEAST", 1)
+    class_ = intake.collect(Path(ROOT, "examples", "submissions", "hw6"), "hw6", None).entries
+    known = list(twins._fingerprint(twins._skeleton(HW6), []).hashes)
+    prints = {one.student: twins._fingerprint(one.submission.script, known) for one in class_ if one.submission}
+    found = twins.pairs(class_, HW6)
+    assert len(found) == 28
+    for pair in found:
+        _, shares, _ = compare_files(prints[pair.first], prints[pair.second])
+        assert (pair.first_percent, pair.second_percent) == pytest.approx([100 * share for share in shares])

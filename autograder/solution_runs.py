@@ -130,8 +130,8 @@ class Band:
         """The range after so many images, between two parts on the line that joins them; None outside of all."""
         if not self.losses or not self.losses[0][0] <= images <= self.losses[-1][0]:
             return None
-        at, low, high = zip(*self.losses, strict=True)
-        return float(np.interp(images, at, low)), float(np.interp(images, at, high))
+        low = _between([(at, lowest) for at, lowest, _ in self.losses], images)
+        return low, _between([(at, highest) for at, _, highest in self.losses], images)
 
 
 def parts(losses: Sequence[tuple[int, float]]) -> list[tuple[int, int, float | None]]:
@@ -158,8 +158,8 @@ def band(record: Record) -> Band:
         first, last = max(run[0][0] for run in known), min(run[-1][0] for run in known)
         for middle, _ in known[0]:
             if first <= middle <= last:
-                at = [float(np.interp(middle, *zip(*run, strict=True))) for run in known]
-                losses.append((middle, min(at), max(at)))
+                between = [_between(run, middle) for run in known]
+                losses.append((middle, min(between), max(between)))
     common = set.intersection(*({one.epoch for one in run.epochs} for run in record.runs))
     percents: dict[int, list[float]] = {epoch: [] for epoch in sorted(common)}
     for run in record.runs:
@@ -167,6 +167,11 @@ def band(record: Record) -> Band:
             if one.epoch in common:
                 percents[one.epoch].append(one.accuracy_percent)
     return Band(record, losses, {epoch: (min(found), max(found)) for epoch, found in percents.items()})
+
+
+def _between(points: Sequence[tuple[float, float]], at: float) -> float:
+    """The height at `at` of the line that joins the points."""
+    return float(np.interp(at, [x for x, _ in points], [y for _, y in points]))
 
 
 def unfit(record: Record, result: Result) -> str:
@@ -189,7 +194,7 @@ def unfit(record: Record, result: Result) -> str:
 def find(result: Result) -> Band | None:
     """The band of the record that fits `result`, an instructor's own first; None where there is none."""
     for path in _files(result.homework.name):
-        record = _read_once(path, path.stat().st_mtime_ns)
+        record = _read_once(path, _changed(path))
         if record is not None and not unfit(record, result):
             return band(record)
     return None
@@ -232,8 +237,16 @@ def _files(homework: str) -> Iterator[Path]:
         yield from sorted(folder.glob(f"{homework}-*.json"))
 
 
+def _changed(path: Path) -> int:
+    """When, so that a record that is made anew is read anew; 0 where there is no telling."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 @cache
-def _read_once(path: Path, _changed: int) -> Record | None:
+def _read_once(path: Path, changed: int) -> Record | None:
     """The record in a file; or None, and the reason said once, however many pages there are."""
     try:
         return read(path)

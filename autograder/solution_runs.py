@@ -114,12 +114,15 @@ class Band:
 
     Attributes:
         record: whose.
-        losses: (images, lowest mean loss, highest mean loss), by images; of those parts that all runs have.
+        losses: (images, lowest mean loss, highest mean loss), by images, in the middle of each part that all runs have.
+        begin, end: of these parts, in images.
         epochs: epoch -> lowest and highest accuracy in percent; of those epochs that all runs have.
     """
 
     record: Record
     losses: list[tuple[float, float, float]]
+    begin: int
+    end: int
     epochs: dict[int, Range]
 
     @property
@@ -127,8 +130,8 @@ class Band:
         return len(self.record.runs)
 
     def loss_at(self, images: float) -> Range | None:
-        """The range after so many images, between two parts on the line that joins them; None outside of all."""
-        if not self.losses or not self.losses[0][0] <= images <= self.losses[-1][0]:
+        """The range after so many images, on the line that joins the middles of parts; None outside of all parts."""
+        if not self.losses or not self.begin <= images <= self.end:
             return None
         low = _between([(at, lowest) for at, lowest, _ in self.losses], images)
         return low, _between([(at, highest) for at, _, highest in self.losses], images)
@@ -152,13 +155,14 @@ def parts(losses: Sequence[tuple[int, float]]) -> list[tuple[int, int, float | N
 
 def band(record: Record) -> Band:
     """The band of a record."""
-    known = [[(part.middle, part.loss) for part in run.parts if part.loss is not None] for run in record.runs]
-    losses = []
-    if all(known):
-        first, last = max(run[0][0] for run in known), min(run[-1][0] for run in known)
-        for middle, _ in known[0]:
-            if first <= middle <= last:
-                between = [_between(run, middle) for run in known]
+    finite = [[part for part in run.parts if part.loss is not None] for run in record.runs]
+    losses, begin, end = [], 0, 0
+    if all(finite):
+        begin, end = max(run[0].begin for run in finite), min(run[-1].end for run in finite)
+        lines = [[(part.middle, part.loss) for part in run if part.loss is not None] for run in finite]
+        for middle, _ in lines[0]:
+            if begin <= middle <= end:
+                between = [_between(line, middle) for line in lines]
                 losses.append((middle, min(between), max(between)))
     common = set.intersection(*({one.epoch for one in run.epochs} for run in record.runs))
     percents: dict[int, list[float]] = {epoch: [] for epoch in sorted(common)}
@@ -166,7 +170,7 @@ def band(record: Record) -> Band:
         for one in run.epochs:
             if one.epoch in common:
                 percents[one.epoch].append(one.accuracy_percent)
-    return Band(record, losses, {epoch: (min(found), max(found)) for epoch, found in percents.items()})
+    return Band(record, losses, begin, end, {epoch: (min(found), max(found)) for epoch, found in percents.items()})
 
 
 def _between(points: Sequence[tuple[float, float]], at: float) -> float:

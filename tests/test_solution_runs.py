@@ -203,8 +203,9 @@ def test_a_band_goes_from_the_lowest_to_the_highest_where_all_runs_are() -> None
     assert band.losses[0] == (50.0, 2.0, 2.4)
     assert band.losses[-1] == (950.0, pytest.approx(1.1), pytest.approx(1.5))
     assert band.loss_at(100) == (pytest.approx(1.95), pytest.approx(2.35))
-    assert band.loss_at(49) is None
-    assert band.loss_at(951) is None
+    assert band.loss_at(0) == (2.0, 2.4)
+    assert band.loss_at(1000) == band.losses[-1][1:]
+    assert band.loss_at(1001) is None
     nothing = run(0, parts=[Part(begin=0, end=9, loss=None)])
     assert solution_runs.band(record(runs=[nothing, run(1)])).losses == []
 

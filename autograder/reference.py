@@ -8,6 +8,7 @@ run five times. So the solution's own seed is moved by the run's number, and the
 """
 
 import platform
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -119,10 +120,9 @@ def reference(
 
 def _run(setup: Setup, start: Start, solution: Submission, number: int) -> tuple[Run, str]:
     """One training, and the device that it ran on."""
-    moved = MOVED.format(run=number).encode() if number else b""
     training = supervise.train(
         setup.homework,
-        replace(solution, script=moved + solution.script),
+        replace(solution, script=_moved(solution.script, number)) if number else solution,
         setup.dataset,
         start.protocol,
         setup.sandbox,
@@ -146,3 +146,9 @@ def _run(setup: Setup, start: Start, solution: Submission, number: int) -> tuple
         seconds=training.seconds,
     )
     return run, training.device
+
+
+def _moved(script: bytes, number: int) -> bytes:
+    """The script with whatever seed it sets moved by `number`."""
+    first = max((line.end() for line in re.finditer(rb"^from __future__ .*\n", script, re.MULTILINE)), default=0)
+    return script[:first] + MOVED.format(run=number).encode() + script[first:]

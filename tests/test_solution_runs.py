@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from pydantic import ValidationError
 from test_report import RESNET20_RUBRIC, RUBRIC, Page, epochs, golden, resnet20, training
 from test_results import result
 
-from autograder import cli, dataset, drawing, epoch_plots, report, solution_runs, training_plot
+from autograder import cli, dataset, drawing, epoch_plots, reference, report, solution_runs, training_plot
 from autograder.dataset import Dataset
 from autograder.epochs import Epoch
 from autograder.errors import KitError
 from autograder.homework import load
+from autograder.language import spoken
 from autograder.results import Result
 from autograder.solution_runs import Part, Record, Run
 
@@ -294,6 +296,15 @@ def test_a_page_with_epochs_has_the_band_in_both_plots(own: Path) -> None:
     assert len([one for tag, one in page.tags if tag == "path" and one.get("class") == "solution"]) == 2
 
 
+def test_the_band_is_told_in_korean(own: Path) -> None:
+    solution_runs.write(own / "hw6-x.json", record(runs=[run(0), run(1)]))
+    with spoken("ko"):
+        text = Page(report.feedback(with_losses(), RUBRIC)).text
+    assert "이 과목의 모범 답안을 2번 실행했을 때의 정확도: 최저 62.00%, 최고 74.00%." in text
+    assert "모든 실행의 결과가 같아서 음영이 선으로 보입니다." in text
+    assert "solution" not in text
+
+
 def test_without_a_record_that_fits_there_is_no_band(own: Path) -> None:
     solution_runs.write(own / "hw6-x.json", record(changed("dataset", fingerprint="0" * 64)))
     text = report.feedback(with_losses(), RUBRIC)
@@ -344,6 +355,21 @@ def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     except SystemExit as exit_:
         return int(exit_.code or 0)
     return 0
+
+
+def test_a_seed_is_moved_wherever_the_script_may_begin() -> None:
+    for script in (
+        "import torch\ntorch.manual_seed(7)\n",
+        '"""Text."""\nfrom __future__ import annotations\nimport torch\n',
+    ):
+        moved = reference._moved(f"{script}drawn = torch.manual_seed(3).initial_seed()\n".encode(), 2).decode()
+        names: dict[str, Any] = {}
+        usual = torch.manual_seed
+        try:
+            exec(compile(moved, "moved", "exec"), names)
+        finally:
+            torch.manual_seed = usual
+        assert names["drawn"] == 5
 
 
 @pytest.mark.slow

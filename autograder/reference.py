@@ -52,7 +52,7 @@ def reference(
     file: Path | None,
     out: Path | None,
 ) -> Path:
-    """Train the solution `runs` times and write the record. Returns where.
+    """Train the solution `runs` times, at least once, and write the record after each. Returns where.
 
     Args:
         data, protocol, sandbox, start: see `grade.grade`.
@@ -79,14 +79,27 @@ def reference(
         setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not)
         seen = supervise.observe(given, solution, place, threads=threads)
         begun = start_of(setup, seen)
-        done, device = [], "cpu"
+        done: list[Run] = []
         for number in range(runs):
-            run, device = _run(setup, begun, solution, number)
+            run, device, ended = _run(setup, begun, solution, number)
             done.append(run)
             console.print(
                 f"run {number + 1} of {runs}: {run.accuracy_percent:.2f}% of the test images, {duration(run.seconds)}"
+                + (", ended by the time box" if ended == "time" else "")
             )
-    record = Record(
+            # After each run: when the next one is stopped, this one is kept.
+            record = _record(setup, begun, done, device)
+            written = out or solution_runs.own_folder() / solution_runs.file_name(record)
+            try:
+                solution_runs.write(written, record)
+            except OSError as error:
+                raise KitError(f"{error.filename or written}: {error.strerror}") from error
+    return written
+
+
+def _record(setup: Setup, start: Start, runs: list[Run], device: str) -> Record:
+    given, images, chosen = setup.homework, setup.dataset, start.protocol
+    return Record(
         homework=results.HomeworkUsed(name=given.name, title=given.title, version=given.version),
         dataset=results.DatasetUsed(
             name=images.name,
@@ -97,29 +110,20 @@ def reference(
             classes=list(images.classes),
         ),
         protocol=results.ProtocolUsed(
-            name=chosen.name,
-            own_budget=chosen.own_budget,
-            epochs=begun.protocol.epochs,
-            time_box_s=begun.protocol.time_box_s,
+            name=chosen.name, own_budget=chosen.own_budget, epochs=chosen.epochs, time_box_s=chosen.time_box_s
         ),
-        checkpoint="" if begun.checkpoint is None else str(begun.checkpoint),
-        runs=done,
+        checkpoint="" if start.checkpoint is None else str(start.checkpoint),
+        runs=runs,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine(device),
         device=device,
-        threads=threads,
+        threads=setup.threads,
         versions=results.Versions(kit=__version__, python=platform.python_version(), torch=version("torch")),
     )
-    written = out or solution_runs.own_folder() / solution_runs.file_name(record)
-    try:
-        solution_runs.write(written, record)
-    except OSError as error:
-        raise KitError(f"{error.filename or written}: {error.strerror}") from error
-    return written
 
 
-def _run(setup: Setup, start: Start, solution: Submission, number: int) -> tuple[Run, str]:
-    """One training, and the device that it ran on."""
+def _run(setup: Setup, start: Start, solution: Submission, number: int) -> tuple[Run, str, str]:
+    """One training, the device that it ran on, and what ended it."""
     training = supervise.train(
         setup.homework,
         replace(solution, script=_moved(solution.script, number)) if number else solution,
@@ -145,7 +149,7 @@ def _run(setup: Setup, start: Start, solution: Submission, number: int) -> tuple
         accuracy_percent=score.score(training.scores, labels).counted_percent,
         seconds=training.seconds,
     )
-    return run, training.device
+    return run, training.device, training.report.ended_by
 
 
 def _moved(script: bytes, number: int) -> bytes:

@@ -240,6 +240,40 @@ def pretrain(
     print(f"{made.path}: {record.accuracy_percent:.2f}% of the test images of {record.dataset}, {record.recipe}")
 
 
+@app.command()
+def reference(
+    homework: Annotated[str, typer.Argument(metavar="HOMEWORK", help="Which homework, by its folder's name.")],
+    data: DataOption = None,
+    protocol: ProtocolOption = None,
+    runs: Annotated[int, typer.Option(min=1, max=100, metavar="N", help="How many trainings.")] = 5,
+    start: StartOption = None,
+    sandbox: SandboxOption = None,
+    file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What is trained (default: the checkout's solution).")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where it goes (default: in data/references/ of the checkout).")
+    ] = None,
+) -> None:
+    """Train the solution some times, and record what feedback pages draw behind a student's curves.
+
+    It is drawn for runs on the same data, by the same protocol. Nothing is graded.
+    """
+    from autograder import reference as command
+
+    written = command.reference(
+        homework,
+        runs,
+        data=dataset_folder(data),
+        protocol=protocol,
+        sandbox=sandbox,
+        start=start,
+        file=file,
+        out=out,
+    )
+    print(f"wrote {written}")
+
+
 @data_app.command()
 def fetch(
     source: Annotated[

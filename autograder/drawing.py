@@ -1,11 +1,11 @@
 """Where things lie in a plot: from shares of an axis to the units of an SVG, and axes with round numbers.
 
-Called by `report` and `epoch_plots`. All plots have one drawing area; a share is 0 at its left or bottom, 1 at its
-right or top.
+Called by `report` and the modules of its plots. All plots have one drawing area; a share is 0 at its left or bottom, 1
+at its right or top.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 692.0, 28.0, 228.0
 """The drawing area, in the SVG's own units; y grows downwards."""
@@ -32,6 +32,11 @@ def path(places: Iterable[tuple[float, float] | None]) -> str:
             parts.append(f"{'L' if pen_down else 'M'}{place[0]:g} {place[1]:g}")
         pen_down = place is not None
     return "".join(parts)
+
+
+def area(low: Sequence[tuple[float, float]], high: Sequence[tuple[float, float]]) -> str:
+    """SVG path data of what lies between two lines, both from left to right; "" between none."""
+    return f"{path([*high, *reversed(low)])}z" if low and high else ""
 
 
 def round_up(value: float) -> float:

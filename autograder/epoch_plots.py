@@ -5,8 +5,9 @@ What a student recorded is drawn and never judged: it decides nothing.
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from autograder import drawing
@@ -14,6 +15,7 @@ from autograder.epochs import Epoch, about_record, average_error_percent
 from autograder.homework import Homework, Reference
 from autograder.language import gettext as _
 from autograder.results import Result
+from autograder.solution_runs import Band, Range
 
 APART_PERCENT = 3.0  # percentage points between two runs from which on a sentence says what may be the cause
 SHORTEST_AXIS = 5  # epochs; a run of one or two would else fill the width
@@ -49,17 +51,29 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Shade:
+    """The area from the lowest to the highest of the solution's runs, and its place in the key; fields as of `Line`."""
+
+    name: str
+    path: str
+    key_x: float
+    key_y: float
+
+
+@dataclass(frozen=True)
 class Plot:
     """Accuracy over epochs, ready to be drawn.
 
     Attributes:
         lines: in the order in which they are drawn.
+        shade: what is drawn behind them; None where nothing is known.
         x_ticks, y_ticks: (position, label).
         height: of the whole, key included.
         cut_after: the epoch at which the axis ends, where the reference goes on; None where all of it is drawn.
     """
 
     lines: list[Line]
+    shade: Shade | None
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
     height: int
@@ -68,11 +82,14 @@ class Plot:
 
 @dataclass(frozen=True)
 class Row:
-    """One epoch: how the run, the student's own record and the reference did; None where one doesn't have it."""
+    """One epoch: how the run, the student's own record, the solution's runs (lowest and highest accuracy) and the
+    reference did; None where one doesn't have it.
+    """
 
     epoch: int
     run: Epoch | None
     own: Epoch | None
+    solution: Range | None
     reference_percent: float | None
 
 
@@ -104,6 +121,7 @@ class OfStudent:
         run_name: what the run is called: "the proctored run", or a preview's.
         compared: the run's numbers may be set beside the reference's: it was a full run on the homework's own data.
         plot: the curves.
+        solution: whether the solution's runs are among them.
         rows: all of them by epoch.
         averages: average errors.
         differences: (whose, last accuracy of the run minus theirs, in percentage points).
@@ -115,6 +133,7 @@ class OfStudent:
     run_name: str
     compared: bool
     plot: Plot
+    solution: bool
     rows: list[Row]
     averages: list[Average]
     differences: list[tuple[str, float]]
@@ -166,8 +185,11 @@ class OfClass:
     students: list[StudentRow]
 
 
-def of_student(result: Result, given: Homework) -> OfStudent | None:
-    """The section about the epochs, or None when there are none, or nothing to set them beside."""
+def of_student(result: Result, given: Homework, band: Band | None = None) -> OfStudent | None:
+    """The section about the epochs, or None when there are none, or nothing to set them beside.
+
+    `band`: of the solution's runs, which are of the same kind as the result's.
+    """
     reference, run, own = given.reference, result.epochs, result.own_epochs
     if reference is None or not reference.curve or not (run or own):
         return None
@@ -176,15 +198,17 @@ def of_student(result: Result, given: Homework) -> OfStudent | None:
     if result.protocol.name == "preview":
         run_name = _("the preview's run ({count:,} training images)").format(count=result.dataset.train_images)
     theirs = dict(reference.curve)
+    solution = {} if band is None else band.epochs
     by_epoch = ({one.epoch: one for one in run}, {one.epoch: one for one in own})
     return OfStudent(
         reference=reference,
         run_name=run_name,
         compared=compared,
-        plot=_plot(_places(run), _places(own), reference, run_name=run_name),
+        plot=_plot(_places(run), _places(own), reference, run_name=run_name, solution=solution),
+        solution=bool(solution),
         rows=[
-            Row(epoch, by_epoch[0].get(epoch), by_epoch[1].get(epoch), theirs.get(epoch))
-            for epoch in sorted({*by_epoch[0], *by_epoch[1], *theirs})
+            Row(epoch, by_epoch[0].get(epoch), by_epoch[1].get(epoch), solution.get(epoch), theirs.get(epoch))
+            for epoch in sorted({*by_epoch[0], *by_epoch[1], *solution, *theirs})
         ],
         averages=_averages(run, run_name, own, reference, compared),
         differences=[(_(whose), run[-1].accuracy_percent - percent) for whose, percent in reference.results]
@@ -274,12 +298,20 @@ def _student_row(result: Result) -> StudentRow:
 # --- drawing ---------------------------------------------------------------------------------------------------------
 
 
-def _plot(run: Places, own: Places, reference: Reference, run_name: str, each: Sequence[Places] = ()) -> Plot:
+def _plot(
+    run: Places,
+    own: Places,
+    reference: Reference,
+    run_name: str,
+    each: Sequence[Places] = (),
+    solution: Mapping[int, Range] = MappingProxyType({}),
+) -> Plot:
     """The curves over one pair of axes. The horizontal one ends with theirs: a reference may go on for long."""
-    last = max([SHORTEST_AXIS, *(epoch for places in (run, own, *each) for epoch, _ in places)])
+    last = max([SHORTEST_AXIS, *(epoch for places in (run, own, *each) for epoch, _ in places), *solution])
     curve = [(epoch, percent) for epoch, percent in reference.curve if epoch <= last]
     shown = [percent for places in (run, own, curve, *each) for _, percent in places]
     shown += [percent for _, percent in reference.results]
+    shown += [lowest for lowest, _ in solution.values()]
     low = min(90, int(min(shown) // 10) * 10)  # a whole ten, and at least one part of the axis
     part = 10
     if low < 40:
@@ -293,8 +325,7 @@ def _plot(run: Places, own: Places, reference: Reference, run_name: str, each: S
     def draw(name: str, curves: Sequence[Places], ink: str, dash: str, mark: Mark = "", thin: bool = False) -> None:
         paths = [[place(epoch, percent) for epoch, percent in places] for places in curves]
         points = [point for path in paths for point in path]
-        key_x = drawing.LEFT + KEY_COLUMN * (len(lines) % 2)
-        key_y = float(KEY_TOP + KEY_ROW * (len(lines) // 2))
+        key_x, key_y = _key_place(len(lines))
         lines.append(
             Line(
                 name=name,
@@ -319,13 +350,25 @@ def _plot(run: Places, own: Places, reference: Reference, run_name: str, each: S
         draw(run_name, [run], "accent", "none", "disc")
     for index, (whose, percent) in enumerate(reference.results):
         draw(f"{_(whose)}: {percent:.2f}%", [[(0, percent), (last, percent)]], "soft", f"14 4{' 2 4' * (index + 1)}")
+    shade = None
+    if solution:
+        low_line = [place(epoch, lowest) for epoch, (lowest, _) in solution.items()]
+        high_line = [place(epoch, highest) for epoch, (_, highest) in solution.items()]
+        path = drawing.area(low_line, high_line)
+        shade = Shade(_("the course's own solution"), path, *_key_place(len(lines)))
     return Plot(
         lines=lines,
+        shade=shade,
         x_ticks=[(drawing.x(epoch / last), str(epoch)) for epoch in range(0, last + 1, drawing.step(last))],
         y_ticks=[(place(0, percent)[1], f"{percent}%") for percent in range(low, 101, part)],
-        height=KEY_TOP + KEY_ROW * ((len(lines) - 1) // 2) + 14,
+        height=KEY_TOP + KEY_ROW * ((len(lines) + bool(shade) - 1) // 2) + 14,
         cut_after=last if reference.curve and reference.curve[-1][0] > last else None,
     )
+
+
+def _key_place(index: int) -> tuple[float, float]:
+    """Where the sample of the key's entry with that index begins: two in a row."""
+    return drawing.LEFT + KEY_COLUMN * (index % 2), float(KEY_TOP + KEY_ROW * (index // 2))
 
 
 def _mark(mark: Mark, place: tuple[float, float]) -> str:

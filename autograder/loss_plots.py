@@ -118,6 +118,6 @@ def _band(low: Means, high: Means, top: float) -> str:
     """The area between two curves, over the first parts in a row that both have."""
     known = [part for part in range(PARTS) if low[part] is not None]
     known = [part for at, part in enumerate(known) if part == known[0] + at]
-    there = [_place(part, mean, top) for part in known if (mean := high[part]) is not None]
-    back = [_place(part, mean, top) for part in reversed(known) if (mean := low[part]) is not None]
-    return f"{drawing.path([*there, *back])}z" if len(known) > 1 else ""
+    above = [_place(part, mean, top) for part in known if (mean := high[part]) is not None]
+    below = [_place(part, mean, top) for part in known if (mean := low[part]) is not None]
+    return drawing.area(below, above) if len(known) > 1 else ""

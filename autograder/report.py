@@ -3,7 +3,8 @@
 Called by `grade`. Takes results and gives HTML texts that need nothing else: no network, no font, no file beside them.
 What students wrote (code, messages, names) is untrusted text: the templates escape all of it and cut what is endless,
 and the page's own policy lets nothing be loaded, and nothing be run but `table.js`, which it names by its hash. That
-sorts and filters the class's table; without it everything can be read. The same results make the same bytes.
+sorts and filters the class's table; without it everything can be read. The same results make the same bytes, beside
+the same records of the solution's own runs.
 
 Templates are in `templates/`: `base.html` holds the looks, the others the words.
 """
@@ -33,6 +34,8 @@ from autograder import (
     ladder_plot,
     language,
     loss_plots,
+    solution_runs,
+    training_plot,
 )
 from autograder.gpu_use import Use
 from autograder.homework import Homework
@@ -45,7 +48,6 @@ from autograder.twins import Pair
 from autograder.verdict import PREVIEW, started_from_nothing
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-CURVE_ROWS = 20  # of the loss curve's table; its line is drawn from the same numbers
 MOST_PAIRS = 200  # of files that are alike; a class that hands in one file has hundreds of thousands
 BIN_PERCENT = 5  # width of a bar of the histogram
 LONGEST_TEXT = 20_000  # characters of one untrusted text; the proctor's messages end there too
@@ -72,26 +74,6 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """The loss of each batch over the images served, ready to be drawn.
-
-    Attributes:
-        rows: (from image, to image, mean loss of the batches between), at most `CURVE_ROWS`; the mean is None where no
-            loss was finite.
-        raw, mean: SVG path data of all losses and of the means.
-        x_ticks, y_ticks: (position, label).
-        not_finite: how many of the losses are NaN or infinite.
-    """
-
-    rows: list[tuple[int, int, float | None]]
-    raw: str
-    mean: str
-    x_ticks: list[tuple[float, str]]
-    y_ticks: list[tuple[float, str]]
-    not_finite: int
-
-
-@dataclass(frozen=True)
 class Others:
     """What others reached with the same network, where single numbers are known and no curve.
 
@@ -110,6 +92,7 @@ def feedback(result: Result, rubric: Rubric) -> str:
     """The page of one student, in the language that was chosen; sentences of the result stay as they were made."""
     given = homework.load(result.homework.name)
     rows = [] if result.observations is None else checks.layer_table(result.observations, given)
+    band = solution_runs.find(result)
     return _render(
         "feedback.html",
         result=result,
@@ -121,8 +104,9 @@ def feedback(result: Result, rubric: Rubric) -> str:
         failed=result.failed_checks,
         advice=[check for check in result.checks if check.outcome == "advice"],
         ended=_ended(result),
-        curve=None if result.training is None else loss_curve(result.training),
-        epochs=epoch_plots.of_student(result, given),
+        curve=None if result.training is None else training_plot.of_student(result.training, band),
+        band=band,
+        epochs=epoch_plots.of_student(result, given, band),
         reached=None
         if result.accuracy is None
         else _others(given, [result], [(_("this run"), result.accuracy.counted_percent)]),
@@ -245,39 +229,6 @@ def next_step(result: Result, rubric: Rubric) -> Step:
     if advice:
         return Step(advice[0].title, _("Nothing has to be done; this would still make it better."), advice[0])
     return Step(_("Nothing is left to do"), _("Every check passes, and no row of the rubric gives more."))
-
-
-def loss_curve(report: TrainingReport) -> Curve | None:
-    """The loss curve of a training, or None when no loss was seen."""
-    points = [(images, loss) for images, loss in report.losses]
-    if not points:
-        return None
-    size = math.ceil(len(points) / CURVE_ROWS)
-    groups = [points[start : start + size] for start in range(0, len(points), size)]
-    rows: list[tuple[int, int, float | None]] = []
-    begin = 0
-    for group in groups:
-        finite = [loss for _, loss in group if math.isfinite(loss)]
-        rows.append((begin, group[-1][0], statistics.fmean(finite) if finite else None))
-        begin = group[-1][0]
-    all_finite = sorted(loss for _, loss in points if math.isfinite(loss))
-    # A few huge losses would press everything else flat: the axis ends at what 98 of 100 stay below.
-    top = drawing.round_up(all_finite[min(len(all_finite) - 1, len(all_finite) * 98 // 100)]) if all_finite else 1.0
-    last = max(images for images, _ in points) or 1
-
-    def place(images: float, loss: float | None) -> tuple[float, float] | None:
-        if loss is None or not math.isfinite(loss):
-            return None
-        return drawing.x(images / last), drawing.y(min(max(loss / top, 0.0), 1.0))
-
-    return Curve(
-        rows=rows,
-        raw=drawing.path(place(images, loss) for images, loss in points),
-        mean=drawing.path(place((begin + end) / 2, mean) for begin, end, mean in rows),
-        x_ticks=[(drawing.x(images / last), f"{images:,}") for images in range(0, last + 1, drawing.step(last))],
-        y_ticks=[(drawing.y(share), f"{top * share:.3g}") for share in (0, 0.25, 0.5, 0.75, 1)],
-        not_finite=len(points) - len(all_finite),
-    )
 
 
 def histogram(accuracies: Sequence[float], rubric: Rubric) -> dict[str, Any]:

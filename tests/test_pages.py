@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from observed import right
-from test_report import HOSTILE, RUBRIC, class_of_five, full, hostile, resnet20, training, various, with_kernel
+from test_report import GOLDEN, HOSTILE, RUBRIC, class_of_five, full, hostile, resnet20, training, various, with_kernel
 
 from autograder import report, rubric
 from autograder.homework import ROOT
@@ -147,7 +147,13 @@ def test_without_javascript_everything_can_be_read(browser: Any, tmp_path: Path)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["report.html", "s1/feedback.html", "resnet20.html", "resnet20-class.html"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("report.html", "s1/feedback.html", "resnet20.html", "resnet20-class.html"),
+        *("feedback-band.html", "feedback-band-epochs.html"),
+    ],
+)
 def test_axe_finds_nothing(browser: Any, tmp_path: Path, scheme: str, name: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
@@ -157,6 +163,8 @@ def test_axe_finds_nothing(browser: Any, tmp_path: Path, scheme: str, name: str)
     epochs = report.feedback(resnet20(), RESNET20_RUBRIC), report.class_report([resnet20()], RESNET20_RUBRIC)
     for file, text in zip(("resnet20.html", "resnet20-class.html"), epochs, strict=True):
         (tmp_path / file).write_text(text, encoding="utf-8")
+    for path in GOLDEN.glob("feedback-band*.html"):  # with the solution's own runs
+        shutil.copy(path, tmp_path)
     size = {"width": 1280, "height": 12_000}  # what is out of sight isn't laid out, and not looked at
     options = {"color_scheme": scheme, "viewport": size, "bypass_csp": True}  # axe is a script of its own
     with opened(browser, tmp_path / name, **options) as page:

@@ -23,7 +23,18 @@ import pytest
 from observed import right
 from test_results import result
 
-from autograder import class_checks, drawing, homework, ladder_plot, loss_plots, pictures, report, results, rubric
+from autograder import (
+    class_checks,
+    drawing,
+    homework,
+    ladder_plot,
+    loss_plots,
+    pictures,
+    report,
+    results,
+    rubric,
+    training_plot,
+)
 from autograder.checks import CheckResult, Row
 from autograder.checks.ladder import Rung
 from autograder.epochs import Epoch
@@ -279,29 +290,29 @@ def test_there_is_one_next_step_and_it_is_the_first_that_matters() -> None:
 
 
 def test_the_curve_has_gaps_where_the_loss_is_not_finite() -> None:
-    curve = report.loss_curve(training(losses=[(1, 2.0), (2, math.nan), (3, 1.0), (4, math.inf), (5, 0.5)]))
+    curve = training_plot.of_student(training(losses=[(1, 2.0), (2, math.nan), (3, 1.0), (4, math.inf), (5, 0.5)]))
     assert curve is not None
     assert curve.not_finite == 2
     assert curve.raw.count("M") == 3
-    assert [mean for _, _, mean in curve.rows] == [2.0, None, 1.0, None, 0.5]
-    assert report.loss_curve(training(losses=[])) is None
-    flat = report.loss_curve(training(losses=[(1, math.nan)] * 3))
+    assert [row.mean for row in curve.rows] == [2.0, None, 1.0, None, 0.5]
+    assert training_plot.of_student(training(losses=[])) is None
+    flat = training_plot.of_student(training(losses=[(1, math.nan)] * 3))
     assert flat is not None
     assert flat.raw == ""
 
 
 def test_a_long_curve_has_twenty_rows_that_cover_it() -> None:
-    curve = report.loss_curve(training(losses=[(16 * k, 1.0) for k in range(1, 501)]))
+    curve = training_plot.of_student(training(losses=[(16 * k, 1.0) for k in range(1, 501)]))
     assert curve is not None
     assert len(curve.rows) == 20
-    assert curve.rows[0][0] == 0
-    assert curve.rows[-1][1] == 8000
-    assert all(first[1] == second[0] for first, second in zip(curve.rows, curve.rows[1:], strict=False))
+    assert curve.rows[0].begin == 0
+    assert curve.rows[-1].end == 8000
+    assert all(first.end == second.begin for first, second in zip(curve.rows, curve.rows[1:], strict=False))
 
 
 @pytest.mark.parametrize(("last", "step"), [(1, 1), (6, 1), (7, 2), (832, 200), (2000, 500), (250_000, 50_000)])
 def test_the_axis_has_round_numbers(last: int, step: int) -> None:
-    curve = report.loss_curve(training(losses=[(last, 1.0)]))
+    curve = training_plot.of_student(training(losses=[(last, 1.0)]))
     assert curve is not None
     assert curve.x_ticks[1][1] == f"{step:,}"
     assert len(curve.x_ticks) <= 7

@@ -4,7 +4,6 @@ import re
 import shlex
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ import pytest
 from downloads import Uploaded
 from test_grade import _half_right, runs  # noqa: F401  the last one is a fixture
 
-from autograder import cli, grade, supervise
+from autograder import cli, grade, solution_runs, supervise
 from autograder.dataset import Dataset
 from autograder.homework import ROOT
+from autograder.observations import TrainingReport
 
 TEXT = (ROOT / "docs" / "instructors.md").read_text(encoding="utf-8")
 
@@ -37,7 +37,7 @@ def _of_make(words: list[str]) -> list[str]:
 
 def test_the_page_has_the_whole_way() -> None:
     named = [words[1] for words in commands()]
-    asked = ["collect", "grade", "show", "regrade", "override", "override", "export", "feedback"]
+    asked = ["collect", "grade", "reference", "show", "regrade", "override", "override", "export", "feedback"]
     assert named == [*asked, "gradescope", "release", "release"]
 
 
@@ -60,8 +60,10 @@ def test_every_command_of_the_page_does_what_it_says(
     (tmp_path / "gc_downloaded.csv").write_text("Username,hw6 |1\n2016320187,\n71,\n72,\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(grade.dataset, "choose", lambda *_: replace(practice, name="cifar10"))
-    monkeypatch.setattr(supervise, "train", partial(_half_right, practice))
+    report = TrainingReport(ended_by="script", epochs=5, steps=500, losses=[(125_000, 2.0), (250_000, 1.0)])
+    monkeypatch.setattr(supervise, "train", lambda *_, **__: replace(_half_right(practice), report=report))
     monkeypatch.setattr(supervise, "gpu_available", lambda: True)  # so that full is what runs
+    monkeypatch.setattr(solution_runs, "default_root", lambda: tmp_path / "data")
     for words in commands():
         monkeypatch.setattr(sys, "argv", words)
         with pytest.raises(SystemExit) as left:
@@ -70,6 +72,7 @@ def test_every_command_of_the_page_does_what_it_says(
     said = capsys.readouterr().out
     for line in (
         "on time 1 · late 1 · absent 1 · unusable 0 · for a person 0 · deadline 2026-11-30 23:59:00+09:00",
+        "run 5 of 5: 50.00% of the test images",
         "2016320187: 12 points, 6 before",
         "2016320187: the points of the run again, 12 before",
         "wrote upload.csv: 3 students, column 'hw6 |1'",

@@ -39,6 +39,8 @@ def test_every_text_of_a_check_can_be_translated(module: Path) -> None:
     assert not [ast.unparse(text) for text in texts if isinstance(text, ast.Constant | ast.JoinedStr)]
     ids = [one.value for call in calls(module, "wait") for one in call.args if isinstance(one, ast.Constant)]
     assert not [text for text in ids if " " in str(text)]  # words, where an id was meant
+    if module.stem == "harness":
+        return  # it translates titles and hints, which the extractor finds where they stand
     for call in calls(module, "_", "ngettext", "marked"):  # what isn't a constant isn't found by who translates
         assert isinstance(call.args[0], ast.Constant | ast.Name), ast.unparse(call)
 

@@ -179,12 +179,12 @@ class ClassRun:
             self.console.print(f"{copies} {'are' if copies > 1 else 'is'} byte for byte somebody else's file: run once")
         estimate = Estimate(self.setup.threads)
         patience_s = cluster.CONNECT_S
-        while self._lost_scheduler(first, estimate, patience_s):
+        while not self._run_those_left(first, estimate, patience_s):
             self.console.print("the scheduler was lost: what is done is kept, the rest waits for the next one")
             patience_s = cluster.RETURN_S
 
-    def _lost_scheduler(self, first: dict[str, list[Entry]], estimate: Estimate, patience_s: float) -> bool:
-        """Run those that are left, each with its equals. Returns whether the scheduler was lost meanwhile."""
+    def _run_those_left(self, first: dict[str, list[Entry]], estimate: Estimate, patience_s: float) -> bool:
+        """Run those that are left, each with its equals. Returns whether all were: the scheduler can be lost."""
         left = [entries for student, entries in first.items() if student not in self.finished]
         runs = [entries[0] for entries in left]
         with (
@@ -200,8 +200,8 @@ class ClassRun:
                             self._keep(own)
                             display.graded(own.result)
             except engine.SchedulerLostError:
-                return True
-        return False
+                return False
+        return True
 
     def _keep(self, graded: Graded) -> None:
         """Write everything of one student. A page that can't be made doesn't lose the result it is about."""

@@ -238,7 +238,8 @@ def setup_here(
     Raises KitError where the rubric, the dataset or the checkpoint can't be had.
     """
     from autograder import checkpoint, dataset, rubric, supervise
-    from autograder.verdict import Setup, cores
+    from autograder.machine import cores
+    from autograder.verdict import Setup
 
     ruled = rubric.load(rubric.PATH, homework.name)
     budget = homework.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget)

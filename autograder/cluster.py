@@ -9,30 +9,20 @@ Whoever can reach a Dask scheduler can run anything on its workers. So one that 
 TLS, which Dask's own configuration sets up (docs/scale.md).
 """
 
-import asyncio
 import contextlib
 import logging
-import os
-import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-from distributed.core import Status
-from distributed.diagnostics.plugin import WorkerPlugin
-
-from autograder import __version__, dataset, results, supervise, warm
-from autograder import sandbox as sandboxes
 from autograder.errors import KitError, first_line
-from autograder.verdict import Setup, cores
+from autograder.verdict import Setup
 
 if TYPE_CHECKING:
-    from distributed import Client, Worker
+    from distributed import Client
 
 DATA = "AUTOGRADER_DATA"  # a worker's environment: where its datasets are, if not where the kit keeps them
 TOPIC = "autograder-workers"
@@ -107,6 +97,8 @@ def remote(
     import dask
     from distributed import Client
 
+    from autograder.worker import Able
+
     with dask.config.set(_SETTINGS), contextlib.ExitStack() as closed:
         try:
             where = closed.enter_context(_slurm(cluster.slurm)) if cluster.slurm else cluster.address
@@ -134,6 +126,8 @@ def _slurm(path: Path) -> Iterator[Any]:
         raise KitError(f"--slurm needs a package that isn't here: {error.name}", "pip install dask-jobqueue") from error
     if shutil.which("sbatch") is None:
         raise KitError("--slurm needs the command sbatch, which isn't here", "run it where jobs are submitted from")
+    import yaml
+
     try:
         words = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
         jobs = int(words.pop("jobs"))
@@ -147,65 +141,3 @@ def _slurm(path: Path) -> Iterator[Any]:
     with cluster:
         cluster.scale(jobs=jobs)  # type: ignore[no-untyped-call]
         yield cluster
-
-
-class Able(WorkerPlugin):
-    """Gives a worker something to do where it can grade with `setup`, and has it say so where it can't."""
-
-    name = "autograder"
-
-    def __init__(self, asked: Setup) -> None:
-        self.asked = asked
-        self.kit = kit()
-        self.here: Setup | None = None  # the same with what this worker has of it
-
-    def teardown(self, worker: "Worker") -> None:
-        """Dask calls it when the plugin is taken away, and when the worker ends."""
-        warm.end()
-
-    async def setup(self, worker: "Worker") -> None:
-        """Dask calls it when the plugin comes to a worker, or the worker to the scheduler."""
-        own = worker.state.total_resources.get(TRAINING)  # `dask worker --resources training=2`
-        trainings = int(own or (1 if supervise.gpu_available() else worker.state.nthreads))
-        problem = ""
-        # Tasks that wait for what no worker has are looked at again when one begins to run, not when one has more.
-        worker.status = Status.paused
-        try:
-            self.here = await asyncio.to_thread(self._setup_here, trainings)
-        except KitError as error:
-            problem = error.message
-            trainings = 0
-        await worker.set_resources(**{TRAINING: trainings, LOOK: worker.state.nthreads if trainings else 0})
-        worker.status = Status.running
-        can = f"{trainings} training{'s' * (trainings != 1)} at a time"
-        able = f"gets nothing to do: {problem}" if problem else can
-        worker.log_event(TOPIC, f"worker {worker.name} on {platform.node()}: {able}")
-
-    def _setup_here(self, trainings: int) -> Setup:
-        if self.kit != kit():
-            raise KitError(f"its kit is {kit()}, the grader's {self.kit}")
-        asked = self.asked
-        root = Path(os.environ.get(DATA) or dataset.default_root())
-        found = next((one for one in dataset.prepared(root) if one.fingerprint == asked.dataset.fingerprint), None)
-        if found is None:
-            data = f"{asked.dataset.name} {asked.dataset.fingerprint[:16]}"
-            raise KitError(f"no dataset in {root} is {data}; another folder is named by {DATA}")
-        dataset.verify(found)
-        if asked.checkpoint is not None and not asked.checkpoint.path.is_file():
-            raise KitError(f"{asked.checkpoint.path}: the checkpoint isn't here")
-        place = sandboxes.choose(asked.sandbox.name)
-        return replace(asked, dataset=found, sandbox=place, threads=max(1, cores() // trainings))
-
-
-def setup_here(setup: Setup) -> Setup:
-    """In a task: what this worker grades with."""
-    from distributed import get_worker
-
-    plugin = get_worker().plugins.get(Able.name)
-    return plugin.here or setup if isinstance(plugin, Able) else setup
-
-
-def kit() -> str:
-    """What a worker must have as the grader has it: results of one class come from one kit and one torch."""
-    code = results.kit_fingerprint("checks", "proctor", "homeworks")[:8]
-    return f"{__version__} {code} with torch {version('torch')}"

@@ -23,12 +23,12 @@ from autograder import cluster, verdict, warm
 from autograder.cluster import LOOK, TRAINING, Cluster
 from autograder.estimate import Work, work
 from autograder.intake import Entry
+from autograder.machine import cores
 from autograder.observations import Observations, TrainingProgress
 from autograder.supervise import gpu_available
-from autograder.verdict import Graded, Setup, cores
+from autograder.verdict import Graded, Setup
 
 FIRST = 1e12  # the priority of looks; of trainings, it is how many seconds they are thought to take
-
 
 Look = bytes | str
 """What was seen, packed: everybody's waits until the trainings begin. Or, when the grader failed, the traceback."""
@@ -123,7 +123,9 @@ def start(
 
 
 def _observe_task(entry: Entry, setup: Setup) -> Look:
-    seen = verdict.observe(entry, cluster.setup_here(setup))
+    from autograder.worker import setup_here
+
+    seen = verdict.observe(entry, setup_here(setup))
     return seen if isinstance(seen, str) else zlib.compress(seen.model_dump_json().encode())
 
 
@@ -134,10 +136,12 @@ def _seen(look: Look) -> Observations | str:
 def _train_task(entry: Entry, setup: Setup, look: Look) -> Graded:
     from distributed import get_worker
 
+    from autograder.worker import setup_here
+
     worker = get_worker()
     return verdict.train(
         entry,
-        cluster.setup_here(setup),
+        setup_here(setup),
         _seen(look),
         lambda said: worker.log_event("progress", (entry.student, said.model_dump())),
     )

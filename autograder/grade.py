@@ -35,10 +35,11 @@ from autograder.display import about
 from autograder.errors import KitError, first_line
 from autograder.homework import ROOT, Homework, Protocol
 from autograder.language import spoken
+from autograder.machine import cores
 from autograder.observations import Observations
 from autograder.rubric import Rubric
 from autograder.sandbox import Sandbox
-from autograder.verdict import Setup, cores
+from autograder.verdict import Setup
 
 WORDS = "run.json"  # how a class was graded last, for `again`
 EXAMPLES = ROOT / "examples" / "submissions"

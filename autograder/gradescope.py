@@ -294,7 +294,7 @@ def _summary(
 def _preview(homework: Homework, handed_in: Submission) -> str:
     """What a short training on drawn pictures came to. No row of the rubric is named: nothing here could reach one."""
     from autograder import dataset, sandbox, score, supervise
-    from autograder.verdict import cores
+    from autograder.machine import cores
 
     protocol = homework.protocol("preview", hours=PREVIEW_S / 3600)
     with tempfile.TemporaryDirectory(prefix="autograder-") as folder:

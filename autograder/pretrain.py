@@ -26,7 +26,7 @@ from autograder.checks.entries import counted, differing
 from autograder.dataset import Dataset, Images, Labels
 from autograder.errors import KitError, first_line
 from autograder.homework import ROOT, Homework, Recipe
-from autograder.verdict import machine
+from autograder.machine import machine
 
 MEAN, SPREAD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's colours
 PADDING = 4  # pixels by which a training picture may be shifted

@@ -7,22 +7,18 @@ Solutions set a seed for themselves, so that what the handout says of a run can 
 run five times. So the solution's own seed is moved by the run's number, and the first run is the file as it is.
 """
 
-import platform
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 
 from autograder import (
-    __version__,
     checkpoint,
     dataset,
     epochs,
     homework,
-    results,
     rubric,
     score,
     solution_runs,
@@ -33,10 +29,11 @@ from autograder import sandbox as sandboxes
 from autograder.errors import KitError
 from autograder.homework import ROOT
 from autograder.language import spoken
+from autograder.machine import cores, machine
 from autograder.results import duration
 from autograder.solution_runs import Part, Record, Run
 from autograder.submission import Submission
-from autograder.verdict import Setup, Start, cores, machine, start_of
+from autograder.verdict import Setup, Start, start_of, used
 
 MOVED = "import torch; _set = torch.manual_seed; torch.manual_seed = lambda seed: _set(seed + {run})\n"
 
@@ -98,27 +95,14 @@ def reference(
 
 
 def _record(setup: Setup, start: Start, runs: list[Run], device: str) -> Record:
-    given, images, chosen = setup.homework, setup.dataset, start.protocol
     return Record(
-        homework=results.HomeworkUsed(name=given.name, title=given.title, version=given.version),
-        dataset=results.DatasetUsed(
-            name=images.name,
-            fingerprint=images.fingerprint,
-            own=setup.own_data,
-            train_images=chosen.train_count(images.train_count),
-            test_images=chosen.test_count(images.test_count),
-            classes=list(images.classes),
-        ),
-        protocol=results.ProtocolUsed(
-            name=chosen.name, own_budget=chosen.own_budget, epochs=chosen.epochs, time_box_s=chosen.time_box_s
-        ),
+        **used(setup, start.protocol),
         checkpoint="" if start.checkpoint is None else str(start.checkpoint),
         runs=runs,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine(device),
         device=device,
         threads=setup.threads,
-        versions=results.Versions(kit=__version__, python=platform.python_version(), torch=version("torch")),
     )
 
 

@@ -7,14 +7,11 @@ points. Writes nothing.
 Cost beside the training itself: two imports of torch in the sandbox and the checks, 8 to 20 s a submission on one core.
 """
 
-import contextlib
-import os
 import platform
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from autograder import __version__, audit, checks, dataset, epochs, language, pictures, results, score, supervise
@@ -29,6 +26,7 @@ from autograder.homework import Homework, Protocol
 from autograder.intake import Entry
 from autograder.language import gettext as _
 from autograder.language import marked, spoken
+from autograder.machine import machine
 from autograder.observations import Observations, TrainingProgress, TrainingReport
 from autograder.results import Result, Status, duration
 from autograder.rubric import Rubric, Tier
@@ -463,7 +461,7 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
     off = setup.percent_off(entry) or 0.0
     points = None if tier is None else round(tier.points * (1 - off / 100), 4)
     late = results.LateTaken(seconds=entry.late_s, percent_off=off) if off and entry.late_s is not None else None
-    data, protocol = setup.dataset, setup.protocol
+    protocol = setup.protocol
     notices = [setup.no_points_because] if setup.no_points_because else []
     notices += [setup.no_checkpoint_because] if setup.no_checkpoint_because else []
     notices += [_(setup.sandbox.notice)] if setup.sandbox.notice else []
@@ -487,10 +485,23 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
         max_points=setup.rubric.max_points,
         tier=None if tier is None else results.TierReached(label=tier.label, kind=tier.kind, points=tier.points),
         submission=file,
-        homework=results.HomeworkUsed(
+        **used(setup, protocol),
+        rubric=setup.rubric.fingerprint,
+        own_epochs=list(entry.own_epochs),
+        receipt=entry.receipt,
+        notices=notices,
+        sandbox=setup.sandbox.name,
+    )
+
+
+def used(setup: Setup, protocol: Protocol) -> dict[str, Any]:
+    """What a training was made with, as results and records have it: fields `homework`, `dataset` and so on."""
+    data = setup.dataset
+    return {
+        "homework": results.HomeworkUsed(
             name=setup.homework.name, title=setup.homework.title, version=setup.homework.version
         ),
-        dataset=results.DatasetUsed(
+        "dataset": results.DatasetUsed(
             name=data.name,
             fingerprint=data.fingerprint,
             own=setup.own_data,
@@ -498,14 +509,9 @@ def _decided(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> R
             test_images=protocol.test_count(data.test_count),
             classes=list(data.classes),
         ),
-        protocol=_protocol_used(protocol),
-        rubric=setup.rubric.fingerprint,
-        own_epochs=list(entry.own_epochs),
-        receipt=entry.receipt,
-        notices=notices,
-        sandbox=setup.sandbox.name,
-        versions=results.Versions(kit=__version__, python=platform.python_version(), torch=version("torch")),
-    )
+        "protocol": _protocol_used(protocol),
+        "versions": results.Versions(kit=__version__, python=platform.python_version(), torch=version("torch")),
+    }
 
 
 def _protocol_used(protocol: Protocol) -> results.ProtocolUsed:
@@ -588,25 +594,3 @@ def _log(entry: Entry, setup: Setup, outcome: str, printed: str) -> str:
     head = f"{entry.student}: {entry.submission.name}, SHA-256 {entry.submission.sha256}\n"
     head += f"{setup.protocol.name} protocol on {setup.dataset.name}: {outcome}\n"
     return f"{head}{'-' * 40} what the script printed\n{printable(printed)}"
-
-
-def machine(device: str) -> str:
-    """What the run ran on, in words: the GPU's name, or the processor's and how many cores were at hand."""
-    if device == "cuda":
-        for information in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-            for line in information.read_text().splitlines():
-                if line.startswith("Model:"):
-                    return line.partition(":")[2].strip()
-        return "a CUDA GPU"
-    name = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    return f"{name}, {cores()} cores"
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

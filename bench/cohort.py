@@ -55,10 +55,10 @@ from autograder import (
     submission,
     supervise,
     twins,
-    verdict,
     warm,
 )
 from autograder.homework import ROOT
+from autograder.machine import machine
 from autograder.observations import Observations, TrainingProgress
 from autograder.supervise import Training
 
@@ -124,7 +124,7 @@ def main() -> None:
     if len(asked.sizes) < 2 or sorted(set(asked.sizes)) != asked.sizes:
         parser.error("--sizes: at least two, each larger than the one before")
     data = dataset.practice(ROOT / "data")
-    print(f"{date.today()} · {verdict.machine('cpu')} · torch {torch.__version__} · load {os.getloadavg()[0]:.1f}")
+    print(f"{date.today()} · {machine('cpu')} · torch {torch.__version__} · load {os.getloadavg()[0]:.1f}")
     sample = take_sample(data)
     classes = []
     for students in asked.sizes:

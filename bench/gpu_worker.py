@@ -7,7 +7,6 @@ SGD with momentum and weight decay, the scheduler, and `loss.item()`, which wait
 
 import itertools
 import os
-import platform
 import re
 import statistics
 import time
@@ -26,6 +25,7 @@ from torch.profiler import ProfilerActivity
 from torchvision import transforms
 
 from autograder import dataset
+from autograder.machine import processor
 from autograder.proctor import loaders, standin
 
 MIB = 2**20
@@ -126,10 +126,7 @@ def name() -> str:
     """What the device calls itself."""
     if _here.device.type == "cuda":
         return torch.cuda.get_device_name()
-    with suppress(OSError):
-        if found := re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE):
-            return found.group(1)
-    return platform.processor() or platform.machine()
+    return processor()
 
 
 def train(job: Job, seconds: float) -> Measured:

@@ -27,7 +27,6 @@ import argparse
 import json
 import os
 import pickle
-import platform
 import re
 import shutil
 import statistics
@@ -48,6 +47,7 @@ from torchvision.datasets import CIFAR10
 from autograder import checks, dataset, homework, sandbox, submission, supervise, warm
 from autograder.dataset import Dataset
 from autograder.homework import ROOT
+from autograder.machine import processor
 
 BUILD = ROOT / "build"
 SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
@@ -353,15 +353,6 @@ def _write_batches(folder: Path, names: list[str], images: dataset.Images, label
         names, np.array_split(planes, len(names)), np.array_split(labels, len(names)), strict=True
     ):
         (folder / name).write_bytes(pickle.dumps({"data": some, "labels": of.tolist()}))
-
-
-def processor() -> str:
-    """What the processor calls itself."""
-    try:
-        found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return found.group(1) if found else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

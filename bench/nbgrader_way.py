@@ -17,11 +17,11 @@ from pathlib import Path
 
 import nbformat
 import torch
-from measure import processor
 from nbformat.v4 import new_code_cell
 
 from autograder import dataset, in_nbgrader
 from autograder.homework import ROOT
+from autograder.machine import processor
 
 IMAGES = 400
 SCRIPT = """

@@ -15,8 +15,9 @@ import time
 from datetime import date
 from pathlib import Path
 
-from autograder import report, rubric, verdict
+from autograder import report, rubric
 from autograder.homework import ROOT
+from autograder.machine import machine
 
 sys.path.insert(0, str(ROOT / "tests"))
 from observed import right
@@ -55,7 +56,7 @@ def main() -> None:
     text = report.class_report(everybody, ruled)
     report_s = time.perf_counter() - began
     print(
-        f"{date.today()} · {verdict.machine('cpu')} · load {os.getloadavg()[0]:.1f} · {students} students\n"
+        f"{date.today()} · {machine('cpu')} · load {os.getloadavg()[0]:.1f} · {students} students\n"
         f"feedback pages {feedback_s:.1f} s, {statistics.fmean(map(len, pages)) / 1e3:.0f} kB each; "
         f"class report {report_s:.2f} s, {len(text.encode()) / 1e6:.2f} MB"
     )

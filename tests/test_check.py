@@ -203,7 +203,7 @@ def test_a_training_is_told_with_its_tier(
 
     seen(CASES["right"])
     monkeypatch.setattr(supervise, "train", trained)
-    monkeypatch.setattr("autograder.verdict.cores", lambda: 2)
+    monkeypatch.setattr("autograder.machine.cores", lambda: 2)
     assert run(train=True, protocol="preview", data=practice.folder) == 0
     text = capsys.readouterr().out
     golden("check_trained.txt", text)

@@ -26,10 +26,10 @@ from autograder import display, engine, grade, gradebook, history, report, resul
 from autograder.dataset import Dataset
 from autograder.errors import KitError
 from autograder.homework import ROOT, load
+from autograder.machine import cores
 from autograder.observations import Loader, Observations, TrainingProgress
 from autograder.sandbox import Sandbox
 from autograder.supervise import Training
-from autograder.verdict import cores
 
 Grade = Callable[..., int]
 

@@ -1,0 +1,83 @@
+"""What a worker of a cluster does before it grades: looks whether it can.
+
+Registered by `cluster.py` where the scheduler is elsewhere, and asked by the tasks of `engine.py`. Imported only there,
+since it needs Dask, whose import takes half a second.
+"""
+
+import asyncio
+import os
+import platform
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from distributed import Worker, get_worker
+from distributed.core import Status
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from autograder import __version__, dataset, results, supervise, warm
+from autograder import sandbox as sandboxes
+from autograder.cluster import DATA, LOOK, TOPIC, TRAINING
+from autograder.errors import KitError
+from autograder.machine import cores
+from autograder.verdict import Setup
+
+
+class Able(WorkerPlugin):
+    """Gives a worker something to do where it can grade with `setup`, and has it say so where it can't."""
+
+    name = "autograder"
+
+    def __init__(self, asked: Setup) -> None:
+        self.asked = asked
+        self.kit = kit()
+        self.here: Setup | None = None  # the same with what this worker has of it
+
+    def teardown(self, worker: Worker) -> None:
+        """Dask calls it when the plugin is taken away, and when the worker ends."""
+        warm.end()
+
+    async def setup(self, worker: Worker) -> None:
+        """Dask calls it when the plugin comes to a worker, or the worker to the scheduler."""
+        own = worker.state.total_resources.get(TRAINING)  # `dask worker --resources training=2`
+        trainings = int(own or (1 if supervise.gpu_available() else worker.state.nthreads))
+        problem = ""
+        # Tasks that wait for what no worker has are looked at again when one begins to run, not when one has more.
+        worker.status = Status.paused
+        try:
+            self.here = await asyncio.to_thread(self._setup_here, trainings)
+        except KitError as error:
+            problem = error.message
+            trainings = 0
+        await worker.set_resources(**{TRAINING: trainings, LOOK: worker.state.nthreads if trainings else 0})
+        worker.status = Status.running
+        can = f"{trainings} training{'s' * (trainings != 1)} at a time"
+        able = f"gets nothing to do: {problem}" if problem else can
+        worker.log_event(TOPIC, f"worker {worker.name} on {platform.node()}: {able}")
+
+    def _setup_here(self, trainings: int) -> Setup:
+        if self.kit != kit():
+            raise KitError(f"its kit is {kit()}, the grader's {self.kit}")
+        asked = self.asked
+        root = Path(os.environ.get(DATA) or dataset.default_root())
+        found = next((one for one in dataset.prepared(root) if one.fingerprint == asked.dataset.fingerprint), None)
+        if found is None:
+            data = f"{asked.dataset.name} {asked.dataset.fingerprint[:16]}"
+            raise KitError(f"no dataset in {root} is {data}; another folder is named by {DATA}")
+        dataset.verify(found)
+        if asked.checkpoint is not None and not asked.checkpoint.path.is_file():
+            raise KitError(f"{asked.checkpoint.path}: the checkpoint isn't here")
+        place = sandboxes.choose(asked.sandbox.name)
+        return replace(asked, dataset=found, sandbox=place, threads=max(1, cores() // trainings))
+
+
+def setup_here(setup: Setup) -> Setup:
+    """In a task: what this worker grades with."""
+    plugin = get_worker().plugins.get(Able.name)
+    return plugin.here or setup if isinstance(plugin, Able) else setup
+
+
+def kit() -> str:
+    """What a worker must have as the grader has it: results of one class come from one kit and one torch."""
+    code = results.kit_fingerprint("checks", "proctor", "homeworks")[:8]
+    return f"{__version__} {code} with torch {version('torch')}"

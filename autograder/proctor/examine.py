@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from autograder.observations import Failure, Layer, Network, Op, Values, Variant
 from autograder.proctor import drawn, later
 from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip, failure
+from autograder.proctor.shortcuts import Unfilled
 from autograder.proctor.trace import MOST_SIDES, Trace, border, memory_key, student_line
 
 Result = TypeVar("Result")
@@ -44,7 +44,6 @@ MOST_NAMES = 5000
 MOST_SCORES = 100  # of a picture
 MOST_ARGUMENTS = 100
 LARGEST_COUNT = 10**12
-FILLED = 2**16  # initial values of convolutions over this size are left out
 
 
 def examine(
@@ -346,21 +345,7 @@ def _building(file: str, made: dict[int, Made], *, fill: bool) -> Iterator[None]
 
     nn.Module.__init__ = noting  # type: ignore[method-assign]
     try:
-        with contextlib.nullcontext() if fill else _Unfilled():
+        with contextlib.nullcontext() if fill else Unfilled():
             yield
     finally:
         nn.Module.__init__ = original  # type: ignore[method-assign]
-
-
-class _Unfilled(TorchDispatchMode):
-    """Leave out the random numbers of big convolutions: eleven million of them are most of a network's cost."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.overloadpacket in (torch.ops.aten.uniform_, torch.ops.aten.normal_):
-            weight = args[0]
-            if weight.dim() == 4 and weight.numel() > FILLED and max(weight.shape[2:]) > 1:
-                return weight
-        return func(*args, **(kwargs or {}))

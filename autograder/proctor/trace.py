@@ -16,7 +16,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
@@ -25,7 +24,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from autograder.observations import Op
+from autograder.proctor.aten import Plan, per_side, plan_of
 from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip
+from autograder.proctor.shortcuts import convolved_shape, passed_back, stand_in
 
 MOST_OPS = 5000
 MOST_INPUTS = 256
@@ -143,7 +144,7 @@ class Trace(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        plan = _plan(func)
+        plan = plan_of(func)
         if plan.composite:  # only in inference mode: elsewhere autograd has taken it apart already
             with self:
                 return func.decompose(*args, **kwargs)
@@ -154,7 +155,7 @@ class Trace(TorchDispatchMode):
         if plan.name == "convolution":
             result = self._convolve(func, args, kwargs, given)
         elif plan.name == "convolution_backward":
-            result = _pass_back(given)
+            result = passed_back(given)
         else:
             result = func(*args, **kwargs)
         if self._recording and len(self.ops) < MOST_OPS:
@@ -172,12 +173,12 @@ class Trace(TorchDispatchMode):
             self._first_weight = weight
         large = max(weight.shape[2:], default=1) > 1
         muted = self._zeroed and large and weight is not self._first_weight
-        shape = _convolved_shape(given)
+        shape = convolved_shape(given)
         result: Tensor
         if shape is not None and muted:
             result = given["input"].new_zeros(shape)
         elif shape is not None and not self._zeroed:
-            result = _stand_in(given["input"], shape)
+            result = stand_in(given["input"], shape)
         else:
             result = func(*args, **kwargs)
             if muted:
@@ -188,7 +189,7 @@ class Trace(TorchDispatchMode):
 
     def _record(
         self,
-        plan: "_Plan",
+        plan: Plan,
         given: dict[str, Any],
         written: list[Tensor],
         result: Any,
@@ -244,7 +245,7 @@ class Trace(TorchDispatchMode):
             if not any(target is one for one in written):
                 self._hold(target, index)
 
-    def _same_value(self, plan: "_Plan", given: dict[str, Any], result: Tensor) -> Tensor | None:
+    def _same_value(self, plan: Plan, given: dict[str, Any], result: Tensor) -> Tensor | None:
         """The tensor whose value `result` is, when the operation only moved, cast, viewed or copied it."""
         if plan.name == "copy":  # copy_(self, src): what was in self is gone
             source = given["src"]
@@ -341,37 +342,6 @@ class Trace(TorchDispatchMode):
         return []
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What there is to know about an ATen function, whatever it is called with.
-
-    `name` has no namespace, overload or in-place underscore; `written` are the arguments that it changes.
-    """
-
-    name: str
-    arguments: tuple[tuple[str, Any], ...]  # (name, default)
-    written: tuple[str, ...]
-    composite: bool
-
-    def bind(self, args: Any, kwargs: Any) -> dict[str, Any]:
-        """Argument name -> value, defaults included."""
-        positional = {name: value for (name, _), value in zip(self.arguments, args, strict=False)}
-        return {name: positional.get(name, kwargs.get(name, default)) for name, default in self.arguments}
-
-
-@cache
-def _plan(func: Any) -> _Plan:
-    schema = func._schema
-    name = schema.name.split("::")[-1]
-    dispatched = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
-    return _Plan(
-        name=name.removesuffix("_"),
-        arguments=tuple((one.name, one.default_value if one.has_default_value() else None) for one in schema.arguments),
-        written=tuple(one.name for one in schema.arguments if one.alias_info and one.alias_info.is_write),
-        composite=bool(dispatched),
-    )
-
-
 def _tensors(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
@@ -428,19 +398,19 @@ def _details(name: str, given: dict[str, Any]) -> dict[str, Any]:
         return {
             "bias": given["bias"] is not None,
             "kernel": [int(side) for side in given["weight"].shape[2:]],
-            "stride": _per_side(given["stride"], sides),
-            "padding": _per_side(given["padding"], sides),
+            "stride": per_side(given["stride"], sides),
+            "padding": per_side(given["padding"], sides),
         }
     if name in ("max_pool2d_with_indices", "avg_pool2d"):
-        kernel = _per_side(given["kernel_size"], 2)
+        kernel = per_side(given["kernel_size"], 2)
         return {
             "kernel": kernel,
-            "stride": _per_side(given["stride"], 2) or kernel,
-            "padding": _per_side(given["padding"], 2),
+            "stride": per_side(given["stride"], 2) or kernel,
+            "padding": per_side(given["padding"], 2),
         }
     if name in ("_adaptive_avg_pool2d", "adaptive_max_pool2d"):
         whole = [int(side) for side in given["self"].shape[-2:]]
-        parts = _per_side(given["output_size"], 2)
+        parts = per_side(given["output_size"], 2)
         if all(part and side % part == 0 for side, part in zip(whole, parts, strict=True)):
             kernel = [side // part for side, part in zip(whole, parts, strict=True)]
             return {"kernel": kernel, "stride": kernel, "padding": [0, 0]}
@@ -448,64 +418,3 @@ def _details(name: str, given: dict[str, Any]) -> dict[str, Any]:
     if "batch_norm" in name:
         return {"bias": given.get("bias") is not None}
     return {"bias": True} if name in ("addmm", "addmv") else {}
-
-
-def _per_side(value: Any, sides: int) -> list[int]:
-    """ATen's lists of one number or of one a side (or of none, for a default), as one a side (or none)."""
-    numbers = [int(number) for number in (value if isinstance(value, list | tuple) else [value])]
-    return numbers * sides if len(numbers) == 1 else numbers
-
-
-def _convolved_shape(given: dict[str, Any]) -> list[int] | None:
-    """The shape of a convolution's result; None where it is not ordinary, or PyTorch would refuse it."""
-    image, weight, bias = given["input"], given["weight"], given["bias"]
-    sides = weight.dim() - 2
-    if given["transposed"] or sides < 1 or image.dim() != weight.dim() or not image.dtype.is_floating_point:
-        return None
-    for other in (weight, bias):
-        if other is not None and (other.dtype, other.device, other.layout) != (
-            image.dtype,
-            image.device,
-            torch.strided,
-        ):
-            return None
-    groups = given["groups"]
-    if image.layout is not torch.strided or groups < 1 or image.shape[1] != weight.shape[1] * groups:
-        return None
-    if weight.shape[0] % groups or (bias is not None and bias.shape != weight.shape[:1]) or 0 in image.shape:
-        return None
-    strides, paddings, dilations = (_per_side(given[name], sides) for name in ("stride", "padding", "dilation"))
-    shape = [int(image.shape[0]), int(weight.shape[0])]
-    for side, kernel, stride, padding, dilation in zip(
-        image.shape[2:], weight.shape[2:], strides, paddings, dilations, strict=True
-    ):
-        reach = side + 2 * padding - dilation * (kernel - 1) - 1
-        if stride < 1 or padding < 0 or dilation < 1 or kernel < 1 or reach < 0:
-            return None
-        shape.append(reach // stride + 1)
-    return shape
-
-
-@cache
-def _noise() -> Tensor:
-    return torch.randn(2**16, generator=torch.Generator().manual_seed(6), dtype=torch.float32, device="cpu")
-
-
-def _stand_in(image: Tensor, shape: list[int]) -> Tensor:
-    """Numbers like those of a real activation, the same ones every time, laid out as the convolution would."""
-    size = math.prod(shape)
-    noise = _noise()
-    result = noise.repeat(-(-size // len(noise)))[:size].view(shape).to(image.device, image.dtype)
-    if image.dim() == 4 and not image.is_contiguous() and image.is_contiguous(memory_format=torch.channels_last):
-        return result.contiguous(memory_format=torch.channels_last)
-    return result
-
-
-def _pass_back(given: dict[str, Any]) -> tuple[Tensor | None, ...]:
-    """Gradients of a convolution by their shapes alone: whether there is one is all that is looked at."""
-    image, weight = given["input"], given["weight"]
-    shapes = (image.shape, weight.shape, given["bias_sizes"])
-    return tuple(
-        like.new_zeros(()).expand(shape) if wanted else None
-        for like, shape, wanted in zip((image, weight, weight), shapes, given["output_mask"], strict=True)
-    )

@@ -1,0 +1,47 @@
+"""What ATen's functions are called with, by the names of their arguments.
+
+Called by the dispatch modes of `trace.py` and `shortcuts.py`.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to know about an ATen function, whatever it is called with.
+
+    `name` has no namespace, overload or in-place underscore; `written` are the arguments that it changes.
+    """
+
+    name: str
+    arguments: tuple[tuple[str, Any], ...]  # (name, default)
+    written: tuple[str, ...]
+    composite: bool
+
+    def bind(self, args: Any, kwargs: Any) -> dict[str, Any]:
+        """Argument name -> value, defaults included."""
+        positional = {name: value for (name, _), value in zip(self.arguments, args, strict=False)}
+        return {name: positional.get(name, kwargs.get(name, default)) for name, default in self.arguments}
+
+
+@cache
+def plan_of(func: Any) -> Plan:
+    schema = func._schema
+    name = schema.name.split("::")[-1]
+    dispatched = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
+    return Plan(
+        name=name.removesuffix("_"),
+        arguments=tuple((one.name, one.default_value if one.has_default_value() else None) for one in schema.arguments),
+        written=tuple(one.name for one in schema.arguments if one.alias_info and one.alias_info.is_write),
+        composite=bool(dispatched),
+    )
+
+
+def per_side(value: Any, sides: int) -> list[int]:
+    """ATen's lists of one number or of one a side (or of none, for a default), as one a side (or none)."""
+    numbers = [int(number) for number in (value if isinstance(value, list | tuple) else [value])]
+    return numbers * sides if len(numbers) == 1 else numbers

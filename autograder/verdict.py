@@ -14,7 +14,19 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-from autograder import __version__, audit, checks, dataset, epochs, language, pictures, results, score, supervise
+from autograder import (
+    __version__,
+    audit,
+    checks,
+    dataset,
+    epochs,
+    language,
+    pictures,
+    results,
+    score,
+    sharing,
+    supervise,
+)
 from autograder.audit import Audit
 from autograder.checkpoint import Checkpoint
 from autograder.checks import CheckResult
@@ -70,6 +82,7 @@ class Setup:
     checkpoint: Checkpoint | None = None  # what trainings go on from, of networks that it fits
     no_checkpoint_because: str = ""  # "" where there is one, or the homework has none
     language: str = "en"  # of what students read
+    sharing: int = 1  # how many trainings share a GPU at most, where there is one
     forks: bool = True  # whether looks and previews are forked from one process that has imported torch
 
     @property
@@ -229,18 +242,26 @@ def _trained(
     """One training's evidence, and its log."""
     assert entry.submission is not None
     start = start_of(setup, seen)
-    training = supervise.train(
-        setup.homework,
-        entry.submission,
-        setup.dataset,
-        start.protocol,
-        setup.sandbox,
-        threads=setup.threads,
-        checkpoint=start.checkpoint,
-        seed=seed,
-        warm=setup.forks_trainings,
-        progress=progress,
-    )
+    submission = entry.submission
+
+    def run(told: Progressed | None) -> supervise.Training:
+        return supervise.train(
+            setup.homework,
+            submission,
+            setup.dataset,
+            start.protocol,
+            setup.sandbox,
+            threads=setup.threads,
+            checkpoint=start.checkpoint,
+            seed=seed,
+            warm=setup.forks_trainings,
+            progress=told,
+        )
+
+    if setup.sharing > 1:
+        training = sharing.train(sharing.gate(setup.sharing), run, start.protocol.time_box_s, progress)
+    else:
+        training = run(progress)
     accuracy, mistaken, by_epoch, second_look = None, [], [], None
     if training.outcome == "GRADED":
         labels = setup.dataset.test_labels[: setup.protocol.test_images]
@@ -287,6 +308,8 @@ def _mistaken(setup: Setup, scores: score.Scores, labels: score.Labels) -> list[
 
 
 def _timed_epochs(training: supervise.Training, again: supervise.Audited, epoch_images: int) -> float | None:
+    if training.beside:
+        return None  # its neighbours came and went
     report = training.report
     assert report is not None  # who was audited was trained
     computing_s = training.training_s - report.loading_s

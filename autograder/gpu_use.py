@@ -1,7 +1,7 @@
 """What this machine's GPUs did while a class ran: nvidia-smi's own record, and the plot of it in the class report.
 
-Called by `class_run.py`, and by `sharing.py` for what is in use now. The record, `gpu.csv`, is added to by each run into
-the same folder; without a GPU there is none. GPUs of a cluster's workers aren't in it. It decides nothing.
+Called by `class_run.py`, and by `sharing.py` for what is in use now. The record, `gpu.csv`, is added to by each run
+into the same folder; without a GPU there is none. GPUs of a cluster's workers aren't in it. It decides nothing.
 """
 
 import contextlib

@@ -221,7 +221,6 @@ class Gate:
         with self._changed:
             self.share.was_too_much()
 
-
     def end(self) -> None:
         """Whoever waits needn't any more."""
         with self._changed:
@@ -259,8 +258,7 @@ def at_a_time(workers: int) -> int:
 def train(gate: Gate, run: Train, time_box_s: float, progress: Progressed | None) -> Training:
     """`run` a training when its turn comes; again and alone where neighbours could have spoiled it.
 
-    `run` is given what it has to tell of its progress. Where a training that counts wasn't alone, or is a repeat, its log
-    says so.
+    `run` is given what it has to tell of its progress. Where what counts wasn't alone, or is a repeat, its log says so.
     """
 
     def told(turn: Turn) -> Progressed:

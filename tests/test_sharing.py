@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_grade import write
 
@@ -22,7 +23,7 @@ from autograder.rubric import PATH
 from autograder.sandbox import Sandbox
 from autograder.sharing import Gate, Share, Turn
 from autograder.submission import of
-from autograder.supervise import Training
+from autograder.supervise import Audited, Training
 from autograder.verdict import Setup
 
 TICK_S = 2.0
@@ -253,6 +254,14 @@ def test_whoever_waits_is_told_when_there_are_no_turns_any_more(gate):
         pass
 
 
+def test_of_a_training_that_shared_nobody_tells_epochs_by_their_time():
+    audited = Audited(np.arange(10), np.zeros((10, 10), np.float32), np.zeros((10, 10), np.float32), forward_s=1.0)
+    report = TrainingReport(ended_by="epochs", epochs=5)
+    alone = Training("GRADED", "", report, training_s=1000.0)
+    assert verdict._timed_epochs(alone, audited, 100) is not None
+    assert verdict._timed_epochs(replace(alone, beside=1), audited, 100) is None
+
+
 def test_memory_in_use_is_asked_of_the_gpu_that_runs_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = tmp_path / "nvidia-smi"
     write(command, '#!/bin/sh\necho "$@" >"$0.asked"\necho "1234, 81559"\n')
@@ -319,7 +328,3 @@ def test_trainings_that_share_come_to_what_they_come_to_alone(
         assert alone.result.training is not None
         assert graded.result.training.losses == alone.result.training.losses
         assert "it shared the GPU with other trainings, 1 at most" in graded.log
-        assert graded.result.audit is not None
-        assert graded.result.audit.timed_epochs is None
-    assert alone.result.audit is not None
-    assert alone.result.audit.timed_epochs is not None

@@ -48,7 +48,8 @@ def grade(
         typer.Option(metavar="HOURS", help="Another time box for each training; such a run gives no points."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="How many submissions run at the same time.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="How many submissions run at a time; on a GPU, at most."),
     ] = None,
     start: StartOption = None,
     sandbox: SandboxOption = None,

@@ -9,6 +9,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from autograder import sharing
 from autograder.estimate import Estimate, Work
 from autograder.intake import Entry
 from autograder.observations import TrainingProgress
@@ -102,7 +103,9 @@ class Display:
             return ""
         if now - self.left_at > FRESH_S:
             gone = {student: now - began for student, began in self.running.items()}
-            self.left = about(self.estimate.left(list(self.waiting), gone, max(self.workers, len(gone))))
+            self.left = about(
+                self.estimate.left(list(self.waiting), gone, max(sharing.at_a_time(self.workers), len(gone)))
+            )
             self.left_at = now
             self.bars.update(self.training, more=f"{self.left} left")
         return self.left

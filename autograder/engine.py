@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from autograder import cluster, verdict, warm
+from autograder import cluster, sharing, verdict, warm
 from autograder.cluster import LOOK, TRAINING, Cluster
 from autograder.estimate import Work, work
 from autograder.intake import Entry
@@ -119,6 +119,7 @@ def start(
             # Nothing that waits is started any more.
             client.cancel(list(futures), force=True)  # type: ignore[no-untyped-call]
             warm.end()
+            sharing.end()
             _end_children()
 
 

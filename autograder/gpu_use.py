@@ -1,11 +1,12 @@
 """What this machine's GPUs did while a class ran: nvidia-smi's own record, and the plot of it in the class report.
 
-Called by `class_run.py`. The record, `gpu.csv`, is added to by each run into the same folder; without a GPU there is
-none. GPUs of a cluster's workers aren't in it. Decides nothing.
+Called by `class_run.py`, and by `sharing.py` for what is in use now. The record, `gpu.csv`, is added to by each run
+into the same folder; without a GPU there is none. GPUs of a cluster's workers aren't in it. It decides nothing.
 """
 
 import contextlib
 import csv
+import os
 import shutil
 import statistics
 import subprocess
@@ -77,6 +78,18 @@ def recorded(out: Path) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
+
+
+def memory() -> tuple[float, float] | None:
+    """MiB in use of the GPU that runs are given, of how many; None where nvidia-smi doesn't say."""
+    which = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0] or "0"
+    command = ["nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits", f"--id={which}"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+        used, total = map(float, said.split(","))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return used, total
 
 
 def read(out: Path) -> list[Sample]:

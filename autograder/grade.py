@@ -117,7 +117,8 @@ def grade(
     images = dataset.choose(given, chosen, data)
     with spoken(language):
         begin, why_not = checkpoint.find(given, chosen, images, start)
-    setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not, language, not fresh)
+    sharing = count if supervise.gpu_available() else 1
+    setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not, language, sharing, not fresh)
     if elsewhere is None:
         full = given.protocol("full", ruled.budget, hours)
         _say_what_full_would_take(console, full, setup, class_, protocol, workers)

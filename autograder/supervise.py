@@ -66,6 +66,7 @@ class Training:
         training_s: of these, from the first training batch to the end of the script or of its budget.
         device: "cuda" or "cpu".
         threads: of the CPU, as granted.
+        beside: how many other trainings shared its GPU, at most.
     """
 
     outcome: str
@@ -79,6 +80,7 @@ class Training:
     training_s: float = 0.0
     device: str = "cpu"
     threads: int = 1
+    beside: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,22 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-from autograder import __version__, audit, checks, dataset, epochs, language, pictures, results, score, supervise
+from autograder import (
+    __version__,
+    audit,
+    checks,
+    dataset,
+    epochs,
+    flags,
+    language,
+    pictures,
+    results,
+    score,
+    sharing,
+    supervise,
+)
 from autograder.audit import Audit
 from autograder.checkpoint import Checkpoint
-from autograder.checks import CheckResult
 from autograder.checks.entries import counted, differing
 from autograder.dataset import Dataset
 from autograder.epochs import Epoch
@@ -37,7 +49,6 @@ PREVIEW = marked("a preview gives no points")
 UNDECIDED = marked("a person has to decide")
 NOTHING = marked("nothing")
 MOST_MISTAKEN = 12  # pictures of mistakes that a page shows
-MOST_STEPS = 2.5  # for each batch that a loader handed out: two optimizers make two, images kept elsewhere make more
 
 # What intake found that nobody but a person can settle. Every other outcome is a row of the rubric.
 FOR_A_PERSON = frozenset(
@@ -70,6 +81,7 @@ class Setup:
     checkpoint: Checkpoint | None = None  # what trainings go on from, of networks that it fits
     no_checkpoint_because: str = ""  # "" where there is one, or the homework has none
     language: str = "en"  # of what students read
+    sharing: int = 1  # how many trainings share a GPU at most, where there is one
     forks: bool = True  # whether looks and previews are forked from one process that has imported torch
 
     @property
@@ -229,18 +241,26 @@ def _trained(
     """One training's evidence, and its log."""
     assert entry.submission is not None
     start = start_of(setup, seen)
-    training = supervise.train(
-        setup.homework,
-        entry.submission,
-        setup.dataset,
-        start.protocol,
-        setup.sandbox,
-        threads=setup.threads,
-        checkpoint=start.checkpoint,
-        seed=seed,
-        warm=setup.forks_trainings,
-        progress=progress,
-    )
+    submission = entry.submission
+
+    def run(told: Progressed | None) -> supervise.Training:
+        return supervise.train(
+            setup.homework,
+            submission,
+            setup.dataset,
+            start.protocol,
+            setup.sandbox,
+            threads=setup.threads,
+            checkpoint=start.checkpoint,
+            seed=seed,
+            warm=setup.forks_trainings,
+            progress=told,
+        )
+
+    if setup.sharing > 1:
+        training = sharing.train(sharing.gate(setup.sharing), run, start.protocol.time_box_s, progress)
+    else:
+        training = run(progress)
     accuracy, mistaken, by_epoch, second_look = None, [], [], None
     if training.outcome == "GRADED":
         labels = setup.dataset.test_labels[: setup.protocol.test_images]
@@ -287,6 +307,8 @@ def _mistaken(setup: Setup, scores: score.Scores, labels: score.Labels) -> list[
 
 
 def _timed_epochs(training: supervise.Training, again: supervise.Audited, epoch_images: int) -> float | None:
+    if training.beside:
+        return None  # its neighbours came and went
     report = training.report
     assert report is not None  # who was audited was trained
     computing_s = training.training_s - report.loading_s
@@ -306,7 +328,7 @@ def conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
 def _conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
     found = checks.run(evidence.observations, setup.homework)
     start = start_of(setup, evidence.observations)
-    signs = _signs(evidence, start)
+    signs = flags.signs(evidence, start)
     tier = setup.rubric.decide(evidence.percent, checks.unmet(found))
     status: Status = "graded"
     if evidence.accuracy is None:
@@ -329,8 +351,8 @@ def _conclude(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         training=evidence.report,
         epochs=list(evidence.epochs),
         runs=list(evidence.runs),
-        flags=_flags(setup, evidence, found, start, [*signs, *(["late"] if entry.late else [])]),
-        for_a_person=[*_reasons(evidence, start.protocol), *signs.values()],
+        flags=flags.of_result(setup, evidence, found, start, [*signs, *(["late"] if entry.late else [])]),
+        for_a_person=[*flags.reasons(evidence, start.protocol), *signs.values()],
         seconds=evidence.seconds,
         device=evidence.device,
         threads=evidence.threads,
@@ -376,21 +398,21 @@ def without_a_run(entry: Entry, setup: Setup) -> Result:
 
 
 def _without_a_run(entry: Entry, setup: Setup) -> Result:
-    flags = _run_flags(setup)
+    everybodys = flags.of_run(setup)
     if entry.late and entry.late_s is None and setup.rubric.late is not None:
         message = _("late by nobody knows how much, and the rubric takes points off by time")
         undecided = _decided(entry, setup, "needs a person", None)
         return replace_fields(
-            undecided, outcome="LATE", message=message, flags=["late", *flags], for_a_person=[message]
+            undecided, outcome="LATE", message=message, flags=["late", *everybodys], for_a_person=[message]
         )
     if entry.late and setup.percent_off(entry) is None:
         late = _decided(entry, setup, "late", setup.rubric.no_file)
         message = _("the file came after the deadline")
-        return replace_fields(late, outcome="LATE", message=message, flags=["late", *flags])
+        return replace_fields(late, outcome="LATE", message=message, flags=["late", *everybodys])
     if entry.outcome == "NO_FILE":
         missing = _decided(entry, setup, "no file", setup.rubric.no_file)
-        return replace_fields(missing, outcome=entry.outcome, message=entry.message, flags=["no-file", *flags])
-    named = [entry.outcome.lower().replace("_", "-"), *flags]
+        return replace_fields(missing, outcome=entry.outcome, message=entry.message, flags=["no-file", *everybodys])
+    named = [entry.outcome.lower().replace("_", "-"), *everybodys]
     if entry.outcome in FOR_A_PERSON:
         undecided = _decided(entry, setup, "needs a person", None)
         return replace_fields(
@@ -414,7 +436,7 @@ def _failed(entry: Entry, setup: Setup, crash: str) -> Graded:
         evidence_key="",
         outcome="GRADER_FAILED",
         message=_("the grader itself failed, which says nothing about the submission"),
-        flags=["grader-failed", *_run_flags(setup)],
+        flags=["grader-failed", *flags.of_run(setup)],
         for_a_person=[f"the grader itself failed: {last}"],
     )
     return Graded(result, "", crash)
@@ -521,72 +543,6 @@ def _protocol_used(protocol: Protocol) -> results.ProtocolUsed:
         epochs=protocol.epochs,
         time_box_s=protocol.time_box_s,
     )
-
-
-def _flags(
-    setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start: Start, seen: Sequence[str]
-) -> list[str]:
-    flags = [check.id for check in found if check.outcome == "failed"]
-    if evidence.outcome != "GRADED":
-        flags.append(evidence.outcome.lower().replace(" ", "-").replace("_", "-"))
-    if evidence.report is not None and evidence.report.ended_by == "time":
-        flags.append("time-box")
-    if setup.checkpoint is not None and start.checkpoint is None:
-        flags.append("from-nothing")
-    return [*flags, *seen, *_run_flags(setup)]
-
-
-def _run_flags(setup: Setup) -> list[str]:
-    flags = [] if setup.own_data else ["other-data"]
-    flags += [] if setup.protocol.own_budget else ["other-time-box"]
-    return flags + (["no-sandbox"] if setup.sandbox.name == "none" else [])
-
-
-def _signs(evidence: Evidence, start: Start) -> dict[str, str]:
-    """What looks as if the rules had been got around: flag -> what was seen."""
-    signs: dict[str, str] = {}
-    seen, report, percent = evidence.observations.network, evidence.report, evidence.percent
-    if evidence.audit is not None:
-        signs |= evidence.audit.signs
-    elif evidence.accuracy is not None and evidence.accuracy.eval_percent is not None:
-        signs["no-audit"] = "the network was tested, but ended before it had answered the audit that follows"
-    if report is None:
-        return signs
-    if report.batches is not None and report.steps > MOST_STEPS * report.batches + 1:
-        signs["extra-steps"] = (
-            f"{report.steps:,} steps of the optimizer on {report.batches:,} batches of training images"
-        )
-    if start.checkpoint is None and report.loaded_line is not None:
-        signs["loaded-weights"] = f"line {report.loaded_line} loads weights into a network before the first step"
-    if start.checkpoint is None and report.steps == 0 and (percent or 0) > audit.BEFORE_PERCENT:
-        signs["no-steps"] = f"{percent:.1f}% without a step of an optimizer"
-    if seen is not None and report.network_class is not None and report.parameters != seen.parameters:
-        signs["other-network"] = (
-            f"the network that was trained, {report.network_class}, has {report.parameters:,} parameters; "
-            f"the {seen.class_name} that the checks looked at has {seen.parameters:,}"
-        )
-    timed = None if evidence.audit is None else evidence.audit.timed_epochs
-    if timed is not None and not audit.LEAST_SHARE <= timed / max(report.epochs, 0.01) <= audit.LARGEST_SHARE:
-        signs["training-time"] = (
-            f"training took the time of about {timed:.1f} epochs of this network, and {report.epochs:.3g} were counted"
-        )
-    return signs
-
-
-def _reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
-    """Why a person should look at it."""
-    reasons = []
-    report = evidence.report
-    if evidence.observations.problem:
-        reasons.append(f"the checks couldn't be run: {evidence.observations.problem}")
-    if report is not None and report.ended_by == "time":
-        seen = f"{report.epochs:.3g} of {protocol.epochs} epochs seen"
-        reached = "" if evidence.percent is None else f"; {evidence.percent:.1f}%"
-        reasons.append(f"the time box ended training after {duration(report.seconds)}; {seen}{reached}")
-    explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)
-    if not explained:
-        reasons.append(f"{evidence.outcome}: {evidence.message}")
-    return reasons
 
 
 def _log(entry: Entry, setup: Setup, outcome: str, printed: str) -> str:

@@ -15,7 +15,7 @@ from distributed import Worker, get_worker
 from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from autograder import __version__, dataset, results, supervise, warm
+from autograder import __version__, dataset, results, sharing, supervise, warm
 from autograder import sandbox as sandboxes
 from autograder.cluster import DATA, LOOK, TOPIC, TRAINING
 from autograder.errors import KitError
@@ -36,6 +36,7 @@ class Able(WorkerPlugin):
     def teardown(self, worker: Worker) -> None:
         """Dask calls it when the plugin is taken away, and when the worker ends."""
         warm.end()
+        sharing.end()
 
     async def setup(self, worker: Worker) -> None:
         """Dask calls it when the plugin comes to a worker, or the worker to the scheduler."""
@@ -68,7 +69,8 @@ class Able(WorkerPlugin):
         if asked.checkpoint is not None and not asked.checkpoint.path.is_file():
             raise KitError(f"{asked.checkpoint.path}: the checkpoint isn't here")
         place = sandboxes.choose(asked.sandbox.name)
-        return replace(asked, dataset=found, sandbox=place, threads=max(1, cores() // trainings))
+        most = trainings if supervise.gpu_available() else 1
+        return replace(asked, dataset=found, sandbox=place, threads=max(1, cores() // trainings), sharing=most)
 
 
 def setup_here(setup: Setup) -> Setup:

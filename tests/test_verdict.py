@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder import checks, homework, rubric, supervise, verdict
+from autograder import checks, flags, homework, rubric, supervise, verdict
 from autograder.audit import Audit
 from autograder.checkpoint import Checkpoint
 from autograder.checks import CheckResult
@@ -59,15 +59,15 @@ def evidence(right: int = 80, **fields: Any) -> Evidence:
 def test_an_audit_that_is_missing_or_odd_calls_a_person_and_moves_no_points(full: Setup) -> None:
     usual = verdict.conclude(entry(), full, evidence(61))
     odd = Audit(images=100, plain_percent=61, altered_percent=12, changed_percent=40)
-    for second_look, flags in ((None, ["no-audit"]), (odd, ["audit-gap", "audit-changed"])):
+    for second_look, signs in ((None, ["no-audit"]), (odd, ["audit-gap", "audit-changed"])):
         result = verdict.conclude(entry(), full, evidence(61, audit=second_look))
         assert (result.points, result.status) == (usual.points, usual.status)
-        assert [flag for flag in result.flags if flag not in usual.flags] == flags
-        assert len(result.for_a_person) == len(flags)
+        assert [flag for flag in result.flags if flag not in usual.flags] == signs
+        assert len(result.for_a_person) == len(signs)
 
 
 @pytest.mark.parametrize(
-    ("reported", "timed", "flags"),
+    ("reported", "timed", "expected"),
     [
         ({}, 4.0, []),
         ({}, 7.9, []),
@@ -83,13 +83,13 @@ def test_an_audit_that_is_missing_or_odd_calls_a_person_and_moves_no_points(full
     ],
 )
 def test_what_a_training_looked_like_is_a_sign(
-    full: Setup, reported: dict[str, Any], timed: float | None, flags: list[str]
+    full: Setup, reported: dict[str, Any], timed: float | None, expected: list[str]
 ) -> None:
     seen = SEEN.model_copy(update={"network": Network(class_name="IdentityResNet", parameters=10)})
     report = TrainingReport(**{"ended_by": "script", "epochs": 5, "steps": 500, **reported})
     second_look = Audit(images=100, plain_percent=61, altered_percent=50, changed_percent=0, timed_epochs=timed)
     found = evidence(61, observations=seen, report=report, audit=second_look)
-    assert list(verdict._signs(found, verdict.start_of(full, seen))) == flags
+    assert list(flags.signs(found, verdict.start_of(full, seen))) == expected
 
 
 def test_a_sign_calls_a_person_and_moves_no_points(full: Setup) -> None:
@@ -125,7 +125,7 @@ def test_what_a_checkpoint_explains_is_no_sign(full: Setup) -> None:
     given = replace(full, homework=homework.load("resnet50"))
     report = TrainingReport(ended_by="script", epochs=1, loaded_line=7)
     start = verdict.Start(given.protocol, Checkpoint.__new__(Checkpoint), "the checkpoint")
-    assert verdict._signs(evidence(61, report=report), start) == {}
+    assert flags.signs(evidence(61, report=report), start) == {}
 
 
 @pytest.mark.parametrize(("right", "points"), [(0, 2), (29, 2), (30, 6), (70, 6), (71, 20), (100, 20)])

@@ -1,0 +1,85 @@
+"""What of a result is flagged, and what a person has to look at. Moves nobody's points.
+
+Called by `verdict.py`. Flags are for the table, reasons for the page and the end of a run.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from autograder import audit
+from autograder.checks import CheckResult
+from autograder.homework import Protocol
+from autograder.results import duration
+
+if TYPE_CHECKING:
+    from autograder.verdict import Evidence, Setup, Start
+
+MOST_STEPS = 2.5  # for each batch that a loader handed out: two optimizers make two, images kept elsewhere make more
+
+
+def of_result(
+    setup: "Setup", evidence: "Evidence", found: Sequence[CheckResult], start: "Start", seen: Sequence[str]
+) -> list[str]:
+    """All of a submission that ran; `seen` are those that are known already."""
+    flags = [check.id for check in found if check.outcome == "failed"]
+    if evidence.outcome != "GRADED":
+        flags.append(evidence.outcome.lower().replace(" ", "-").replace("_", "-"))
+    if evidence.report is not None and evidence.report.ended_by == "time":
+        flags.append("time-box")
+    if setup.checkpoint is not None and start.checkpoint is None:
+        flags.append("from-nothing")
+    return [*flags, *seen, *of_run(setup)]
+
+
+def of_run(setup: "Setup") -> list[str]:
+    """Those that everybody has."""
+    flags = [] if setup.own_data else ["other-data"]
+    flags += [] if setup.protocol.own_budget else ["other-time-box"]
+    return flags + (["no-sandbox"] if setup.sandbox.name == "none" else [])
+
+
+def signs(evidence: "Evidence", start: "Start") -> dict[str, str]:
+    """What looks as if the rules had been got around: flag -> what was seen."""
+    found: dict[str, str] = {}
+    seen, report, percent = evidence.observations.network, evidence.report, evidence.percent
+    if evidence.audit is not None:
+        found |= evidence.audit.signs
+    elif evidence.accuracy is not None and evidence.accuracy.eval_percent is not None:
+        found["no-audit"] = "the network was tested, but ended before it had answered the audit that follows"
+    if report is None:
+        return found
+    if report.batches is not None and report.steps > MOST_STEPS * report.batches + 1:
+        found["extra-steps"] = (
+            f"{report.steps:,} steps of the optimizer on {report.batches:,} batches of training images"
+        )
+    if start.checkpoint is None and report.loaded_line is not None:
+        found["loaded-weights"] = f"line {report.loaded_line} loads weights into a network before the first step"
+    if start.checkpoint is None and report.steps == 0 and (percent or 0) > audit.BEFORE_PERCENT:
+        found["no-steps"] = f"{percent:.1f}% without a step of an optimizer"
+    if seen is not None and report.network_class is not None and report.parameters != seen.parameters:
+        found["other-network"] = (
+            f"the network that was trained, {report.network_class}, has {report.parameters:,} parameters; "
+            f"the {seen.class_name} that the checks looked at has {seen.parameters:,}"
+        )
+    timed = None if evidence.audit is None else evidence.audit.timed_epochs
+    if timed is not None and not audit.LEAST_SHARE <= timed / max(report.epochs, 0.01) <= audit.LARGEST_SHARE:
+        found["training-time"] = (
+            f"training took the time of about {timed:.1f} epochs of this network, and {report.epochs:.3g} were counted"
+        )
+    return found
+
+
+def reasons(evidence: "Evidence", protocol: Protocol) -> list[str]:
+    """Why a person should look at it."""
+    found = []
+    report = evidence.report
+    if evidence.observations.problem:
+        found.append(f"the checks couldn't be run: {evidence.observations.problem}")
+    if report is not None and report.ended_by == "time":
+        seen = f"{report.epochs:.3g} of {protocol.epochs} epochs seen"
+        reached = "" if evidence.percent is None else f"; {evidence.percent:.1f}%"
+        found.append(f"the time box ended training after {duration(report.seconds)}; {seen}{reached}")
+    explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)
+    if not explained:
+        found.append(f"{evidence.outcome}: {evidence.message}")
+    return found

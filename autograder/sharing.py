@@ -1,0 +1,310 @@
+"""How many trainings share one GPU: as many as fit its memory and gain more than they take from each other.
+
+Called by `verdict.py` around each training; there is one `Gate` in each process that trains on a GPU. It begins with
+one training. When all that run have been measured for a while and one more would fit, by the memory that those so far
+took, one more is let in; it stays that way where the others then keep so much of their speed that all together do more.
+
+What a neighbour could have spoiled doesn't count. A training that was not alone, and didn't end well or ran into the
+time box, is repeated alone, and only that is judged; one that is seen to get there is ended at once. So a training that
+counts either had the GPU to itself, or was done within the box although it hadn't.
+
+Processes take turns on the GPU. CUDA's MPS, which lets them run at the same moment, isn't used: see docs/scale.md.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+
+from autograder import gpu_use
+from autograder.observations import TrainingProgress
+from autograder.supervise import Training
+
+WINDOW_S = 30.0  # for so long speeds are measured before anything is decided by them
+LEAST_GAIN = 0.05  # of all trainings' speed together, by one more
+FILLED = 0.95  # of the GPU's memory, at most
+SURE_S = 60.0  # of a training, before its end is foretold
+
+Progressed = Callable[[TrainingProgress], None]
+Train = Callable[[Progressed], Training]
+Memory = Callable[[], tuple[float, float] | None]
+"""MiB of the GPU's that are used, of how many; None where nobody knows."""
+
+
+class EndedError(Exception):
+    """There are no turns any more."""
+
+
+class TooSlowError(Exception):
+    """Beside others, a training would not end within its time box."""
+
+
+@dataclass(eq=False)
+class Turn:
+    """A training's time on the GPU.
+
+    Attributes:
+        others: how many it shared with, at most.
+        images: trained so far; `at`: when that was said, by this process's clock; None before the first.
+    """
+
+    others: int = 0
+    images: int = 0
+    at: float | None = None
+
+
+@dataclass
+class Window:
+    """Speeds while the same trainings ran: images and time of each, at its beginning."""
+
+    since: float
+    began: dict[Turn, tuple[int, float]] = field(default_factory=dict)
+
+    def rates(self) -> dict[Turn, float]:
+        """Images a second of each since then; 0 where none came."""
+        return {
+            turn: (turn.images - images) / max(turn.at - at, 1e-9) if turn.at is not None else 0.0
+            for turn, (images, at) in self.began.items()
+        }
+
+
+class Share:
+    """Decides how many trainings are on one GPU, from what it is told of them. Waits for nothing; see `Gate`.
+
+    Attributes:
+        level: how many may run at the moment.
+        settled: whether that is decided.
+        running: those that do.
+    """
+
+    def __init__(self, most: int, memory: Memory, clock: Callable[[], float] = time.monotonic) -> None:
+        """At `most` so many."""
+        self.most = most
+        self.level = 1
+        self.settled = most <= 1
+        self.running: list[Turn] = []
+        self._memory = memory
+        self._clock = clock
+        self._alone: Turn | None = None
+        self._idle_mib: float | None = None  # in use while nobody trained
+        self._largest_mib = 0.0  # what one training was seen to take
+        self._window: Window | None = None
+        self._before: dict[Turn, float] | None = None  # speeds before the last one was let in, while that is on trial
+
+    def may_enter(self, *, alone: bool = False) -> bool:
+        """Whether another training may begin, with or without neighbours."""
+        if not self.running:
+            return True
+        return (
+            not alone
+            and self._alone is None
+            and len(self.running) < self.level
+            and all(turn.at is not None for turn in self.running)  # so it is known what each takes
+            and self._one_more_fits()
+        )
+
+    def enter(self, *, alone: bool = False) -> Turn:
+        """It begins."""
+        if self._idle_mib is None and (known := self._memory()):
+            self._idle_mib = known[0]
+        turn = Turn()
+        self.running.append(turn)
+        self._alone = turn if alone else None
+        for one in self.running:
+            one.others = max(one.others, len(self.running) - 1)
+        self._window = None
+        return turn
+
+    def leave(self, turn: Turn) -> None:
+        """It has ended."""
+        self.running.remove(turn)
+        self._alone = None if self._alone is turn else self._alone
+        self._window = None
+
+    def progressed(self, turn: Turn, images: int) -> None:
+        """It has trained so many images."""
+        turn.images, turn.at = images, self._clock()
+        if not self.settled:
+            self._measure()
+
+    def was_too_much(self) -> None:
+        """One of several ran out of memory, and has left: so many are enough, and no more are tried."""
+        self.level = max(1, min(self.level, len(self.running)))
+        self.settled = True
+
+    def _one_more_fits(self) -> bool:
+        known = self._memory()
+        if known is None or self._idle_mib is None:
+            return False
+        used, total = known
+        self._largest_mib = max(self._largest_mib, (used - self._idle_mib) / len(self.running))
+        return used + self._largest_mib <= FILLED * total
+
+    def _measure(self) -> None:
+        """Go on with the measurement; when it is long enough, decide."""
+        now = self._clock()
+        if len(self.running) < self.level or any(turn.at is None for turn in self.running):
+            self._window = None
+            return
+        if self._window is None:
+            self._window = Window(now, {turn: (turn.images, turn.at or now) for turn in self.running})
+        if now - self._window.since < WINDOW_S:
+            return
+        rates = self._window.rates()
+        self._window = None
+        if min(rates.values()) <= 0:
+            return  # somebody is at something else than training
+        if self._before is None:
+            self._try_one_more(rates)
+            return
+        kept = [rates[turn] / before for turn, before in self._before.items() if turn in rates]
+        self._before = None
+        if not kept:  # those that were measured before have ended: the trial has to be made again
+            self.level -= 1
+        elif fmean(kept) * self.level / (self.level - 1) - 1 < LEAST_GAIN:
+            self.level -= 1
+            self.settled = True
+        else:
+            self._try_one_more(rates)
+
+    def _try_one_more(self, rates: dict[Turn, float]) -> None:
+        if self.level >= self.most:
+            self.settled = True
+        elif self._one_more_fits():
+            self.level += 1
+            self._before = rates
+
+
+class Gate:
+    """Lets trainings onto one GPU in the order in which they come, each on a thread of its own."""
+
+    def __init__(self, most: int, memory: Memory = gpu_use.memory) -> None:
+        self.share = Share(most, memory)
+        self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
+        self._ended = False
+
+    @contextmanager
+    def turn(self, *, alone: bool = False) -> Iterator[Turn]:
+        """Wait for one, have it, and give it back. Raises EndedError after `end`."""
+        ticket = object()
+
+        def is_next() -> bool:
+            return self._ended or (self._queue[0] is ticket and self.share.may_enter(alone=alone))
+
+        with self._changed:
+            self._queue.append(ticket)
+            self._changed.wait_for(is_next)
+            self._queue.remove(ticket)
+            if self._ended:
+                raise EndedError
+            turn = self.share.enter(alone=alone)
+            self._changed.notify_all()
+        try:
+            yield turn
+        finally:
+            with self._changed:
+                self.share.leave(turn)
+                self._changed.notify_all()
+
+    def progressed(self, turn: Turn, images: int) -> None:
+        """See `Share`."""
+        with self._changed:
+            self.share.progressed(turn, images)
+            self._changed.notify_all()
+
+    def was_too_much(self) -> None:
+        """See `Share`."""
+        with self._changed:
+            self.share.was_too_much()
+
+    def end(self) -> None:
+        """Whoever waits needn't any more."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+_lock = threading.Lock()
+_gate: Gate | None = None
+
+
+def gate(most: int) -> Gate:
+    """This process's, in which at most so many train at a time."""
+    global _gate
+    with _lock:
+        if _gate is None or _gate.share.most != most:
+            _gate = Gate(most)
+        return _gate
+
+
+def end() -> None:
+    """Nobody who waits for this process's GPU is let onto it any more."""
+    global _gate
+    with _lock:
+        if _gate is not None:
+            _gate.end()
+            _gate = None
+
+
+def at_a_time(workers: int) -> int:
+    """How many of `workers` train at a time at the moment."""
+    return workers if _gate is None else min(workers, _gate.share.level)
+
+
+def train(gate: Gate, run: Train, time_box_s: float, progress: Progressed | None) -> Training:
+    """`run` a training when its turn comes; again and alone where neighbours could have spoiled it.
+
+    `run` is given what it has to tell of its progress. Where what counts wasn't alone, or is a repeat, its log says so.
+    """
+
+    def told(turn: Turn) -> Progressed:
+        return lambda said: _told(gate, turn, said, time_box_s, progress)
+
+    try:
+        with gate.turn() as turn:
+            training = run(told(turn))
+        if not turn.others:
+            return training
+        why = _spoiled(training)
+        if not why:
+            return _logged(training, f"it shared the GPU with other trainings, {turn.others} at most", turn.others)
+        if _is_out_of_memory(training):
+            gate.was_too_much()
+    except TooSlowError:
+        why = "would not have ended within the time box"
+    with gate.turn(alone=True) as turn:
+        return _logged(run(told(turn)), f"trained again, with the GPU to itself: beside others it {why}")
+
+
+def _logged(training: Training, words: str, others: int = 0) -> Training:
+    return replace(training, beside=others, log=f"[grader] {words}\n{training.log}")
+
+
+def _told(gate: Gate, turn: Turn, said: TrainingProgress, time_box_s: float, progress: Progressed | None) -> None:
+    gate.progressed(turn, said.images)
+    if progress is not None:
+        progress(said)
+    if turn.others and said.images and said.seconds > SURE_S and said.seconds * said.of > time_box_s * said.images:
+        raise TooSlowError
+
+
+def _spoiled(training: Training) -> str:
+    """What of a training its neighbours could be to blame for; "" where nothing."""
+    report = training.report
+    if report is not None and report.ended_by == "time":
+        return "didn't end within the time box"
+    if _is_out_of_memory(training):
+        return "ran out of memory"
+    if training.outcome != "GRADED" or report is None or report.failure is not None:
+        return "didn't end well"
+    return ""
+
+
+def _is_out_of_memory(training: Training) -> bool:
+    failure = None if training.report is None else training.report.failure
+    said = [training.message] if failure is None else [training.message, failure.type, failure.message]
+    return any("out of memory" in part.lower() or "OutOfMemory" in part for part in said)

@@ -6,6 +6,7 @@ nobody else.
 """
 
 import statistics
+import threading
 import traceback
 from collections import Counter
 from datetime import datetime
@@ -51,6 +52,7 @@ class ClassRun:
         self.console = console
         self.finished: dict[str, Result] = {}  # what the class's page, table and gradebook need of each
         self.crashes: dict[str, str] = {}
+        self.preparing: threading.Thread | None = None  # the gradebook
         self.before: dict[str, str | None] = {}  # the key of what an earlier run has left of each
 
     def run(self) -> int:
@@ -171,6 +173,9 @@ class ClassRun:
 
     def _run(self, runs: list[Entry]) -> None:
         """Have the engine run each file once; whoever handed in the same bytes as another gets what came of that."""
+        if self.book is not None:  # which takes seconds, in which the first runs only get ready
+            self.preparing = threading.Thread(target=gradebook.prepare, args=(self.book,), daemon=True)
+            self.preparing.start()
         alike: dict[str, list[Entry]] = {}
         for entry in runs:
             alike.setdefault(verdict.evidence_key(entry, self.setup), []).append(entry)
@@ -240,6 +245,8 @@ class ClassRun:
     def _write_gradebook(self) -> KitError | None:
         """Everything else is written and said even where the gradebook can't be."""
         if self.book is not None:
+            if self.preparing is not None:
+                self.preparing.join()
             everybody = [self.finished[entry.student] for entry in self.class_.entries]
             entries, given = self.class_.entries, self.setup.homework
             try:

@@ -111,6 +111,8 @@ def start(
     if elsewhere is not None:
         place = cluster.remote(elsewhere, setup, told.notice, patience_s)
     else:
+        if setup.forks and setup.sandbox.name == "bwrap":
+            warm.begin()  # while Dask gets ready, too
         place = cluster.local(workers, max(1, cores() - workers) if beside else 0)
     with place as client, _terminated_like_interrupted():
         try:

@@ -42,6 +42,15 @@ def url_of(out: Path, asked: str | None = None) -> str:
     return asked or f"sqlite:///{(out / DATABASE).resolve()}"
 
 
+def prepare(url: str) -> None:
+    """Import what `write` needs, and make the database where there is none. Whatever fails, `write` says."""
+    with contextlib.suppress(Exception):
+        import nbformat.v4  # noqa: F401  four seconds, most of them for what checks the syntax of addresses
+
+        with _opened(url):
+            pass
+
+
 def write(
     out: Path,
     everybody: Sequence[Result],

@@ -32,13 +32,15 @@ from autograder.errors import KitError
 from autograder.jail import Limits
 from autograder.language import gettext as _
 from autograder.language import marked
+from autograder.machine import cores
 
 INSTALL_HINT = marked(
     "install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap), or say --sandbox none on purpose: "
     "the submissions then run with your own rights"
 )
 KEPT_OUTPUT = 64 * 1024  # bytes of output kept from each end
-WATCH_EVERY_S = 0.3  # a look lists all processes, so more often would cost what a training could use
+WATCH_S = (0.3, 1.0)  # between two looks, which list all processes: at least, and where memory is far from its limit
+GROWTH = 2**31  # bytes that the processes of one core can take in a second, at most
 
 
 @dataclass(frozen=True)
@@ -204,16 +206,17 @@ class Run:
     def _watch(self) -> None:
         limit = self.limits.memory_mib * 2**20
         while self.process.poll() is None:
+            used = self._memory(_resident_bytes)
             if time.monotonic() > self.deadline:
                 self.killed_for = "TIMEOUT"
-            elif self._memory(_resident_bytes) > limit and self._memory(_own_bytes) > limit:
+            elif used > limit and self._memory(_own_bytes) > limit:
                 self.killed_for = "MEMORY"
             elif self._dropped > self.limits.output_mib * 2**20:
                 self.killed_for = "OUTPUT_LIMIT"
             if self.killed_for:
                 self._kill()
                 return
-            self._over.wait(WATCH_EVERY_S)
+            self._over.wait(min(max(WATCH_S[0], (limit - used) / (GROWTH * cores())), WATCH_S[1]))
 
     def _memory(self, measure: Callable[[psutil.Process], int]) -> int:
         return sum(measure(process) for process in self._family())

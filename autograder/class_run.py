@@ -173,9 +173,6 @@ class ClassRun:
 
     def _run(self, runs: list[Entry]) -> None:
         """Have the engine run each file once; whoever handed in the same bytes as another gets what came of that."""
-        if self.book is not None:  # which takes seconds, in which the first runs only get ready
-            self.preparing = threading.Thread(target=gradebook.prepare, args=(self.book,), daemon=True)
-            self.preparing.start()
         alike: dict[str, list[Entry]] = {}
         for entry in runs:
             alike.setdefault(verdict.evidence_key(entry, self.setup), []).append(entry)
@@ -204,6 +201,8 @@ class ClassRun:
                             own = verdict.of_equal(graded, entry, self.setup)
                             self._keep(own)
                             display.graded(own.result)
+                        if len(first) - len(self.finished.keys() & first.keys()) < self.workers:
+                            self._prepare_gradebook()  # which takes seconds, and there is nothing left to begin
             except engine.SchedulerLostError:
                 return False
         return True
@@ -241,6 +240,11 @@ class ClassRun:
         results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike, used))
         if alike:
             self.console.print(f"{len(alike)} pair{'s' * (len(alike) != 1)} of files are alike: see report.html")
+
+    def _prepare_gradebook(self) -> None:
+        if self.book is not None and self.preparing is None:
+            self.preparing = threading.Thread(target=gradebook.prepare, args=(self.book,), daemon=True)
+            self.preparing.start()
 
     def _write_gradebook(self) -> KitError | None:
         """Everything else is written and said even where the gradebook can't be."""

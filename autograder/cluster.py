@@ -63,6 +63,12 @@ def local(workers: int, looks: int) -> Iterator["Client"]:
     settings = {
         **_SETTINGS,
         "distributed.worker.profile.enabled": False,
+        # What watches over Dask itself, many times a second, takes 6% of a core, and here is one worker.
+        "distributed.admin.tick.interval": "2s",
+        "distributed.admin.tick.cycle": "4s",
+        "distributed.admin.system-monitor.interval": "5s",
+        "distributed.scheduler.work-stealing": False,
+        "distributed.scheduler.active-memory-manager.start": False,
         # Dask always has web servers. These ones have no pages, and are reached from this machine alone.
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],

@@ -11,9 +11,9 @@ and date:
     checks_fresh_over_warm        checks of 40 submissions, one `autograder check` after the other (the median of some,
                                   times 40), over the same by what `grade` has: forks, as many at a time as there are
                                   cores, the start of what is forked from included
-    class_serial_over_ours        the scripts of the example class of resnet20, started bare one after another on a
-                                  preview's images, over `autograder grade` of that class: checks, trainings, tests and
-                                  pages
+    class_serial_over_ours        the scripts of the example class of resnet20, each there twice, started bare one after
+                                  another on a preview's images, over `autograder grade` of that class: checks,
+                                  trainings, tests and pages
     engine_over_loop              the engine with 20 trainings of 10 s each, two at a time, over a plain loop of the
                                   same (both at once, as they only wait)
 
@@ -146,7 +146,7 @@ def _checks(asked: argparse.Namespace) -> Iterator[Ratio]:
     imported, checked = _in_turns(
         lambda: _seconds_of([sys.executable, "-c", "import torch, torchvision"]),
         lambda: _seconds_of([str(Path(sys.executable).parent / "autograder"), "check", str(SOLUTION)]),
-        repeats=5,
+        repeats=3,
     )
     behind = (
         f"{statistics.median(checked):.2f} s; `import torch, torchvision` takes {statistics.median(imported):.2f} s"

@@ -108,8 +108,8 @@ class Share:
 
     def enter(self, *, alone: bool = False) -> Turn:
         """It begins."""
-        if self._idle_mib is None and (known := self._memory()):
-            self._idle_mib = known[0]
+        if not self.running and (known := self._memory()):
+            self._idle_mib = min(known[0], self._idle_mib or known[0])  # looks may have been at it
         turn = Turn()
         self.running.append(turn)
         self._alone = turn if alone else None

@@ -256,7 +256,7 @@ def _train(
     report: "Transcript | None",
     plot: "LivePlot | None",
 ) -> Trained:
-    from autograder import score, supervise, verdict
+    from autograder import score, verdict
 
     start = verdict.start_of(setup, seen)
     epochs = start.protocol.epochs
@@ -267,16 +267,7 @@ def _train(
             if plot is not None:
                 plot.progressed(said, epochs)
 
-        training = supervise.train(
-            setup.homework,
-            handed_in,
-            setup.dataset,
-            start.protocol,
-            setup.sandbox,
-            threads=setup.threads,
-            checkpoint=start.checkpoint,
-            progress=progressed,
-        )
+        training = verdict.one_training(setup, start, handed_in, progress=progressed)
     found = None
     if training.outcome == "GRADED":
         found = score.score(training.scores, setup.dataset.test_labels[: setup.protocol.test_images])

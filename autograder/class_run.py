@@ -196,12 +196,12 @@ class ClassRun:
             told = engine.Told(display.observed, display.progressed, display.notice)
             try:
                 with engine.start(self.setup, self.workers, told, self.elsewhere, patience_s) as run:
-                    for graded in run(runs):
+                    for done, graded in enumerate(run(runs), start=1):
                         for entry in first[graded.result.student]:
                             own = verdict.of_equal(graded, entry, self.setup)
                             self._keep(own)
                             display.graded(own.result)
-                        if len(first) - len(self.finished.keys() & first.keys()) < self.workers:
+                        if len(runs) - done < self.workers:
                             self._prepare_gradebook()  # which takes seconds, and there is nothing left to begin
             except engine.SchedulerLostError:
                 return False

@@ -33,7 +33,7 @@ from autograder.machine import cores, machine
 from autograder.results import duration
 from autograder.solution_runs import Part, Record, Run
 from autograder.submission import Submission
-from autograder.verdict import Setup, Start, start_of, used
+from autograder.verdict import Setup, Start, one_training, start_of, used
 
 MOVED = "import torch; _set = torch.manual_seed; torch.manual_seed = lambda seed: _set(seed + {run})\n"
 
@@ -108,16 +108,8 @@ def _record(setup: Setup, start: Start, runs: list[Run], device: str) -> Record:
 
 def _run(setup: Setup, start: Start, solution: Submission, number: int) -> tuple[Run, str, str]:
     """One training, the device that it ran on, and what ended it."""
-    training = supervise.train(
-        setup.homework,
-        replace(solution, script=_moved(solution.script, number)) if number else solution,
-        setup.dataset,
-        start.protocol,
-        setup.sandbox,
-        threads=setup.threads,
-        checkpoint=start.checkpoint,
-        seed=number,
-    )
+    script = replace(solution, script=_moved(solution.script, number)) if number else solution
+    training = one_training(setup, start, script, seed=number)
     if training.outcome != "GRADED" or training.report is None:
         raise KitError(f"run {number + 1} came to no accuracy ({training.outcome}): {training.message}")
     if not training.report.losses:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from statistics import fmean
+from typing import Protocol
 
 from autograder import gpu_use
 from autograder.observations import TrainingProgress
@@ -29,7 +30,14 @@ FILLED = 0.95  # of the GPU's memory, at most
 SURE_S = 60.0  # of a training, before its end is foretold
 
 Progressed = Callable[[TrainingProgress], None]
-Train = Callable[[Progressed], Training]
+
+
+class Train(Protocol):
+    """Trains, and tells of its progress."""
+
+    def __call__(self, *, progress: Progressed) -> Training: ...
+
+
 Memory = Callable[[], tuple[float, float] | None]
 """MiB of the GPU's that are used, of how many; None where nobody knows."""
 
@@ -266,7 +274,7 @@ def train(gate: Gate, run: Train, time_box_s: float, progress: Progressed | None
 
     try:
         with gate.turn() as turn:
-            training = run(told(turn))
+            training = run(progress=told(turn))
         if not turn.others:
             return training
         why = _spoiled(training)
@@ -277,7 +285,7 @@ def train(gate: Gate, run: Train, time_box_s: float, progress: Progressed | None
     except TooSlowError:
         why = "would not have ended within the time box"
     with gate.turn(alone=True) as turn:
-        return _logged(run(told(turn)), f"trained again, with the GPU to itself: beside others it {why}")
+        return _logged(run(progress=told(turn)), f"trained again, with the GPU to itself: beside others it {why}")
 
 
 def _logged(training: Training, words: str, others: int = 0) -> Training:

@@ -11,6 +11,7 @@ import platform
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -44,6 +45,7 @@ from autograder.results import Result, Status, duration
 from autograder.rubric import Rubric, Tier
 from autograder.sandbox import Sandbox
 from autograder.score import Score
+from autograder.submission import Submission
 
 PREVIEW = marked("a preview gives no points")
 UNDECIDED = marked("a person has to decide")
@@ -186,6 +188,30 @@ def started_from_nothing(words: str) -> bool:
     return words.startswith(tuple(language.versions(NOTHING)))
 
 
+def one_training(
+    setup: Setup,
+    start: Start,
+    submission: Submission,
+    *,
+    seed: int = 0,
+    warm: bool = False,
+    progress: Progressed | None = None,
+) -> supervise.Training:
+    """Train from `start`; see `supervise.train`."""
+    return supervise.train(
+        setup.homework,
+        submission,
+        setup.dataset,
+        start.protocol,
+        setup.sandbox,
+        threads=setup.threads,
+        checkpoint=start.checkpoint,
+        seed=seed,
+        warm=warm,
+        progress=progress,
+    )
+
+
 def observe(entry: Entry, setup: Setup) -> Observations | str:
     """What the checks look at; or, when the grader failed, the traceback."""
     assert entry.submission is not None
@@ -241,26 +267,11 @@ def _trained(
     """One training's evidence, and its log."""
     assert entry.submission is not None
     start = start_of(setup, seen)
-    submission = entry.submission
-
-    def run(told: Progressed | None) -> supervise.Training:
-        return supervise.train(
-            setup.homework,
-            submission,
-            setup.dataset,
-            start.protocol,
-            setup.sandbox,
-            threads=setup.threads,
-            checkpoint=start.checkpoint,
-            seed=seed,
-            warm=setup.forks_trainings,
-            progress=told,
-        )
-
+    run = partial(one_training, setup, start, entry.submission, seed=seed, warm=setup.forks_trainings)
     if setup.sharing > 1:
         training = sharing.train(sharing.gate(setup.sharing), run, start.protocol.time_box_s, progress)
     else:
-        training = run(progress)
+        training = run(progress=progress)
     accuracy, mistaken, by_epoch, second_look = None, [], [], None
     if training.outcome == "GRADED":
         labels = setup.dataset.test_labels[: setup.protocol.test_images]

@@ -184,7 +184,7 @@ def test_what_neighbours_could_have_spoiled_is_repeated_alone_and_that_counts(ga
 
     with Beside(gate) as beside:
 
-        def run(_told: object) -> Training:
+        def run(*, progress: object) -> Training:
             ran.append(len(gate.share.running))
             if len(ran) == 1:
                 threading.Timer(0.2, beside.leave.set).start()
@@ -201,14 +201,14 @@ def test_what_neighbours_could_have_spoiled_is_repeated_alone_and_that_counts(ga
 
 def test_what_ended_well_beside_others_counts(gate):
     with Beside(gate):
-        training = sharing.train(gate, lambda _told: trained(), 7200, None)
+        training = sharing.train(gate, lambda *, progress: trained(), 7200, None)
     assert training.beside == 1
     assert training.log == "[grader] it shared the GPU with other trainings, 1 at most\nprinted\n"
 
 
 def test_a_training_alone_is_what_it_is(gate):
     spoiled = trained(ended_by="time")
-    assert sharing.train(gate, lambda _told: spoiled, 7200, None) is spoiled
+    assert sharing.train(gate, lambda *, progress: spoiled, 7200, None) is spoiled
 
 
 def test_a_training_that_others_make_miss_its_time_box_is_ended_and_repeated_alone(gate):
@@ -217,10 +217,10 @@ def test_a_training_that_others_make_miss_its_time_box_is_ended_and_repeated_alo
 
     with Beside(gate) as beside:
 
-        def run(told: sharing.Progressed) -> Training:
+        def run(*, progress: sharing.Progressed) -> Training:
             ran.append(len(gate.share.running))
             for seconds in (30.0, 59.0, 70.0):  # a hundredth of it each time: two hours for all
-                told(TrainingProgress(images=10, of=1000, seconds=seconds))
+                progress(TrainingProgress(images=10, of=1000, seconds=seconds))
                 if seconds > 60 and len(ran) == 1:
                     raise AssertionError("goes on")
             return trained()

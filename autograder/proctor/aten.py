@@ -1,6 +1,6 @@
-"""What ATen's functions are called with, by the names of their arguments.
+"""What ATen's functions are called with, by the names of their arguments, and a mode that sees all of them.
 
-Called by the dispatch modes of `trace.py` and `shortcuts.py`.
+Called by `trace.py` and `shortcuts.py`, whose modes say what comes of a call.
 """
 
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,25 @@ def plan_of(func: Any) -> Plan:
         written=tuple(one.name for one in schema.arguments if one.alias_info and one.alias_info.is_write),
         composite=bool(dispatched),
     )
+
+
+class Mode(TorchDispatchMode):
+    """While inside, `answer` gives the result of every call, below autograd."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def answer(self, plan: Plan, func: Any, args: Any, kwargs: Any) -> Any:
+        """What `func` returns to its caller."""
+        raise NotImplementedError
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        plan = plan_of(func)
+        if plan.composite:  # only in inference mode: elsewhere autograd has taken it apart already
+            with self:
+                return func.decompose(*args, **kwargs)
+        return self.answer(plan, func, args, kwargs)
 
 
 def per_side(value: Any, sides: int) -> list[int]:

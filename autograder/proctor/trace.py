@@ -21,10 +21,9 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from autograder.observations import Op
-from autograder.proctor.aten import Plan, per_side, plan_of
+from autograder.proctor.aten import Mode, Plan, per_side
 from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip
 from autograder.proctor.shortcuts import convolved_shape, passed_back, stand_in
 
@@ -111,7 +110,7 @@ class _Memory:
     writes: list[tuple[int, Geometry]] = field(default_factory=list)
 
 
-class Trace(TorchDispatchMode):
+class Trace(Mode):  # type: ignore[no-untyped-call]
     """Record the operations of what runs inside, up to the first 5000.
 
     Args:
@@ -129,7 +128,7 @@ class Trace(TorchDispatchMode):
     def __init__(
         self, file: str, owners: dict[int, str] | None = None, image: Tensor | None = None, *, zeroed: bool = False
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.ops: list[Op] = []
         self.convs: Counter[int] = Counter()
         self._file = file
@@ -142,12 +141,8 @@ class Trace(TorchDispatchMode):
         if image is not None:
             self._hold(image, self._add("input", [], image))
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        plan = plan_of(func)
-        if plan.composite:  # only in inference mode: elsewhere autograd has taken it apart already
-            with self:
-                return func.decompose(*args, **kwargs)
+    def answer(self, plan: Plan, func: Any, args: Any, kwargs: Any) -> Any:
+        """See `Mode`."""
         given = plan.bind(args, kwargs)
         written = [given[name] for name in plan.written if isinstance(given[name], Tensor)]
         before = {id(tensor): tensor.clone() for tensor in written} if self._zeroed and self._recording else {}

@@ -175,6 +175,7 @@ class Recipe:
         model: the network's name, and the checkpoint's.
         file, network: the file in the solution's folder that has its class, and the class.
         lr: the highest learning rate.
+        label_smoothing: how much of a target goes to all classes alike.
     """
 
     model: str
@@ -184,6 +185,7 @@ class Recipe:
     batch_size: int
     lr: float
     weight_decay: float
+    label_smoothing: float = 0.0
 
 
 Block = Literal["pre-activation", "post-activation", "bottleneck"]

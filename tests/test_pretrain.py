@@ -1,6 +1,7 @@
 """pretrain.py: a checkpoint from nothing, one that was interrupted, one of a file that somebody has."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,8 @@ def test_pictures_are_shifted_and_mirrored_as_torchvision_would(few: Dataset) ->
 def test_a_training_that_was_stopped_ends_as_one_that_was_not(
     few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    three_steps = replace(pretrain.find("resnet50")[1], batch_size=8)
+    monkeypatch.setattr(pretrain, "find", lambda model: (RESNET50, three_steps))
     whole = pretrain.pretrain("resnet50", few, tmp_path / "whole", epochs=2, source=None)
     assert whole.record.fingerprint == few.fingerprint
     assert whole.record.epochs == 2
@@ -65,15 +68,20 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(
     }
 
     keep = pretrain._keep
+    reached: list[tuple[int, int]] = []
 
-    def keep_and_stop(*arguments: object) -> None:
-        keep(*arguments)  # type: ignore[arg-type]
+    def keep_and_stop(partial: Path, belongs: object, at: pretrain._State, *rest: object) -> None:
+        keep(partial, belongs, at, *rest)  # type: ignore[arg-type]
+        reached.append((at.epoch, at.step))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(pretrain, "_keep", keep_and_stop)
-        with pytest.raises(KeyboardInterrupt):
-            pretrain.pretrain("resnet50", few, tmp_path / "stopped", epochs=2, source=None)
+        patched.setattr(pretrain, "KEEP_EVERY_S", 0.0)  # after every step
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                pretrain.pretrain("resnet50", few, tmp_path / "stopped", epochs=2, source=None)
+    assert reached == [(0, 1), (0, 2), (1, 0)]
     assert (tmp_path / "stopped" / "resnet50.partial").is_file()
     with pytest.raises(KitError, match="was begun with another recipe or on other data"):
         pretrain.pretrain("resnet50", few, tmp_path / "stopped", epochs=3, source=None)

@@ -74,7 +74,14 @@ HOMEWORK = Homework(
     given=("main.py", "vgg16_full.py"),
     recipes=(
         Recipe(
-            "resnet50", "resnet50_skeleton.py", "ResNet50_layer4", epochs=60, batch_size=128, lr=0.1, weight_decay=5e-4
+            "resnet50",
+            "resnet50_skeleton.py",
+            "ResNet50_layer4",
+            epochs=40,
+            batch_size=256,
+            lr=0.2,
+            weight_decay=5e-4,
+            label_smoothing=0.1,
         ),
         Recipe("vgg16", "vgg16_full.py", "VGG16", epochs=60, batch_size=128, lr=0.02, weight_decay=5e-4),
     ),

@@ -144,7 +144,7 @@ def _network(given: Homework, recipe: Recipe) -> nn.Module:
 def _bfloat16(device: torch.device) -> bool:
     """Whether it multiplies bfloat16 itself: elsewhere that is emulated, and slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from nbgrader.plugins import FileNameCollectorPlugin
 from traitlets import Unicode
 
-from autograder import lms
+from autograder.intake import lms
 
 
 class BlackboardCollector(FileNameCollectorPlugin):  # type: ignore[misc]

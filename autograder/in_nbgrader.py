@@ -17,8 +17,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from autograder.course.homework import Homework
 from autograder.errors import KitError
-from autograder.homework import ROOT, Homework, load
+from autograder.files import ROOT
+from autograder.homeworks import load
 
 GRADING = "AUTOGRADER_IN_NBGRADER"
 """The environment variable that says that nbgrader is grading: "full", or "preview" for a trial without points."""
@@ -34,13 +36,13 @@ def begin(homework_name: str) -> None:
     """
     if not _grading():
         return
-    from autograder.practice import CLASSES, draw
-    from autograder.proctor import loaders, standin
+    from autograder.course.practice import CLASSES, draw
+    from autograder.proctor import fake_cifar10, loaders
 
     load(homework_name)
     images, labels = draw(REHEARSED)
-    split = standin.Split(images, labels, REHEARSED)
-    standin.install(standin.Pictures(split, split, CLASSES))
+    split = fake_cifar10.Split(images, labels, REHEARSED)
+    fake_cifar10.install(fake_cifar10.Pictures(split, split, CLASSES))
     loaders.install(_Nobody(), loaders.Ration(train_images=REHEARSED, test_images=REHEARSED))
 
 
@@ -64,7 +66,7 @@ def points(homework_name: str) -> float | None:
 
 def _grading() -> bool:
     # The proctor runs these cells too, as a part of the script: there they are nobody's.
-    return bool(os.environ.get(GRADING)) and "autograder.proctor.script" not in sys.modules
+    return bool(os.environ.get(GRADING)) and "autograder.proctor.run_script" not in sys.modules
 
 
 def _graded(homework_name: str, what: str) -> dict[str, Any]:
@@ -103,8 +105,15 @@ def main(words: list[str]) -> None:
 
 
 def _answer(what: str, given: Homework, file: Path) -> dict[str, Any]:
-    from autograder import check, checks, gradebook, sandbox, submission, supervise, verdict
-    from autograder.intake import READ, Entry
+    from autograder import checks
+    from autograder.grading import decision, student_run
+    from autograder.intake import submission
+    from autograder.intake.hand_ins import READ, Entry
+    from autograder.machine import cores
+    from autograder.publish import nbgrader_gradebook
+    from autograder.runner.observe import observe
+    from autograder.runner.setup import TrainingRequest, prepared
+    from autograder.sandbox import sandbox
 
     data = Path(os.environ[DATA]) if DATA in os.environ else None
     try:
@@ -112,20 +121,21 @@ def _answer(what: str, given: Homework, file: Path) -> dict[str, Any]:
     except submission.UnreadableError as error:
         entry = Entry(file.parent.parent.name, error.outcome, error.message)
     if entry.submission is not None and what == "check":
-        found = checks.run(supervise.observe(given, entry.submission, sandbox.choose()), given)
+        found = checks.run(observe(given, entry.submission, sandbox.choose()), given)
         return {"text": "\n".join(f"{one.outcome:8} {one.title}" for one in found)}
     if what == "check":
         return {"text": f"{entry.outcome}: {entry.message}"}
-    setup = check.setup_here(given, sandbox.choose(), os.environ[GRADING], data, None)
+    asked = TrainingRequest(homework=given.name, data=data, protocol=os.environ[GRADING])
+    setup = prepared(asked, sandbox.choose(), full=False, threads=cores(), forks=False)
     if entry.submission is None:
-        result = verdict.without_a_run(entry, setup)
+        result = decision.without_a_run(entry, setup)
     else:
-        graded = verdict.train(entry, setup, verdict.observe(entry, setup))
+        graded = student_run.grade(entry, setup, student_run.observe(entry, setup))
         if graded.crash:
             raise RuntimeError(graded.crash.strip().splitlines()[-1])
         result = graded.result
     reasons = [f"for a person: {reason}" for reason in result.for_a_person]
-    return {"points": result.points or 0.0, "text": "\n".join([gradebook.summary(result), *reasons])}
+    return {"points": result.points or 0.0, "text": "\n".join([nbgrader_gradebook.summary(result), *reasons])}
 
 
 # --- the notebook ----------------------------------------------------------------------------------------------------
@@ -139,7 +149,10 @@ def write(homework_name: str, course: Path, root: Path = ROOT) -> Path:
     import nbformat
     from nbformat.v4 import new_code_cell
 
-    from autograder import gradebook, release, results, rubric
+    from autograder.commands.course import release
+    from autograder.course import rubric
+    from autograder.files import write_text
+    from autograder.publish import nbgrader_gradebook
 
     given = load(homework_name)
     skeleton = root / "assignment" / given.name / f"{given.name}.ipynb"
@@ -153,7 +166,7 @@ def write(homework_name: str, course: Path, root: Path = ROOT) -> Path:
         name: new_code_cell(
             f"from autograder.in_nbgrader import {name}\n\n{name}({given.name!r})",
             id=f"autograder-{name}",
-            metadata={"nbgrader": gradebook.marks(name, worth)},
+            metadata={"nbgrader": nbgrader_gradebook.marks(name, worth)},
         )
         for name, worth in (("begin", None), ("check", 0.0), ("points", most))
     }
@@ -161,7 +174,7 @@ def write(homework_name: str, course: Path, root: Path = ROOT) -> Path:
     cells = [cell for cell in notebook.cells if not cell["id"].startswith(release.KIT_CELL)]
     notebook.cells = [made["begin"], *cells, made["check"], made["points"]]
     path = course / "source" / given.name / f"{given.name}.ipynb"
-    results.write_text(path, nbformat.writes(notebook) + "\n")
+    write_text(path, nbformat.writes(notebook) + "\n")
     return path
 
 

@@ -11,10 +11,8 @@ import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import cache
-from pathlib import Path
 
-LOCALE = Path(__file__).resolve().parent / "locale"
-"""A catalogue each language: `ko/LC_MESSAGES/autograder.po`, and the same compiled (`.mo`)."""
+from autograder.files import LOCALE
 
 LANGUAGES = ("en", "ko")
 VARIABLE = "AUTOGRADER_LANG"
@@ -44,11 +42,6 @@ def chosen() -> str:
     return _chosen.get()
 
 
-def versions(text: str) -> set[str]:
-    """`text` in every language, to recognise it in a result that was made in any of them."""
-    return {_catalogue(language).gettext(text) for language in LANGUAGES}
-
-
 def gettext(text: str) -> str:
     """`text`, translated. Modules call it `_`."""
     return text and _catalogue(_chosen.get()).gettext(text)  # a catalogue's own header stands under ""
@@ -62,6 +55,13 @@ def ngettext(one: str, many: str, count: int) -> str:
 def marked(text: str) -> str:
     """`text` as it is: a constant, which is made before a language is chosen, and translated where it is shown."""
     return text
+
+
+def duration(seconds: float) -> str:
+    """`2:00:00`, `1:05`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 @cache

@@ -32,3 +32,8 @@ def processor() -> str:
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpu_available() -> bool:
+    """Whether this machine has an NVIDIA GPU that a sandbox can be given. Doesn't import torch."""
+    return Path("/dev/nvidia0").exists()

@@ -13,13 +13,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from autograder import sandbox, submission
+from autograder.commands.student.live_plot import LivePlot
+from autograder.course.homework import Homework
 from autograder.errors import KitError
-from autograder.homework import Homework, load
+from autograder.homeworks import load
+from autograder.intake import submission
+from autograder.intake.submission import Submission
 from autograder.language import asked, spoken
 from autograder.language import gettext as _
-from autograder.live_plot import LivePlot
-from autograder.submission import Submission
+from autograder.sandbox import sandbox
 
 COLAB_S = 60  # until Colab has handed over the notebook
 
@@ -64,25 +66,15 @@ def _say(action: Any) -> None:
 
 
 def _checked(homework_name: str, *, train: bool) -> None:
-    from autograder import check
+    from autograder.commands.student import check
 
     given = load(homework_name)
     handed_in = _this(given)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"{given.stem}.ipynb")  # so that places are told by cell
         file.write_bytes(handed_in.content)
-        check.check(
-            file,
-            given.name,
-            as_json=False,
-            train=train,
-            protocol=None,
-            data=None,
-            sandbox=_place(),
-            verbose=False,
-            receipt=Path() if train else None,
-            plot=LivePlot() if train else None,
-        )
+        request = check.CheckRequest(file, given.name, train=train, sandbox=_place(), receipt=Path() if train else None)
+        check.check(request, plot=LivePlot() if train else None)
 
 
 def _place() -> str:

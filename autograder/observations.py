@@ -307,3 +307,21 @@ class TrainingReport(Observed):
     device: Name | None = None
     cuda_requests: Annotated[list[Line], Field(max_length=1000)] = []
     problem: Text | None = None  # why no network could be tested
+
+
+class Epoch(BaseModel):
+    """One epoch.
+
+    Attributes:
+        epoch: its number, from 1.
+        train_loss: the mean loss of its training batches; None when it isn't known or isn't finite.
+        test_loss: the mean cross-entropy of the test images after it, likewise.
+        accuracy_percent: on the test images after it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epoch: int = Field(ge=1, le=1_000_000)
+    train_loss: float | None = Field(default=None, allow_inf_nan=False)
+    test_loss: float | None = Field(default=None, allow_inf_nan=False)
+    accuracy_percent: float = Field(ge=0, le=100)

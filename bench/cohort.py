@@ -18,7 +18,7 @@ and writes `build/cohort.json`:
     mib_more_per_1000_comparing    the same with the comparison of files
     classes                        all that was measured of each
 
-Files are compared pair by pair, so that cost grows with the class (`autograder/twins.py`) and is shown apart.
+Files are compared pair by pair, so that cost grows with the class (`autograder/publish/similar_files.py`) and is shown apart.
 """
 
 import argparse
@@ -40,31 +40,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from autograder.runner.supervise import Training
 
-from autograder import (
-    checks,
-    collect,
-    dataset,
-    grade,
-    gradebook,
-    history,
-    homework,
-    report,
-    results,
-    sandbox,
-    submission,
-    supervise,
-    twins,
-    warm,
-)
-from autograder.homework import ROOT
+from autograder import checks, homeworks
+from autograder.commands import collect, grade
+from autograder.course import dataset, prepare
+from autograder.files import ROOT, write_text
+from autograder.intake import submission
 from autograder.machine import machine
 from autograder.observations import Observations, TrainingProgress
-from autograder.supervise import Training
+from autograder.publish import nbgrader_gradebook, report, similar_files
+from autograder.results import history
+from autograder.runner import supervise
+from autograder.sandbox import fork_client, sandbox
 
 SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
 EXAMPLES = ROOT / "examples" / "submissions" / "hw6"
-HW6 = homework.load("hw6")
+HW6 = homeworks.load("hw6")
 TRAINED = 40  # images, so that a training is over in seconds
 LOSSES = 500  # of a full training's report
 TELLS = 10  # times that a training says how far it is; a real one says it every two seconds
@@ -123,7 +115,7 @@ def main() -> None:
     asked = parser.parse_args()
     if len(asked.sizes) < 2 or sorted(set(asked.sizes)) != asked.sizes:
         parser.error("--sizes: at least two, each larger than the one before")
-    data = dataset.practice(ROOT / "data")
+    data = prepare.practice(ROOT / "data")
     print(f"{date.today()} · {machine('cpu')} · torch {torch.__version__} · load {os.getloadavg()[0]:.1f}")
     sample = take_sample(data)
     classes = []
@@ -134,7 +126,7 @@ def main() -> None:
         ):
             classes.append(apart.submit(measure, students, sample, Path(name), data.folder).result())
     found = {**ratios(classes), "classes": [asdict(one) for one in classes]}
-    results.write_text(asked.out, json.dumps(found, indent=1) + "\n")
+    write_text(asked.out, json.dumps(found, indent=1) + "\n")
     print(table(classes))
     print(*(f"{name} {value:.3g}" for name, value in ratios(classes).items()), sep="\n")
 
@@ -147,7 +139,7 @@ def take_sample(data: dataset.Dataset) -> Sample:
     place = sandbox.choose("none")  # these are our own
     paths = [SOLUTION, *sorted(EXAMPLES.glob("*/*.py"))]
     looks = [supervise.observe(HW6, submission.read(path), place, warm=True) for path in paths]
-    warm.end()
+    fork_client.end()
     short = replace(HW6.protocol("preview"), epochs=1, train_images=TRAINED)
     return Sample(looks, supervise.train(HW6, submission.read(SOLUTION), data, short, place, threads=1))
 
@@ -201,7 +193,7 @@ def write_class(folder: Path, students: int) -> None:
     for number in range(students):
         chance = random.Random(number)
         own = "\n".join(f"value_{line} = {_expression(chance, depth=3)}" for line in range(OWN_LINES))
-        results.write_text(folder / f"s{number:06}" / "hw6.py", f"{text}\n{own}\n# {number}\n")
+        write_text(folder / f"s{number:06}" / "hw6.py", f"{text}\n{own}\n# {number}\n")
 
 
 def _expression(chance: random.Random, depth: int) -> str:
@@ -245,11 +237,11 @@ def measure(students: int, sample: Sample, place: Path, data: Path) -> Measured:
         ("runs that are stood in for", supervise, "train"),
         ("checks", checks, "run"),
         ("history", history, "add"),
-        ("result.json", results, "write"),
+        ("result.json", result, "write"),
         ("feedback.html", report, "feedback"),
-        ("comparing files", twins, "pairs"),
+        ("comparing files", similar_files, "pairs"),
         ("report.html", report, "class_report"),
-        ("gradebook", gradebook, "write"),
+        ("gradebook", nbgrader_gradebook, "write"),
     ):
         timed(name, holder, function)
     start_mib = peak_mib()
@@ -265,7 +257,7 @@ def measure(students: int, sample: Sample, place: Path, data: Path) -> Measured:
             deadline=None,
             workers=2,
             sandbox="none",
-            book=gradebook.url_of(out),
+            book=nbgrader_gradebook.url_of(out),
         )
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
     if code != 0:
@@ -273,7 +265,9 @@ def measure(students: int, sample: Sample, place: Path, data: Path) -> Measured:
     files = [path for path in out.rglob("*") if path.is_file()]
     disk: Counter[str] = Counter()
     for path in files:
-        disk["formgrader/" if path.is_relative_to(out / gradebook.FOLDER) else path.name] += path.stat().st_size
+        disk["formgrader/" if path.is_relative_to(out / nbgrader_gradebook.FOLDER) else path.name] += (
+            path.stat().st_size
+        )
     return Measured(
         students=students,
         seconds=seconds,

@@ -42,10 +42,11 @@ import torch
 from gpu_worker import Job, Measured
 from operations import TRAINING_IMAGES
 
-from autograder import dataset, homework
-from autograder.dataset import Dataset
+from autograder import homeworks
+from autograder.course import dataset, prepare
+from autograder.course.dataset import Dataset
 from autograder.errors import KitError
-from autograder.homework import ROOT
+from autograder.files import ROOT
 
 SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
 MEASUREMENTS = ("alone", "reference", "product", "profile", "shared")
@@ -144,7 +145,7 @@ def main() -> None:
                 "torch finds no GPU, so there is nothing to measure",
                 "run it where one is, or with --device cpu --batches 4 to see that it works",
             )
-        pictures = dataset.load(asked.data) if asked.data else dataset.practice(dataset.default_root())
+        pictures = dataset.load(asked.data) if asked.data else prepare.practice(dataset.default_root())
     except KitError as error:
         print(f"error: {error.message}; hint: {error.hint}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -255,9 +256,11 @@ def _full(
     asked: argparse.Namespace, pictures: Dataset, budget: Budget, alone: list[dict[str, Any]]
 ) -> dict[str, Any] | None:
     """The solution under the proctor, on all training and test images."""
-    from autograder import sandbox, score, submission, supervise
+    from autograder.intake import submission
+    from autograder.runner import score, supervise
+    from autograder.sandbox import sandbox
 
-    hw6 = homework.load("hw6")
+    hw6 = homeworks.load("hw6")
     limit = asked.images if asked.images < pictures.train_count else None
     protocol = replace(hw6.protocol("full"), train_images=limit, test_images=limit)
     images = protocol.epochs * protocol.train_count(pictures.train_count)

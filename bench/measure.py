@@ -44,14 +44,18 @@ import torch
 import whole_class
 from torchvision.datasets import CIFAR10
 
-from autograder import checks, dataset, homework, sandbox, submission, supervise, warm
-from autograder.dataset import Dataset
-from autograder.homework import ROOT
+from autograder import checks, homeworks
+from autograder.course import dataset, prepare
+from autograder.course.dataset import Dataset
+from autograder.files import ROOT
+from autograder.intake import submission
 from autograder.machine import processor
+from autograder.runner import supervise
+from autograder.sandbox import fork_client, sandbox
 
 BUILD = ROOT / "build"
 SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
-HW6 = homework.load("hw6")
+HW6 = homeworks.load("hw6")
 BATCH = 64
 CHECKED = 40
 LOADED = 6_400  # images that loaders are timed with
@@ -167,7 +171,7 @@ def _checks(asked: argparse.Namespace) -> Iterator[Ratio]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(look, handed_in))
     forked = time.perf_counter() - began
-    warm.end()
+    fork_client.end()
     fresh = [CHECKED * seconds for seconds in checked]
     behind = f"{CHECKED} submissions: {forked:.1f} s by forks, {statistics.median(fresh):.1f} s one after the other"
     yield _ratio("checks_fresh_over_warm", "at least 8", fresh, [forked], behind)
@@ -182,8 +186,8 @@ def _proctor(asked: argparse.Namespace) -> Iterator[Ratio]:
 
 
 def _class(asked: argparse.Namespace) -> Iterator[Ratio]:
-    preview = homework.load("resnet20").preview
-    _pictures(dataset.practice(ROOT / "data"), preview.train_count(10**9), preview.test_count(10**9))
+    preview = homeworks.load("resnet20").preview
+    _pictures(prepare.practice(ROOT / "data"), preview.train_count(10**9), preview.test_count(10**9))
 
     def bare(script: Path) -> list[str]:
         return [sys.executable, "-c", BARE.format(script=str(script))]
@@ -209,7 +213,7 @@ MEASURED = {
 
 
 def _source(asked: argparse.Namespace) -> Dataset:
-    return dataset.load(asked.data) if asked.data else dataset.practice(ROOT / "data")
+    return dataset.load(asked.data) if asked.data else prepare.practice(ROOT / "data")
 
 
 def _ratio(name: str, asked: str, above: Sequence[float], below: Sequence[float], behind: str) -> Ratio:

@@ -19,8 +19,9 @@ import nbformat
 import torch
 from nbformat.v4 import new_code_cell
 
-from autograder import dataset, in_nbgrader
-from autograder.homework import ROOT
+from autograder import in_nbgrader
+from autograder.course import dataset, prepare
+from autograder.files import ROOT
 from autograder.machine import processor
 
 IMAGES = 400
@@ -64,7 +65,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # started by root, a run has a user of its own, who has to come through
-        practice = dataset.practice(ROOT / "data")
+        practice = prepare.practice(ROOT / "data")
         few = {array: getattr(practice, array)[:IMAGES] for array in dataset.ARRAYS}
         data = dataset.write(folder / "data", "cifar10", "a few drawn pictures", few, practice.classes).folder
         _hand_in(folder, data, students)

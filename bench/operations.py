@@ -25,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from autograder.homework import ROOT
+from autograder.files import ROOT
 
 sys.path.insert(0, str(ROOT / "solution" / "hw6"))
 from record import network_class

@@ -15,9 +15,10 @@ import time
 from datetime import date
 from pathlib import Path
 
-from autograder import report, rubric
-from autograder.homework import ROOT
+from autograder.course import rubric
+from autograder.files import ROOT
 from autograder.machine import machine
+from autograder.publish import report
 
 sys.path.insert(0, str(ROOT / "tests"))
 from observed import right

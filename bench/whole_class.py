@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autograder import dataset, engine, homework, rubric, sandbox, supervise, verdict
-from autograder.homework import ROOT
-from autograder.intake import Entry
+from autograder import homeworks
+from autograder.course import prepare, rubric
+from autograder.files import ROOT
+from autograder.grading import schedule, verdict
+from autograder.intake.hand_ins import Entry
+from autograder.intake.submission import of
 from autograder.observations import Observations
-from autograder.submission import of
+from autograder.runner import supervise
+from autograder.sandbox import sandbox
 
 # The class's notebook is left to whoever has another way.
 SCRIPTS = sorted((ROOT / "examples" / "submissions" / "resnet20").glob("*/*.py"))
@@ -75,8 +79,8 @@ def engine_and_loop() -> tuple[float, float]:
     beside.start()
     with _nothing_runs():
         began = time.perf_counter()
-        told = engine.Told(lambda *_: 0.0, lambda *_: None, lambda _: None)
-        with engine.start(_setup(), AT_A_TIME, told) as run:
+        told = schedule.Told(lambda *_: 0.0, lambda *_: None, lambda _: None)
+        with schedule.start(_setup(), AT_A_TIME, told) as run:
             results = list(run([_entry(number) for number in range(TRAININGS)]))
         taken["engine"] = time.perf_counter() - began
     beside.join()
@@ -91,8 +95,8 @@ def _some(count: int) -> None:
 
 
 def _setup() -> verdict.Setup:
-    hw6 = homework.load("hw6")
-    images = dataset.practice(ROOT / "data")
+    hw6 = homeworks.load("hw6")
+    images = prepare.practice(ROOT / "data")
     return verdict.Setup(hw6, rubric.load(rubric.PATH, "hw6"), hw6.preview, images, sandbox.Sandbox("none"))
 
 

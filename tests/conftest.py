@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from autograder import dataset, sandbox
-from autograder.dataset import Dataset
+from autograder.course import prepare
+from autograder.course.dataset import Dataset
 from autograder.errors import KitError
-from autograder.sandbox import Sandbox
+from autograder.sandbox import sandbox
+from autograder.sandbox.sandbox import Sandbox
 
 
 @pytest.hookimpl(trylast=True)
@@ -38,4 +39,4 @@ def sandbox_none() -> Sandbox:
 def practice(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """The practice set, prepared once for the whole session. Tests read it and never change it."""
     root: Path = tmp_path_factory.mktemp("data")
-    return dataset.practice(root)
+    return prepare.practice(root)

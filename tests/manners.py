@@ -11,7 +11,7 @@ from rehearsals import observe_all
 
 from autograder import checks
 from autograder.checks import CheckResult
-from autograder.homework import Homework
+from autograder.course.homework import Homework
 
 Change = tuple[str, str] | Callable[[str], str]
 

@@ -12,7 +12,7 @@ from rehearsals import observe_all
 
 from autograder import checks
 from autograder.checks import CheckResult
-from autograder.homework import Homework
+from autograder.course.homework import Homework
 
 
 class Mutant(NamedTuple):

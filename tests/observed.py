@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from autograder.homework import load
+from autograder.homeworks import load
 from autograder.observations import (
     Failure,
     Forward,

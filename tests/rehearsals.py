@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from autograder import sandbox, submission, supervise
-from autograder.homework import Homework
+from autograder.course.homework import Homework
+from autograder.intake import submission
 from autograder.observations import Observations
+from autograder.runner import supervise
+from autograder.sandbox import sandbox
 
 AT_A_TIME = 2
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from autograder import results
-from autograder.dataset import Dataset
-from autograder.homework import ROOT
+from autograder.course.dataset import Dataset
+from autograder.files import ROOT
+from autograder.results import store
 
 PAGE = ROOT / "docs" / "adding-a-homework.md"
 
@@ -55,7 +55,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def autograder(root: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from autograder.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-c", "from autograder.commands.app import main; main()", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment, check=False)
 
@@ -79,7 +79,7 @@ def test_it_is_released_checked_and_graded(checkout: Path, practice: Dataset, tm
     options = ["--homework", "tiny", "--data", practice.folder, "--protocol", "preview", "--sandbox", "none"]
     graded = autograder(checkout, "grade", tmp_path / "class", "--out", tmp_path / "out", *options)
     assert graded.returncode == 0, graded.stdout + graded.stderr
-    result = results.read(tmp_path / "out" / "s1")
+    result = store.read(tmp_path / "out" / "s1")
     assert result is not None
     assert (result.status, result.outcome, result.max_points) == ("preview", "GRADED", 10)
     assert result.failed_checks == []

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from autograder.grading.verdict import Setup
 from test_supervise import HEAD, HOMEWORK, NET, SMALL
 
-from autograder import audit, rubric, submission, verdict
-from autograder.audit import Audit
-from autograder.dataset import Dataset
-from autograder.intake import READ, Entry
-from autograder.results import Result
-from autograder.sandbox import Sandbox
-from autograder.verdict import Setup
+from autograder.course import rubric
+from autograder.course.dataset import Dataset
+from autograder.grading import verdict
+from autograder.intake import submission
+from autograder.intake.hand_ins import READ, Entry
+from autograder.results.result import Result
+from autograder.runner import audit
+from autograder.runner.audit import Audit
+from autograder.sandbox.sandbox import Sandbox
 
 TRAINED = "for x, y in loader: step(net, optimizer, x, y)\nnet.eval()\n"
 

@@ -8,17 +8,19 @@ import pytest
 from downloads import Uploaded
 from test_results import result
 
-from autograder import intake, results
-from autograder.bundle import bundle
 from autograder.errors import KitError
+from autograder.files import write_text
+from autograder.intake import hand_ins
+from autograder.publish.feedback_zip import bundle
+from autograder.results import store
 
 
 def write(out: Path, **names: str) -> Path:
     """Results and pages of these students: id, without what stands before its first "x", to name."""
     for key, name in names.items():
         student = key.partition("x")[2] or key
-        results.write(out / student, result(student, name=name, points=20.0))
-        results.write_text(out / student / "feedback.html", f"<p>{student} 피드백</p>")
+        store.write(out / student, result(student, name=name, points=20.0))
+        write_text(out / student / "feedback.html", f"<p>{student} 피드백</p>")
     return out
 
 
@@ -62,7 +64,7 @@ def test_canvas_finds_whose_it_is_by_the_name_that_it_gave(tmp_path: Path) -> No
 @pytest.mark.parametrize("lms", ["blackboard", "gradescope", "csv"])
 def test_elsewhere_a_name_has_the_id(tmp_path: Path, lms: str) -> None:
     out = write(tmp_path / "out", ines="Inês", kim_su="")
-    results.write_text(out / "report.html", "")
+    write_text(out / "report.html", "")
     (out / "not a student").mkdir()
     assert bundle(out, lms, None, tmp_path / "new" / "to.zip") == 2
     assert names(tmp_path / "new" / "to.zip") == ["ines_feedback.html", "kim_su_feedback.html"]
@@ -71,7 +73,7 @@ def test_elsewhere_a_name_has_the_id(tmp_path: Path, lms: str) -> None:
 def test_a_bundle_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
     out = write(tmp_path / "out", s1="A", s2="B")
     bundle(out, "csv", None, tmp_path / "one.zip")
-    results.write_text(out / "s1" / "feedback.html", "<p>s1 피드백</p>")  # the same words at another time
+    write_text(out / "s1" / "feedback.html", "<p>s1 피드백</p>")  # the same words at another time
     bundle(out, "csv", {}, tmp_path / "two.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     assert zipfile.ZipFile(tmp_path / "one.zip").infolist()[0].date_time == (1980, 1, 1, 0, 0, 0)
@@ -83,7 +85,7 @@ def test_a_bundle_has_the_names_of_a_download(tmp_path: Path, lms: str) -> None:
     out = write(tmp_path / "out", x71="Inês Carvalho", x72="김 하늘")
     sources = {"71": "inêscarvalho_71_5_hw6.py", "72": "김하늘_72_6_hw6.ipynb"}
     bundle(out, lms, sources, tmp_path / "to.zip")
-    found = intake.collect(tmp_path / "to.zip", "hw6", system=lms)
+    found = hand_ins.collect(tmp_path / "to.zip", "hw6", system=lms)
     assert sorted(entry.student for entry in found.entries) == ["71", "72"]
 
 

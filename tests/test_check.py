@@ -16,12 +16,14 @@ import psutil
 import pytest
 from observed import CRASH, HW6, USUAL, Sketch, forward, right, right_network, right_rehearsal, step
 
-from autograder import check as command
-from autograder import checks, submission, supervise
-from autograder.dataset import Dataset
+from autograder import checks
+from autograder.commands.student import check as command
+from autograder.course.dataset import Dataset
 from autograder.errors import KitError
+from autograder.intake import submission
 from autograder.observations import Blank, Observations
-from autograder.sandbox import Sandbox
+from autograder.runner import supervise
+from autograder.sandbox.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden"
@@ -72,7 +74,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def see(observed: Observations) -> None:
         monkeypatch.setattr(supervise, "observe", lambda *_args, **_options: observed)
-        monkeypatch.setattr("autograder.check.time.monotonic", lambda: 7.0)
+        monkeypatch.setattr("autograder.commands.student.check.time.monotonic", lambda: 7.0)
 
     return see
 
@@ -235,7 +237,7 @@ def test_a_training_without_an_accuracy_is_told_with_its_row(
 
 
 def test_the_homework_is_told_by_the_name_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autograder.homework.homework_names", lambda: ["hw6", "resnet20", "resnet50"])
+    monkeypatch.setattr("autograder.homeworks.names", lambda: ["hw6", "resnet20", "resnet50"])
     assert command._homework_of(Path("resnet50_final.py")) == "resnet50"
     assert command._homework_of(Path("HW6 (1).ipynb")) == "hw6"
     with pytest.raises(KitError, match="doesn't say which homework") as caught:
@@ -246,7 +248,7 @@ def test_the_homework_is_told_by_the_name_where_there_are_several(monkeypatch: p
 def test_the_command_never_imports_torch() -> None:
     program = (
         "import sys; from autograder import check, checks, supervise, verdict, dataset, rubric, score;"
-        "from autograder.homework import load; check._load_what_is_needed_later(load('hw6'));"
+        "from autograder.course.homework import load; check._load_what_is_needed_later(load('hw6'));"
         "print(sorted(name for name in ('torch', 'torchvision', 'jinja2', 'distributed') if name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -266,7 +268,7 @@ def saves(monkeypatch: pytest.MonkeyPatch) -> Any:
                 raise KeyboardInterrupt
             act()
 
-        monkeypatch.setattr("autograder.check.time.sleep", sleep)
+        monkeypatch.setattr("autograder.commands.student.check.time.sleep", sleep)
 
     return waiting
 
@@ -322,7 +324,7 @@ def test_what_can_never_be_checked_is_not_watched(
 def test_a_real_file_is_watched(sandbox_bwrap: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "hw6.py"
     path.write_bytes(RIGHT.read_bytes())
-    program = "from autograder.cli import main; main()"
+    program = "from autograder.commands.app import main; main()"
     watching = subprocess.Popen(
         [sys.executable, "-u", "-c", program, "check", str(path), "--watch", "--sandbox", sandbox_bwrap.name],
         cwd=ROOT,
@@ -354,7 +356,7 @@ def test_a_real_file_end_to_end(sandbox_none: Sandbox, tmp_path: Path) -> None:
     script = submission.read(RIGHT).script.replace(b"        optimizer.zero_grad()\n", b"")
     path = tmp_path / "hw6.py"
     path.write_bytes(script)
-    program = "from autograder.cli import main; main()"
+    program = "from autograder.commands.app import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, "check", str(path), "--sandbox", sandbox_none.name, "--json"],
         cwd=ROOT,

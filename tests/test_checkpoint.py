@@ -6,18 +6,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from autograder.grading.verdict import Setup
 from observed import right
 from safetensors.numpy import save_file
 
-from autograder import checkpoint, rubric, submission, supervise, verdict
-from autograder.checkpoint import Checkpoint, Record
-from autograder.dataset import Dataset
+from autograder.course import checkpoint, rubric
+from autograder.course.checkpoint import Checkpoint, Record
+from autograder.course.dataset import Dataset
 from autograder.errors import KitError
-from autograder.homework import ROOT, load
-from autograder.intake import READ, Entry
+from autograder.files import ROOT
+from autograder.grading import verdict
+from autograder.homeworks import load
+from autograder.intake import submission
+from autograder.intake.hand_ins import READ, Entry
 from autograder.observations import Network, Observations
-from autograder.sandbox import Sandbox
-from autograder.verdict import Setup
+from autograder.runner import supervise
+from autograder.sandbox.sandbox import Sandbox
 
 RESNET50 = load("resnet50")
 WEIGHTS = {"conv.weight": np.ones((4, 3, 1, 1), np.float32), "conv.bias": np.zeros(4, np.float32)}

@@ -13,10 +13,12 @@ from observed import CRASH, HW6, USUAL, Sketch, convs_at, forward, right, right_
 
 from autograder import checks
 from autograder.checks import CheckResult
-from autograder.checks.expected import expected_ladder, expected_parameters, expected_shapes
-from autograder.checks.ladder import beside
-from autograder.checks.structure import Structure
-from autograder.homework import Stage, Stem, homework_names, load
+from autograder.checks.network.data_flow import Structure
+from autograder.checks.network.expected import expected_ladder, expected_parameters, expected_shapes
+from autograder.checks.network.layer_table import beside
+from autograder.course.homework import Stage, Stem
+from autograder.homeworks import load
+from autograder.homeworks import names as homework_names
 from autograder.observations import Blank, Failure, Layer, Loader, Observations, Optimizer, Variant
 
 IDS = [

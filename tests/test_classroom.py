@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 import yaml
 
-from autograder import classroom, homework
+from autograder import homeworks
+from autograder.commands.course import github_classroom
 from autograder.errors import KitError
-from autograder.homework import ROOT
+from autograder.files import ROOT
 
 KIT = "git+https://example.org/course/kit.git@v1.0"
 
 
-@pytest.fixture(scope="module", params=homework.homework_names())
+@pytest.fixture(scope="module", params=homeworks.names())
 def name(request: pytest.FixtureRequest) -> str:
     given: str = request.param
     return given
@@ -24,7 +25,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def built(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("classroom") / "template"
-    files = classroom.template(name, folder, KIT)
+    files = github_classroom.template(name, folder, KIT)
     assert files == sorted(path for path in folder.rglob("*") if path.is_file())
     assert list(folder.parent.iterdir()) == [folder]
     return folder
@@ -73,7 +74,7 @@ def test_no_word_was_left_unfilled(built: Path, name: str) -> None:
         assert not [word for word in path.read_text().split() if word.strip("`'\"").startswith("@")]
     note = (built / "CHECK.md").read_text()
     assert f"pip install '{KIT}'\n" in note
-    assert f"autograder check {homework.load(name).stem}.py --homework {name} --sandbox none\n" in note
+    assert f"autograder check {homeworks.load(name).stem}.py --homework {name} --sandbox none\n" in note
     assert "It gives no points." in note
     assert ("delete the other" in note) == (built / f"{name}.ipynb").exists()
     assert max(len(line) for line in note.splitlines()) <= 120
@@ -103,7 +104,7 @@ def checked(folder: Path, command: str) -> tuple[int, str]:
 def pushed(tmp_path: Path) -> Path:
     """A student's repository, the notebook deleted."""
     folder = tmp_path / "repository"
-    classroom.template("hw6", folder, KIT)
+    github_classroom.template("hw6", folder, KIT)
     (folder / "hw6.ipynb").unlink()
     return folder
 
@@ -139,21 +140,21 @@ def test_a_file_that_was_renamed_is_missed(pushed: Path) -> None:
 def test_an_empty_folder_is_filled_and_another_one_is_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "template"
     folder.mkdir()
-    assert classroom.template("hw6", folder, KIT)
+    assert github_classroom.template("hw6", folder, KIT)
     before = sorted(folder.rglob("*"))
     with pytest.raises(KitError, match="exists and isn't an empty folder"):
-        classroom.template("hw6", folder, KIT)
+        github_classroom.template("hw6", folder, KIT)
     assert sorted(folder.rglob("*")) == before
     with pytest.raises(KitError, match="exists and isn't an empty folder"):
-        classroom.template("hw6", folder / "README.md", KIT)
+        github_classroom.template("hw6", folder / "README.md", KIT)
 
 
 def test_what_was_not_released_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KitError, match=r"holds no hw6\.py or hw6\.ipynb") as caught:
-        classroom.template("hw6", tmp_path / "template", KIT, root=tmp_path)
+        github_classroom.template("hw6", tmp_path / "template", KIT, root=tmp_path)
     assert caught.value.hint == "make it first, in a checkout: autograder release hw6"
     with pytest.raises(KitError, match="there is no homework called 'hw7'"):
-        classroom.template("hw7", tmp_path / "template", KIT)
+        github_classroom.template("hw7", tmp_path / "template", KIT)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -162,13 +163,13 @@ def test_what_was_not_released_is_refused(tmp_path: Path) -> None:
 )
 def test_what_is_no_address_is_refused(kit: str, tmp_path: Path) -> None:
     with pytest.raises(KitError, match="is no address of the kit"):
-        classroom.template("hw6", tmp_path / "template", kit)
+        github_classroom.template("hw6", tmp_path / "template", kit)
 
 
 @pytest.mark.parametrize("kit", ["git+https://abc123@example.org/kit.git", "git+ssh://me:word@example.org/kit.git"])
 def test_no_password_is_published(kit: str, tmp_path: Path) -> None:
     with pytest.raises(KitError, match="holds a name or a password") as caught:
-        classroom.template("hw6", tmp_path / "template", kit)
+        github_classroom.template("hw6", tmp_path / "template", kit)
     assert kit not in caught.value.message
 
 
@@ -176,5 +177,5 @@ def test_no_password_is_published(kit: str, tmp_path: Path) -> None:
     "kit", [KIT, "autograder @ git+https://example.org/kit.git", "git+ssh://git@example.org/course/kit.git", "./kit"]
 )
 def test_every_kind_of_address_arrives_as_it_is(kit: str, tmp_path: Path) -> None:
-    classroom.template("hw6", tmp_path / "template", kit)
+    github_classroom.template("hw6", tmp_path / "template", kit)
     assert workflow(tmp_path / "template")["jobs"]["check"]["env"] == {"KIT": kit}

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder import __version__, check, cli, dataset, grade, options
+from autograder import __version__
+from autograder.commands import app, grade, options
+from autograder.commands.student import check
+from autograder.course import dataset, prepare
 from autograder.errors import KitError
-from autograder.homework import ROOT
-from autograder.sandbox import Sandbox
+from autograder.files import ROOT
+from autograder.sandbox.sandbox import Sandbox
 
 Command = Callable[..., int]
 
@@ -23,7 +26,7 @@ def autograder(monkeypatch: pytest.MonkeyPatch) -> Command:
     def run(*words: object) -> int:
         monkeypatch.setattr(sys, "argv", ["autograder", *map(str, words)])
         with pytest.raises(SystemExit) as exit_:
-            cli.main()
+            app.main()
         return int(exit_.value.code or 0)
 
     return run
@@ -90,7 +93,7 @@ def test_an_error_says_what_to_exit_with(
     def refuse(*_: object) -> None:
         raise KitError("it can't be", exit_code=7)
 
-    monkeypatch.setattr(dataset, "practice", refuse)
+    monkeypatch.setattr(prepare, "practice", refuse)
     assert autograder("data", "practice") == 7
     assert capsys.readouterr().err == "error: it can't be\n"
 
@@ -113,7 +116,7 @@ def test_an_interrupt_exits_with_130(autograder: Command, monkeypatch: pytest.Mo
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dataset, "practice", interrupt)
+    monkeypatch.setattr(prepare, "practice", interrupt)
     assert autograder("data", "practice") == 130
 
 
@@ -227,7 +230,7 @@ def test_another_place_for_the_class_says_for_itself_how_many(
 def test_grade_wants_to_know_which_homework(
     autograder: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("autograder.homework.homework_names", lambda: ["first", "second"])
+    monkeypatch.setattr("autograder.homeworks.names", lambda: ["first", "second"])
     assert autograder("grade", tmp_path, "--out", tmp_path / "out") == 2
     assert "hint: say which: --homework first | second" in capsys.readouterr().err
 
@@ -248,7 +251,7 @@ def _modules_after(*words: str) -> set[str]:
     """What is imported in a process of its own when it has run the command with `words`."""
     program = (
         "import sys\n"
-        "from autograder.cli import main\n"
+        "from autograder.commands.app import main\n"
         "try:\n"
         "    main()\n"
         "except SystemExit:\n"
@@ -267,5 +270,5 @@ def test_help_imports_next_to_nothing() -> None:
 def test_check_leaves_torch_to_the_sandbox(sandbox_bwrap: Sandbox) -> None:
     example = ROOT / "examples" / "submissions" / "hw6" / "s0204-mei-tanaka" / "hw6.py"
     imported = _modules_after("check", str(example))
-    assert "autograder.supervise" in imported
+    assert "autograder.runner.supervise" in imported
     assert not {"torch", "torchvision", "distributed"} & imported

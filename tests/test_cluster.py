@@ -15,10 +15,10 @@ import pytest
 import yaml
 from test_grade import TINY, await_, done, table, write
 
-from autograder.cluster import DATA
-from autograder.dataset import Dataset
-from autograder.homework import ROOT
-from autograder.sandbox import Sandbox
+from autograder.course.dataset import Dataset
+from autograder.files import ROOT
+from autograder.grading.cluster import DATA
+from autograder.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,9 @@ def grader(
     start: Start, class_: Path, out: Path, data: Path, *more: str, **environment: str
 ) -> "subprocess.Popen[str]":
     words = ["grade", str(class_), "--homework", "hw6", "--out", str(out), "--data", str(data)]
-    return start("-c", "from autograder.cli import main; main()", *words, "--protocol", "preview", *more, **environment)
+    return start(
+        "-c", "from autograder.commands.app import main; main()", *words, "--protocol", "preview", *more, **environment
+    )
 
 
 def compared(out: Path) -> list[dict[str, str]]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder import intake, twins
-from autograder.homework import ROOT
+from autograder.files import ROOT
+from autograder.intake import hand_ins
+from autograder.publish import similar_files
 
 sys.path.insert(0, str(ROOT / "bench"))
 import cohort
@@ -64,12 +65,12 @@ def test_neither_the_start_nor_the_comparison_counts() -> None:
 
 def test_files_are_everybodys_own(tmp_path: Path) -> None:
     cohort.write_class(tmp_path, 12)
-    class_ = intake.collect(tmp_path, "hw6", None).entries
+    class_ = hand_ins.collect(tmp_path, "hw6", None).entries
     files = [entry.submission for entry in class_ if entry.submission is not None]
     assert [cohort.seed_of(one) for one in files] == list(range(12))
     for one in files:
         compile(one.script, one.name, "exec")
-    assert twins.pairs(class_, cohort.HW6) == []
+    assert similar_files.pairs(class_, cohort.HW6) == []
 
 
 @pytest.mark.parametrize("sizes", [["10"], ["10", "10"], ["100", "10"]])

@@ -22,17 +22,22 @@ from typing import Any
 import corpus
 import psutil
 import pytest
+from autograder.grading.verdict import Setup
 from corpus import Row, Seen
 from rich.console import Console
 
-from autograder import class_run, intake, results, rubric, supervise
-from autograder.dataset import Dataset
-from autograder.homework import ROOT, load
-from autograder.intake import Intake
-from autograder.jail import Limits
-from autograder.results import Result
-from autograder.sandbox import Sandbox
-from autograder.verdict import Setup
+from autograder.course import rubric
+from autograder.course.dataset import Dataset
+from autograder.files import ROOT, write_text
+from autograder.grading import class_run
+from autograder.homeworks import load
+from autograder.intake import hand_ins
+from autograder.intake.hand_ins import Intake
+from autograder.results import store
+from autograder.results.result import Result
+from autograder.runner import supervise
+from autograder.sandbox.bubblewrap import Limits
+from autograder.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow  # over a hundred runs, each of which imports torch
 
@@ -137,7 +142,7 @@ def _shorten_limits(patch: pytest.MonkeyPatch) -> None:
 
 def _hand_in(rows: Sequence[Row], place: Path) -> Intake:
     corpus.build(rows, place / "class")
-    return intake.collect(place / "class", "hw6")
+    return hand_ins.collect(place / "class", "hw6")
 
 
 def _grade(class_: Intake, place: Path, setup: Setup) -> None:
@@ -146,7 +151,7 @@ def _grade(class_: Intake, place: Path, setup: Setup) -> None:
     console = Console(file=said, highlight=False, soft_wrap=True, markup=False)
     (place / "out").mkdir()
     code = class_run.ClassRun(class_, setup, place / "out", None, WORKERS, console).run()
-    results.write_text(place / "out" / "console.txt", said.getvalue())
+    write_text(place / "out" / "console.txt", said.getvalue())
     assert code in (0, 1), said.getvalue()  # 1: it failed on somebody, which is that row's; 130: it was stopped
 
 
@@ -172,7 +177,7 @@ def _gathered(place: Path, secret: str, left: list[str]) -> Graded:
 
 
 def _result(folder: Path) -> Result:
-    found = results.read(folder)
+    found = store.read(folder)
     assert found is not None, folder
     return found
 

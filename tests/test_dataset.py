@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
-from autograder import dataset
+from autograder.course import dataset, prepare
 from autograder.errors import KitError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -129,7 +129,7 @@ def test_official_data_is_cifar10_as_torchvision_reads_it(
     form: str, batches: Path, archive: Path, tmp_path: Path
 ) -> None:
     source = {"archive": archive, "folder": batches, "parent folder": batches.parent}[form]
-    prepared = dataset.fetch("cifar10", tmp_path / "data", source)
+    prepared = prepare.fetch("cifar10", tmp_path / "data", source)
     assert (prepared.name, prepared.folder.name, prepared.classes) == ("cifar10", "cifar10", CLASSES)
     for train, images, labels in (
         (True, prepared.train_images, prepared.train_labels),
@@ -159,17 +159,17 @@ class QuietHandler(SimpleHTTPRequestHandler):
 def test_a_download_is_used_once(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = served
     monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
-    first = dataset.fetch("cifar10", tmp_path / "data")
+    first = prepare.fetch("cifar10", tmp_path / "data")
     assert first.train_count == 5 * PER_BATCH
     archive.unlink()
-    assert dataset.fetch("cifar10", tmp_path / "data") == first
+    assert prepare.fetch("cifar10", tmp_path / "data") == first
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["cifar10"]
 
 
 @pytest.mark.usefixtures("served")
 def test_a_download_with_another_checksum_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KitError, match="could not be downloaded") as caught:
-        dataset.fetch("cifar10", tmp_path / "data")
+        prepare.fetch("cifar10", tmp_path / "data")
     assert "--from cifar-10-python.tar.gz" in caught.value.hint
     assert list((tmp_path / "data").iterdir()) == []
 
@@ -177,7 +177,7 @@ def test_a_download_with_another_checksum_is_refused(tmp_path: Path) -> None:
 def test_a_machine_without_internet_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:1/cifar-10-python.tar.gz")
     with pytest.raises(KitError, match=r"could not be downloaded \(.*refused.*\)") as caught:
-        dataset.fetch("cifar10", tmp_path / "data")
+        prepare.fetch("cifar10", tmp_path / "data")
     assert "--from cifar-10-python.tar.gz" in caught.value.hint
 
 
@@ -194,7 +194,7 @@ class Trap:
 def test_a_batch_with_another_checksum_is_refused_and_never_unpickled(batches: Path, tmp_path: Path) -> None:
     (batches / "data_batch_3").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
     with pytest.raises(KitError, match="data_batch_3 doesn't have the official checksum"):
-        dataset.fetch("cifar10", tmp_path / "data", batches)
+        prepare.fetch("cifar10", tmp_path / "data", batches)
     assert not (tmp_path / "sprung").exists()
     assert not (tmp_path / "data" / "cifar10").exists()
 
@@ -202,7 +202,7 @@ def test_a_batch_with_another_checksum_is_refused_and_never_unpickled(batches: P
 def test_a_missing_batch_is_named(batches: Path, tmp_path: Path) -> None:
     (batches / "test_batch").unlink()
     with pytest.raises(KitError, match="test_batch is missing"):
-        dataset.fetch("cifar10", tmp_path / "data", batches)
+        prepare.fetch("cifar10", tmp_path / "data", batches)
 
 
 @pytest.mark.parametrize("kept", [0.5, 0.01])
@@ -210,14 +210,14 @@ def test_a_truncated_archive_is_refused(kept: float, archive: Path, tmp_path: Pa
     content = archive.read_bytes()
     archive.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(KitError, match="not a whole tar archive"):
-        dataset.fetch("cifar10", tmp_path / "data", archive)
+        prepare.fetch("cifar10", tmp_path / "data", archive)
 
 
 # --- image folders ---------------------------------------------------------------------------------------------------
 
 
 def test_an_image_folder_gets_labels_in_alphabetical_order(tree: Path, tmp_path: Path) -> None:
-    prepared = dataset.fetch("cifar10", tmp_path / "data", tree)
+    prepared = prepare.fetch("cifar10", tmp_path / "data", tree)
     assert prepared.classes == ("cat", "frog", "ship")
     assert (prepared.train_count, prepared.test_count) == (12, 6)
     colour_of = {"frog": 0, "cat": 10, "ship": 20}
@@ -228,8 +228,8 @@ def test_an_image_folder_gets_labels_in_alphabetical_order(tree: Path, tmp_path:
 
 
 def test_an_image_folder_is_never_the_homeworks_own_data(tree: Path, tmp_path: Path) -> None:
-    assert dataset.fetch("cifar10", tmp_path / "data", tree).name == "cifar10-jpeg"
-    assert dataset.fetch("kaggle", tmp_path / "data", tree).name == "kaggle"
+    assert prepare.fetch("cifar10", tmp_path / "data", tree).name == "cifar10-jpeg"
+    assert prepare.fetch("kaggle", tmp_path / "data", tree).name == "kaggle"
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["cifar10-jpeg", "kaggle"]
 
 
@@ -239,8 +239,8 @@ def test_an_archive_of_an_image_folder_is_the_same_dataset(ending: str, tree: Pa
     with tarfile.open(path, f"w:{ending[4:]}") as tar:
         for file in sorted(tree.rglob("*.png"), reverse=True):
             tar.add(file, Path("anything") / file.relative_to(tree))
-    from_archive = dataset.fetch("cifar10", tmp_path / "a", path)
-    assert from_archive.fingerprint == dataset.fetch("cifar10", tmp_path / "b", tree).fingerprint
+    from_archive = prepare.fetch("cifar10", tmp_path / "a", path)
+    assert from_archive.fingerprint == prepare.fetch("cifar10", tmp_path / "b", tree).fingerprint
 
 
 def test_an_archive_writes_nothing_outside_and_its_links_are_not_followed(tree: Path, tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_an_archive_writes_nothing_outside_and_its_links_are_not_followed(tree: 
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
         tar.addfile(link)
     before = set(tmp_path.rglob("*"))
-    prepared = dataset.fetch("cifar10", tmp_path / "data", path)
+    prepared = prepare.fetch("cifar10", tmp_path / "data", path)
     assert prepared.train_count == 13  # a picture like any other: its path is a name, nothing is unpacked
     assert {file for file in tmp_path.rglob("*") if (tmp_path / "data") not in [file, *file.parents]} == before
 
@@ -277,7 +277,7 @@ def test_a_damaged_image_folder_is_refused(
 ) -> None:
     damage(tree)
     with pytest.raises(KitError, match=said) as caught:
-        dataset.fetch("cifar10", tmp_path / "data", tree)
+        prepare.fetch("cifar10", tmp_path / "data", tree)
     assert "\n" not in caught.value.message
     assert not (tmp_path / "data" / "cifar10-jpeg").exists()
 
@@ -286,25 +286,25 @@ def test_a_truncated_picture_is_refused(tree: Path, tmp_path: Path) -> None:
     picture = tree / "test" / "ship" / "0000.png"
     picture.write_bytes(picture.read_bytes()[:60])
     with pytest.raises(KitError, match=r"test/ship/0000\.png isn't a whole picture"):
-        dataset.fetch("cifar10", tmp_path / "data", tree)
+        prepare.fetch("cifar10", tmp_path / "data", tree)
 
 
 @pytest.mark.parametrize("content", [b"", b"just some text\n" * 100], ids=["empty", "text"])
 def test_a_file_that_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "file.tar.gz").write_bytes(content)
     with pytest.raises(KitError, match=r"file\.tar\.gz"):
-        dataset.fetch("cifar10", tmp_path / "data", tmp_path / "file.tar.gz")
+        prepare.fetch("cifar10", tmp_path / "data", tmp_path / "file.tar.gz")
 
 
 @pytest.mark.parametrize("name", ["../up", "", "practice", "Cifar", ".hidden"])
 def test_a_name_that_would_mislead_is_refused(name: str, tree: Path, tmp_path: Path) -> None:
     with pytest.raises(KitError, match="can't be called"):
-        dataset.fetch(name, tmp_path / "data", tree)
+        prepare.fetch(name, tmp_path / "data", tree)
 
 
 def test_only_cifar10_can_be_downloaded(tmp_path: Path) -> None:
     with pytest.raises(KitError, match="no dataset called 'cifar100'"):
-        dataset.fetch("cifar100", tmp_path / "data")
+        prepare.fetch("cifar100", tmp_path / "data")
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from test_gradebook import full, write
 
-from autograder import decide, export, gradebook, history, results
+from autograder.commands import override
 from autograder.errors import KitError
-from autograder.final import final
+from autograder.publish import lms_grades, nbgrader_gradebook
+from autograder.publish.final_points import final
+from autograder.results import history, store
 
 
 @pytest.fixture
@@ -16,9 +18,9 @@ def out(tmp_path: Path) -> Path:
     """A class of two, as `grade` leaves it, with its gradebook."""
     everybody = [full("s1", 6.0, name="김 하늘"), full("s2")]
     for one in everybody:
-        results.write(tmp_path / one.student, one)
+        store.write(tmp_path / one.student, one)
         history.add(tmp_path, "result", one.student, points=one.points, key=one.key)
-    write(tmp_path, gradebook.url_of(tmp_path), *everybody)
+    write(tmp_path, nbgrader_gradebook.url_of(tmp_path), *everybody)
     (tmp_path / "attempts.csv").write_text(
         "student,name,submitted_at,counts,late,outcome,files\ns1,,2026-11-30 10:00:00+00:00,,,,a.py\n"
         "s1,,2026-11-30 11:00:00+00:00,counts,,READ,hw6.py\n"
@@ -27,19 +29,19 @@ def out(tmp_path: Path) -> Path:
 
 
 def points(out: Path) -> dict[str, tuple[float | None, str]]:
-    return {one.student: (one.points, one.decided_by) for one in final(out, gradebook.url_of(out))}
+    return {one.student: (one.points, one.decided_by) for one in final(out, nbgrader_gradebook.url_of(out))}
 
 
 def test_an_override_wins_everywhere_and_is_written_down(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    book = gradebook.url_of(out)
-    decide.override(out, "s1", 12.5, "the machine was broken", book)
+    book = nbgrader_gradebook.url_of(out)
+    override.override(out, "s1", 12.5, "the machine was broken", book)
     assert "s1: 12.5 points, 6 before" in capsys.readouterr().out
     assert points(out) == {"s1": (12.5, "override"), "s2": (20.0, "run")}
-    assert gradebook.set_by_hand(book, "hw6") == {"s1": 12.5}
+    assert nbgrader_gradebook.set_by_hand(book, "hw6") == {"s1": 12.5}
     write(out, book, full("s1", 2.0), full("s2"))  # graded again
-    results.write(out / "s1", full("s1", 2.0))
+    store.write(out / "s1", full("s1", 2.0))
     assert points(out)["s1"] == (12.5, "override")
-    export.export(out, "csv", None, out / "to.csv", book=book)
+    lms_grades.export(out, "csv", None, out / "to.csv", book=book)
     assert "s1,,12.5,20,override,12.5 of 20 points: set by the instructor: the machine was broken" in (
         (out / "to.csv").read_text()
     )
@@ -47,11 +49,11 @@ def test_an_override_wins_everywhere_and_is_written_down(out: Path, capsys: pyte
     assert (last.what, last.points, last.former, last.reason) == ("override", 12.5, 6.0, "the machine was broken")
 
     # Somebody changes it in formgrader, later.
-    gradebook.set_score(book, "hw6", "s1", 15.0)
+    nbgrader_gradebook.set_score(book, "hw6", "s1", 15.0)
     assert points(out)["s1"] == (15.0, "formgrader")
-    decide.override(out, "s1", None, "it was right after all", book)
+    override.override(out, "s1", None, "it was right after all", book)
     assert points(out)["s1"] == (2.0, "run")
-    assert gradebook.set_by_hand(book, "hw6") == {}
+    assert nbgrader_gradebook.set_by_hand(book, "hw6") == {}
 
 
 @pytest.mark.parametrize(
@@ -67,15 +69,15 @@ def test_an_override_wins_everywhere_and_is_written_down(out: Path, capsys: pyte
 def test_what_is_no_decision_is_refused(out: Path, student: str, set_: float, reason: str, words: str) -> None:
     before = (out / history.FILE).read_bytes()
     with pytest.raises(KitError, match=words):
-        decide.override(out, student, set_, reason, None)
+        override.override(out, student, set_, reason, None)
     assert (out / history.FILE).read_bytes() == before
 
 
 def test_all_that_is_known_is_shown(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    decide.override(out, "s1", 12.0, "asked, and was right", None)
-    results.put_aside(out / "s1")
+    override.override(out, "s1", 12.0, "asked, and was right", None)
+    store.put_aside(out / "s1")
     capsys.readouterr()
-    decide.show(out, "s1", None)
+    override.show(out, "s1", None)
     said = capsys.readouterr().out
     for words in (
         "s1, 김 하늘",
@@ -90,8 +92,8 @@ def test_all_that_is_known_is_shown(out: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_changed_history_shows(out: Path) -> None:
-    decide.override(out, "s1", 12.0, "a reason", None)
-    decide.override(out, "s2", 6.0, "another", None)
+    override.override(out, "s1", 12.0, "a reason", None)
+    override.override(out, "s2", 6.0, "another", None)
     path = out / history.FILE
     whole, noted = path.read_bytes(), history.head(out)
     lines = whole.splitlines(keepends=True)
@@ -108,7 +110,7 @@ def test_a_changed_history_shows(out: Path) -> None:
         with pytest.raises(KitError, match=r"history.jsonl:\d"):
             history.read(out)
         with pytest.raises(KitError):
-            decide.override(out, "s1", 3.0, "a reason", None)
+            override.override(out, "s1", 3.0, "a reason", None)
         assert path.read_bytes() == content, name
     path.write_bytes(b"".join(lines[:-1]))  # cut short: nothing in the file shows that, but what was noted does
     assert len(history.read(out)) == len(lines) - 1

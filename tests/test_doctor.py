@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from autograder import doctor, jail, syscalls
-from autograder.jail import Limits
-from autograder.sandbox import Sandbox
+from autograder.commands import doctor
+from autograder.sandbox import bubblewrap
+from autograder.sandbox.bubblewrap import Limits
+from autograder.sandbox.sandbox import Sandbox
 
 # Each call is made for real, with arguments under which nothing would happen even if it were allowed.
 _TRIES = """
@@ -47,15 +48,15 @@ def test_every_protection_is_on(warm: bool, sandbox_bwrap: Sandbox) -> None:
 @pytest.mark.parametrize("warm", [False, True])
 def test_calls_that_no_homework_needs_are_refused_and_others_work(warm: bool, sandbox_bwrap: Sandbox) -> None:
     seccomp = pytest.importorskip("pyseccomp")
-    names = [name for name in (*syscalls.DENIED, "clone", "clone3") if syscalls._known(seccomp, name)]
+    names = [name for name in (*seccomp.DENIED, "clone", "clone3") if seccomp._known(seccomp, name)]
     assert len(names) > 50
     numbers = {name: seccomp.resolve_syscall(seccomp.system_arch(), name) for name in names}
     run = sandbox_bwrap.start([_TRIES, json.dumps(numbers)], {}, Limits(seconds=60), threads=1, warm=warm)
     assert run.process.wait() == 0, run.output()
     run.end()
     answer = json.loads(run.output())
-    assert {name: answer[name] for name in syscalls.DENIED if name in numbers} == dict.fromkeys(
-        (name for name in syscalls.DENIED if name in numbers), errno.EPERM
+    assert {name: answer[name] for name in seccomp.DENIED if name in numbers} == dict.fromkeys(
+        (name for name in seccomp.DENIED if name in numbers), errno.EPERM
     )
     assert answer["new user namespace"] == errno.EPERM
     assert answer["clone3"] == errno.ENOSYS
@@ -73,8 +74,8 @@ def test_where_systemd_can_it_is_asked_to_limit_a_run(
     )
     (tmp_path / "systemd-run").chmod(0o755)
     path = f"{tmp_path}:{jail.outer_environment()['PATH']}"
-    monkeypatch.setattr(jail, "outer_environment", lambda: {"PATH": path})
-    monkeypatch.setattr(jail, "systemd_limits", lambda: True)
+    monkeypatch.setattr(bubblewrap, "outer_environment", lambda: {"PATH": path})
+    monkeypatch.setattr(bubblewrap, "systemd_limits", lambda: True)
     run = sandbox_bwrap.start(["print('inside')"], {}, Limits(seconds=60, memory_mib=512), threads=1)
     assert run.process.wait() == 0, run.output()
     run.end()
@@ -89,7 +90,7 @@ def test_where_systemd_can_it_is_asked_to_limit_a_run(
 def test_what_is_off_is_said_to_be(
     sandbox_bwrap: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(jail, "system_call_filter", lambda: None)
+    monkeypatch.setattr(bubblewrap, "system_call_filter", lambda: None)
     assert doctor.doctor() == 1
     rows = [line for line in capsys.readouterr().out.splitlines() if "OFF" in line]
     assert len(rows) == 1 + (os.geteuid() != 0)

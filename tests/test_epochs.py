@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from autograder.runner.supervise import Training
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder import epochs, grade, results, supervise
-from autograder.dataset import Dataset
-from autograder.epochs import LARGEST_RECORD, MOST_EPOCHS, Epoch, from_csv, from_notebook
+from autograder.commands import grade
+from autograder.course.dataset import Dataset
 from autograder.observations import Observations, TrainingReport
-from autograder.results import Result
-from autograder.supervise import Training
+from autograder.results import store
+from autograder.results.result import Result
+from autograder.runner import epochs, supervise
+from autograder.runner.epochs import LARGEST_RECORD, MOST_EPOCHS, Epoch, from_csv, from_notebook
 
 # How long an example takes says how busy the machine is, and nothing about the reader.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -252,7 +254,7 @@ def test_a_new_record_is_shown_and_nothing_is_trained_again(
         options: dict[str, Any] = {"protocol": "preview", "hours": None, "deadline": None}
         options |= {"data": practice.folder, "workers": 1, "sandbox": "none"}
         assert grade.grade(tmp_path / "class", tmp_path / "out", "resnet20", **options) == 0
-        found = results.read(tmp_path / "out" / "s1")
+        found = store.read(tmp_path / "out" / "s1")
         assert found is not None
         return found
 

@@ -6,16 +6,16 @@ import random
 from dataclasses import replace
 
 import pytest
+from autograder.grading.verdict import Setup
 from observed import right, right_network
 
-from autograder.dataset import Dataset
-from autograder.estimate import Estimate, Work, forward_operations, work
-from autograder.homework import load
+from autograder.course.dataset import Dataset
+from autograder.course.rubric import PATH
+from autograder.course.rubric import load as load_rubric
+from autograder.grading.estimate import Estimate, Work, forward_operations, work
+from autograder.homeworks import load
 from autograder.observations import Failure, Loader
-from autograder.rubric import PATH
-from autograder.rubric import load as load_rubric
-from autograder.sandbox import Sandbox
-from autograder.verdict import Setup
+from autograder.sandbox.sandbox import Sandbox
 
 
 @pytest.fixture

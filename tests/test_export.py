@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from test_results import result
 
-from autograder import export, results
 from autograder.errors import KitError
-from autograder.export import Report
-from autograder.final import DecidedBy, Final
-from autograder.results import Result
+from autograder.publish import lms_grades
+from autograder.publish.final_points import DecidedBy, Final
+from autograder.publish.lms_grades import Report
+from autograder.results import store
+from autograder.results.result import Result
 
 FULL = "20 of 20 points: over 70% (accuracy 80.00%); see the feedback file"
 NO_FILE = "0 of 20 points: no file by the deadline; see the feedback file"
@@ -28,7 +29,7 @@ def graded(student: str, name: str = "", points: float | None = 20.0) -> Result:
 
 def write(out: Path, *everybody: Result) -> Path:
     for one in everybody:
-        results.write(out / one.student, one)
+        store.write(out / one.student, one)
     return out
 
 
@@ -63,7 +64,7 @@ def test_a_blackboard_file(tmp_path: Path, mark: bytes, encoding: str) -> None:
         graded("In Progress"),  # what the file has for points
         graded("stranger"),
     )
-    report = export.export(out, "blackboard", merge, tmp_path / "to.xls")
+    report = lms_grades.export(out, "blackboard", merge, tmp_path / "to.xls")
     assert report == Report(
         "hw6 [Total Pts: 20 Score] |1234567",
         "Feedback to Learner",
@@ -87,7 +88,7 @@ def test_a_blackboard_file_of_several_columns(tmp_path: Path) -> None:
     merge = tmp_path / "gc.csv"
     header = "Username,hw5 |1,Feedback to Learner|1,hw6 [Total Pts: 20 Score] |2,Feedback to Learner|2\n"
     merge.write_text(f"{header}s1,,,,\n")
-    report = export.export(write(tmp_path / "out", graded("s1")), "blackboard", merge, tmp_path / "to.csv")
+    report = lms_grades.export(write(tmp_path / "out", graded("s1")), "blackboard", merge, tmp_path / "to.csv")
     assert (report.column, report.feedback_column) == ("hw6 [Total Pts: 20 Score] |2", "Feedback to Learner|2")
     assert (tmp_path / "to.csv").read_text() == f"{header}s1,,,20,{FULL}\n"
 
@@ -105,7 +106,7 @@ CANVAS = (
 def test_a_canvas_export(tmp_path: Path) -> None:
     (tmp_path / "grades.csv").write_bytes(b"\xef\xbb\xbf" + CANVAS.encode())
     out = write(tmp_path / "out", graded("7001"), graded("haneul@EXAMPLE.org", points=6.5), graded("20", points=0))
-    report = export.export(out, "canvas", tmp_path / "grades.csv", tmp_path / "to.csv")
+    report = lms_grades.export(out, "canvas", tmp_path / "grades.csv", tmp_path / "to.csv")
     assert report == Report(
         "hw6 (12345)",
         "",
@@ -131,7 +132,7 @@ MOODLE = (
 def test_a_moodle_worksheet(tmp_path: Path) -> None:
     (tmp_path / "Grades.csv").write_text(MOODLE, newline="")
     out = write(tmp_path / "out", graded("72", points=0), graded("710"), graded("20"), graded("tom@example.org"))
-    report = export.export(out, "moodle", tmp_path / "Grades.csv", tmp_path / "to.csv")
+    report = lms_grades.export(out, "moodle", tmp_path / "Grades.csv", tmp_path / "to.csv")
     assert (report.column, report.feedback_column) == ("Grade", "Feedback comments")
     assert (report.written, report.unknown, report.ambiguous) == (("72",), ("20",), ("710", "tom@example.org"))
     assert report.untouched == ("Participant 71", "Participant 73")
@@ -144,7 +145,7 @@ def test_a_moodle_worksheet(tmp_path: Path) -> None:
 def test_an_id_that_fits_several_rows_is_nobodys(tmp_path: Path) -> None:
     (tmp_path / "Grades.csv").write_text(MOODLE, newline="")
     out = write(tmp_path / "out", graded("71"), graded("73"), graded("No submission"))
-    report = export.export(out, "moodle", tmp_path / "Grades.csv", tmp_path / "to.csv")
+    report = lms_grades.export(out, "moodle", tmp_path / "Grades.csv", tmp_path / "to.csv")
     assert (report.written, report.ambiguous) == (("73",), ("71", "No submission"))
     assert report.untouched == ()  # each of them may be somebody's
     assert (tmp_path / "to.csv").read_text() == MOODLE.replace(
@@ -156,7 +157,7 @@ def test_a_name_that_is_anothers_id_changes_nothing(tmp_path: Path) -> None:
     content = "Student,ID,Section,hw6 (1)\n7002,7001,1,\nB,7002,1,\n"
     (tmp_path / "grades.csv").write_text(content)
     out = write(tmp_path / "out", graded("7001", points=0), graded("7002"))
-    report = export.export(out, "canvas", tmp_path / "grades.csv", tmp_path / "to.csv")
+    report = lms_grades.export(out, "canvas", tmp_path / "grades.csv", tmp_path / "to.csv")
     assert report.written == ("7001", "7002")
     assert (tmp_path / "to.csv").read_text() == "Student,ID,Section,hw6 (1)\n7002,7001,1,0\nB,7002,1,20\n"
 
@@ -165,7 +166,7 @@ def test_any_other_file_with_a_column_for_it(tmp_path: Path) -> None:
     content = "학번;이름;HW6;feedback\r2026-1;김하늘;{}\r\r2026-2;=cmd();;\r"
     (tmp_path / "class.csv").write_bytes(content.format(";old").encode())
     out = write(tmp_path / "out", graded("2026-1"), graded("2026-2", points=None))
-    report = export.export(out, "csv", tmp_path / "class.csv", tmp_path / "to.csv")
+    report = lms_grades.export(out, "csv", tmp_path / "class.csv", tmp_path / "to.csv")
     assert (report.written, report.undecided) == (("2026-1",), ("2026-2",))
     assert (tmp_path / "to.csv").read_bytes() == content.format(f'20;"{FULL}"').encode()
 
@@ -174,7 +175,7 @@ def test_gradescope_has_no_place_for_a_text(tmp_path: Path) -> None:
     content = "First Name,Last Name,SID,Email,Sections,hw6,hw6 - Max Points\nA,B,20240001,a@example.org,,,20.0\n"
     (tmp_path / "scores.csv").write_text(content)
     out = write(tmp_path / "out", graded("20240001"))
-    report = export.export(out, "gradescope", tmp_path / "scores.csv", tmp_path / "to.csv")
+    report = lms_grades.export(out, "gradescope", tmp_path / "scores.csv", tmp_path / "to.csv")
     assert (report.column, report.feedback_column) == ("hw6", "")
     assert (tmp_path / "to.csv").read_text() == content.replace(",,,20.0", ",,20,20.0")
 
@@ -199,7 +200,7 @@ def test_a_file_that_nothing_can_be_merged_into(tmp_path: Path, header: str, col
     (tmp_path / "class.csv").write_text(header)
     out = write(tmp_path / "out", graded("s1"))
     with pytest.raises(KitError) as raised:
-        export.export(out, "csv", tmp_path / "class.csv", tmp_path / "to.csv", column=column)
+        lms_grades.export(out, "csv", tmp_path / "class.csv", tmp_path / "to.csv", column=column)
     assert message in raised.value.message
     assert raised.value.hint
     assert not (tmp_path / "to.csv").exists()
@@ -209,7 +210,7 @@ def test_a_file_that_nothing_can_be_merged_into(tmp_path: Path, header: str, col
 def test_a_column_can_be_named(tmp_path: Path, column: str) -> None:
     (tmp_path / "gc.csv").write_text("Username,hw6 [Total Pts: 20 Score] |1234567,hw6 late |1234568\ns1,,\n")
     out = write(tmp_path / "out", graded("s1"))
-    export.export(out, "blackboard", tmp_path / "gc.csv", tmp_path / "to.csv", column=column)
+    lms_grades.export(out, "blackboard", tmp_path / "gc.csv", tmp_path / "to.csv", column=column)
     assert cells(tmp_path / "to.csv")[1] == ["s1", "20", ""]
 
 
@@ -221,7 +222,7 @@ def test_the_file_to_merge_into_is_never_written(tmp_path: Path) -> None:
     (tmp_path / "hard.csv").hardlink_to(merge)
     for to in (merge, tmp_path / "out" / ".." / "class.csv", tmp_path / "link.csv", tmp_path / "hard.csv"):
         with pytest.raises(KitError, match="is the file to merge into") as raised:
-            export.export(out, "csv", merge, to)
+            lms_grades.export(out, "csv", merge, to)
         assert raised.value.hint
     assert merge.read_text() == "ID,hw6\ns1,\n"
 
@@ -238,7 +239,7 @@ def test_a_file_that_cant_be_read(tmp_path: Path, content: bytes | None, message
     if content is not None:
         (tmp_path / "class.csv").write_bytes(content)
     with pytest.raises(KitError, match=message) as raised:
-        export.export(write(tmp_path / "out", graded("s1")), "csv", tmp_path / "class.csv", tmp_path / "to.csv")
+        lms_grades.export(write(tmp_path / "out", graded("s1")), "csv", tmp_path / "class.csv", tmp_path / "to.csv")
     assert raised.value.hint
 
 
@@ -254,15 +255,15 @@ def test_what_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("csv", None, tmp_path / "file" / "to.csv", "can't be written"),
         ("csv", tmp_path / "class.csv", tmp_path / "to.csv", "too large"),
     ):
-        monkeypatch.setattr(export, "LARGEST", 100)
+        monkeypatch.setattr(lms_grades, "LARGEST", 100)
         with pytest.raises(KitError, match=message) as raised:
-            export.export(out, lms, merge, to)
+            lms_grades.export(out, lms, merge, to)
         assert raised.value.hint
     with pytest.raises(KitError, match="holds no results"):
-        export.export(tmp_path / "nowhere", "csv", None, tmp_path / "to.csv")
+        lms_grades.export(tmp_path / "nowhere", "csv", None, tmp_path / "to.csv")
     write(out, graded("s2").model_copy(update={"homework": graded("s2").homework.model_copy(update={"name": "other"})}))
     with pytest.raises(KitError, match="holds results of hw6, other"):
-        export.export(out, "csv", None, tmp_path / "to.csv")
+        lms_grades.export(out, "csv", None, tmp_path / "to.csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["class.csv", "file", "out"]
 
 
@@ -283,7 +284,7 @@ def test_cells_are_those_of_the_csv_module(tmp_path: Path, between: str) -> None
         text = f"h{between}h{between}h{between}h\n" + rng.choice(["\n", "\r\n"]).join([*rows, *rng.choice([[], [""]])])
         path = tmp_path / f"{number}.csv"
         path.write_bytes(text.encode())
-        table = export._Table(path)
+        table = lms_grades._Table(path)
         read = [[cell.holds for cell in row] for row in table.rows]
         expected = list(csv.reader(io.StringIO(text, newline=""), delimiter=between))
         assert [row if row != [""] else [] for row in read] == [row if row != [""] else [] for row in expected]
@@ -292,7 +293,7 @@ def test_cells_are_those_of_the_csv_module(tmp_path: Path, between: str) -> None
         column = rng.randrange(len(table.rows[row]))
         path.write_bytes(table.replaced([(table.rows[row][column], "new\n")]))
         read[row][column] = "new\n"
-        assert [[cell.holds for cell in one] for one in export._Table(path).rows] == read
+        assert [[cell.holds for cell in one] for one in lms_grades._Table(path).rows] == read
 
 
 # --- new files -------------------------------------------------------------------------------------------------------
@@ -301,30 +302,32 @@ def test_cells_are_those_of_the_csv_module(tmp_path: Path, between: str) -> None
 def test_a_new_blackboard_file(tmp_path: Path) -> None:
     out = write(tmp_path / "out", graded("ines"), graded("tom", points=None))
     header = "hw6 [Total Pts: 20 Score] |1234567"
-    report = export.export(out, "blackboard", None, tmp_path / "new" / "to.csv", column=header)
+    report = lms_grades.export(out, "blackboard", None, tmp_path / "new" / "to.csv", column=header)
     assert report == Report(header, "Feedback to Learner", written=("ines",), undecided=("tom",))
     assert (tmp_path / "new" / "to.csv").read_bytes() == (
         f'\ufeff"Username","{header}","Feedback to Learner"\n"ines","20","{FULL}"\n"tom","",""\n'.encode()
     )
-    export.export(out, "blackboard", None, tmp_path / "to.csv")
+    lms_grades.export(out, "blackboard", None, tmp_path / "to.csv")
     assert cells(tmp_path / "to.csv")[0][1] == "hw6"
 
 
 def test_a_new_moodle_worksheet(tmp_path: Path) -> None:
     out = write(tmp_path / "out", graded("71", "김 하늘"), graded("72", points=None))
-    assert export.export(out, "moodle", None, tmp_path / "to.csv").column == "Grade"
+    assert lms_grades.export(out, "moodle", None, tmp_path / "to.csv").column == "Grade"
     assert cells(tmp_path / "to.csv", "utf-8") == [
-        list(export.MOODLE_COLUMNS),
+        list(lms_grades.MOODLE_COLUMNS),
         ["Participant 71", "김 하늘", "", "", "20", "20", "Yes", "-", "-", FULL],
         ["Participant 72", "", "", "", "", "20", "Yes", "-", "-", ""],
     ]
-    again = export.export(write(tmp_path / "out", graded("72")), "moodle", tmp_path / "to.csv", tmp_path / "again.csv")
+    again = lms_grades.export(
+        write(tmp_path / "out", graded("72")), "moodle", tmp_path / "to.csv", tmp_path / "again.csv"
+    )
     assert again.written == ("71", "72")  # the kit's own is a worksheet too
 
 
 def test_a_new_gradescope_file(tmp_path: Path) -> None:
     out = write(tmp_path / "out", graded("20240001", "Inês"), graded("tom@example.org", "Tom", points=0))
-    assert export.export(out, "gradescope", None, tmp_path / "to.csv").column == "hw6"
+    assert lms_grades.export(out, "gradescope", None, tmp_path / "to.csv").column == "hw6"
     assert cells(tmp_path / "to.csv", "utf-8") == [
         ["Name", "SID", "Email", "hw6"],
         ["Inês", "20240001", "", "20"],
@@ -343,10 +346,10 @@ def test_a_new_csv_file_and_who_decided(tmp_path: Path, monkeypatch: pytest.Monk
         decided("s3", 3, "formgrader"),
         decided("s4", None, "nobody"),
     ]
-    monkeypatch.setattr(export, "final", lambda out, book=None: everybody)
-    export.export(tmp_path, "csv", None, tmp_path / "to.csv")
+    monkeypatch.setattr(lms_grades, "final", lambda out, book=None: everybody)
+    lms_grades.export(tmp_path, "csv", None, tmp_path / "to.csv")
     assert cells(tmp_path / "to.csv", "utf-8") == [
-        list(export.CSV_COLUMNS),
+        list(lms_grades.CSV_COLUMNS),
         ["s1", 'Kim "Su", 김', "20", "20", "run", FULL],
         [
             *["s2", "", "12.5", "20", "override"],
@@ -363,7 +366,7 @@ def test_no_name_is_a_formula(tmp_path: Path, name: str, monkeypatch: pytest.Mon
         export, "final", lambda out, book=None: [decided("7", -1, "override", "=1+1", name), decided("=8", 0, "run")]
     )
     for lms in ("blackboard", "gradescope", "csv"):
-        export.export(tmp_path, lms, None, tmp_path / "to.csv")
+        lms_grades.export(tmp_path, lms, None, tmp_path / "to.csv")
         texts = [cell for row in cells(tmp_path / "to.csv") for cell in row if cell and cell != "-1"]  # but the number
         assert [text for text in texts if text[0] in "=+-@\t\r＝"] == []
         assert "'=8" in texts
@@ -375,6 +378,6 @@ def test_a_reason_in_a_file_of_theirs_stays_one_cell(tmp_path: Path, monkeypatch
         export, "final", lambda out, book=None: [decided("s1", 5, "override", 'said "5",\tin\r\nclass')]
     )
     (tmp_path / "a.csv").write_bytes(b"student,points,feedback\r\ns1,,\r\n")
-    export.export(tmp_path, "csv", tmp_path / "a.csv", tmp_path / "to.csv", column="points")
+    lms_grades.export(tmp_path, "csv", tmp_path / "a.csv", tmp_path / "to.csv", column="points")
     says = '5 of 20 points: set by the instructor: said ""5"", in class; see the feedback file'
     assert (tmp_path / "to.csv").read_bytes() == f'student,points,feedback\r\ns1,5,"{says}"\r\n'.encode()

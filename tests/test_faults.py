@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from test_grade import await_, done, start, table, two  # noqa: F401  the last one is a fixture
 
-from autograder import results
-from autograder.dataset import Dataset
-from autograder.homework import ROOT
-from autograder.sandbox import Sandbox
+from autograder.course.dataset import Dataset
+from autograder.files import ROOT
+from autograder.results import store
+from autograder.sandbox.sandbox import Sandbox
 
 # Grades a class with runs that cost nothing, and dies just before the nth thing that it does to the output folder;
 # prints how many there were. A process of its own: what is forked may have one thread only.
@@ -30,7 +30,7 @@ import rich.progress
 from autograder import dataset, engine, grade, history, homework, report, results, supervise, twins, verdict
 from autograder.errors import KitError
 from autograder.observations import Observations
-from autograder.supervise import Training
+from autograder.runner.supervise import Training
 
 labels = dataset.load(practice).test_labels[:100]
 
@@ -152,7 +152,7 @@ def test_a_clock_that_jumps_changes_no_result(
     assert "2 done by an earlier run, kept" in said  # nothing that a result follows from has the time in it
     assert table(tmp_path / "out") == jumped
     for student in ("s1", "s2"):  # what a run took is told by a clock that doesn't jump
-        result = results.read(tmp_path / "out" / student)
+        result = store.read(tmp_path / "out" / student)
         assert result is not None
         assert result.outcome == "GRADED"
         assert 0 < result.seconds < 600

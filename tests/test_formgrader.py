@@ -20,9 +20,11 @@ from downloads import CODE, Uploaded
 from test_grade import _half_right, runs  # noqa: F401  the last one is a fixture
 from test_pages import CHROMIUM
 
-from autograder import export, grade, gradebook, supervise
-from autograder.dataset import Dataset
-from autograder.final import final
+from autograder.commands import grade
+from autograder.course.dataset import Dataset
+from autograder.publish import lms_grades, nbgrader_gradebook
+from autograder.publish.final_points import final
+from autograder.runner import supervise
 
 CLASS = [
     Uploaded("2016320187", "김하늘", "2026-11-29 10:11:12", [("hw6.py", b"first = 1\n")]),
@@ -50,9 +52,9 @@ def test_from_blackboard_to_formgrader_and_back(
     source = downloads.pack(tmp_path / "gradebook.zip", downloads.blackboard(CLASS))
     roster, out = tmp_path / "roster.csv", tmp_path / "out"
     roster.write_bytes(b"\xef\xbb\xbf" + ROSTER.encode())
-    monkeypatch.setattr(grade.dataset, "choose", lambda *_: replace(practice, name="cifar10"))
+    monkeypatch.setattr(prepare, "choose", lambda *_: replace(practice, name="cifar10"))
     monkeypatch.setattr(supervise, "train", partial(_half_right, practice))
-    book = gradebook.url_of(out)
+    book = nbgrader_gradebook.url_of(out)
     words: dict[str, Any] = {
         "data": None,
         "protocol": "full",
@@ -72,13 +74,13 @@ def test_from_blackboard_to_formgrader_and_back(
         "2016320400": (0.0, "run"),  # absent
     }
 
-    with formgrader(out / gradebook.FOLDER, tmp_path) as address:
+    with formgrader(out / nbgrader_gradebook.FOLDER, tmp_path) as address:
         in_a_browser(address)
     assert points(out, book)["2016320187"] == (11.0, "formgrader")
 
     assert grade.again(out, ["2016320187"]) == 0
     assert points(out, book)["2016320187"] == (11.0, "formgrader")
-    report = export.export(out, "blackboard", roster, tmp_path / "upload.csv", book=book)
+    report = lms_grades.export(out, "blackboard", roster, tmp_path / "upload.csv", book=book)
     assert (report.written, report.undecided) == (("2016320187", "2016320200", "2016320400"), ("2016320300",))
     uploaded = (tmp_path / "upload.csv").read_bytes()
     assert (

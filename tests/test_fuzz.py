@@ -17,26 +17,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autograder import (
-    checkpoint,
-    checks,
-    conversation,
-    history,
-    homework,
-    intake,
-    results,
-    roster,
-    rubric,
-    submission,
-    supervise,
-)
-from autograder.conversation import RunError
+from autograder import checks, homeworks
+from autograder.course import checkpoint, rubric
 from autograder.errors import KitError
-from autograder.intake import Intake
+from autograder.intake import hand_ins, roster, submission
+from autograder.intake.hand_ins import Intake
+from autograder.intake.submission import Submission, UnreadableError
 from autograder.observations import Observations, TrainingReport
-from autograder.submission import Submission, UnreadableError
+from autograder.results import history, store
+from autograder.runner import conversation, supervise
+from autograder.runner.conversation import RunError
 
-HOMEWORK = homework.load("hw6")
+HOMEWORK = homeworks.load("hw6")
 SHAPE = (3, 10)
 QUICK = settings(max_examples=150, deadline=None)  # the clock is not what is tested
 
@@ -140,7 +132,7 @@ def test_a_class_of_any_names_is_taken_in(tmp_path_factory: pytest.TempPathFacto
         for inner, data in content.items():
             (folder / name / inner).write_bytes(data)
     try:
-        found = intake.collect(folder, "hw6")
+        found = hand_ins.collect(folder, "hw6")
     except KitError:
         return  # nobody is in it, or two are called the same
     assert isinstance(found, Intake)
@@ -155,7 +147,7 @@ def test_results_and_checkpoints_are_read_or_refused(tmp_path_factory: pytest.Te
     for name in ("result.json", "a.safetensors", "a.json"):
         (folder / name).write_bytes(content)
     with pytest.raises(KitError):
-        results.read(folder)
+        store.read(folder)
     with pytest.raises(KitError):
         checkpoint.load(folder / "a.safetensors")
 
@@ -196,10 +188,10 @@ def test_an_archive_is_looked_into_or_refused(tmp_path_factory: pytest.TempPathF
     folder = tmp_path_factory.getbasetemp() / "zipped"
     (folder / "s1").mkdir(parents=True, exist_ok=True)
     (folder / "s1" / "hw6.zip").write_bytes(content)
-    (entry,) = intake.collect(folder, "hw6").entries
-    assert (entry.outcome == intake.READ) == (entry.submission is not None)
+    (entry,) = hand_ins.collect(folder, "hw6").entries
+    assert (entry.outcome == hand_ins.READ) == (entry.submission is not None)
     try:
-        class_ = intake.collect(folder / "s1" / "hw6.zip", "hw6")
+        class_ = hand_ins.collect(folder / "s1" / "hw6.zip", "hw6")
     except KitError:
         return
     assert all("/" not in entry.student for entry in class_.entries)
@@ -220,7 +212,7 @@ def test_blackboards_names_are_read_whatever_students_add(
             members.append((f"hw6_{student}_attempt_{at}.txt", f"Name: A ({student})\n".encode()))
     folder = tmp_path_factory.mktemp("blackboard")
     try:
-        class_ = intake.collect(downloads.pack(folder / "class.zip", members), "hw6")
+        class_ = hand_ins.collect(downloads.pack(folder / "class.zip", members), "hw6")
     except KitError:
         return  # nobody's time is one, or a name leads out of the archive
     assert all(entry.submission or entry.message for entry in class_.entries)

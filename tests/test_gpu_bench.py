@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from autograder.homework import ROOT
+from autograder.files import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
 import gpu

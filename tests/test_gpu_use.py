@@ -7,8 +7,9 @@ import pytest
 from test_grade import write
 from test_report import result
 
-from autograder import gpu_use, rubric
-from autograder.report import class_report
+from autograder.course import rubric
+from autograder.publish.charts import gpu_use
+from autograder.publish.report import class_report
 
 NVIDIA_SMI = """#!/bin/sh
 # Prints a sample of two GPUs ten times a second, and remembers what it was asked for.

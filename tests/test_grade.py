@@ -19,17 +19,24 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from autograder.runner.supervise import Training
 from observed import right
 from test_results import result
 
-from autograder import display, engine, grade, gradebook, history, report, results, rubric, sandbox, supervise
-from autograder.dataset import Dataset
+from autograder.commands import grade
+from autograder.course import rubric
+from autograder.course.dataset import Dataset
 from autograder.errors import KitError
-from autograder.homework import ROOT, load
+from autograder.files import ROOT, write_text
+from autograder.grading import progress_display, schedule
+from autograder.homeworks import load
 from autograder.machine import cores
 from autograder.observations import Loader, Observations, TrainingProgress
-from autograder.sandbox import Sandbox
-from autograder.supervise import Training
+from autograder.publish import nbgrader_gradebook, report
+from autograder.results import history, store
+from autograder.runner import supervise
+from autograder.sandbox import sandbox
+from autograder.sandbox.sandbox import Sandbox
 
 Grade = Callable[..., int]
 
@@ -104,7 +111,7 @@ def test_a_class_in_which_nothing_can_run_is_graded_all_the_same(
     ]
     for student in ("s1", "s2", "s3", "s4"):
         assert "Preview: no points" in (tmp_path / "out" / student / "feedback.html").read_text(encoding="utf-8")
-        assert results.read(tmp_path / "out" / student) is not None
+        assert store.read(tmp_path / "out" / student) is not None
 
 
 @pytest.mark.parametrize(
@@ -140,10 +147,10 @@ def test_the_output_may_not_lie_among_the_submissions(run: Grade, tmp_path: Path
 def test_a_preview_never_replaces_points(run: Grade, tmp_path: Path) -> None:
     class_that_needs_no_run(tmp_path / "class")
     given = result("s9", status="graded", points=20.0, no_points_because=None)
-    results.write(tmp_path / "out" / "s9", given)
+    store.write(tmp_path / "out" / "s9", given)
     with pytest.raises(KitError, match="holds results with points, and this run gives none"):
         run()
-    assert results.read(tmp_path / "out" / "s9") == given
+    assert store.read(tmp_path / "out" / "s9") == given
 
 
 def test_two_runs_cannot_write_to_one_place(run: Grade, tmp_path: Path) -> None:
@@ -158,7 +165,7 @@ def test_a_disk_that_fills_up_is_said_in_a_line_and_loses_nothing(
     run: Grade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class_that_needs_no_run(tmp_path / "class")
-    write_text, written = results.write_text, []
+    write_text, written = write_text, []
 
     def full(path: Path, text: str) -> None:
         if len(written) == 5:
@@ -167,7 +174,7 @@ def test_a_disk_that_fills_up_is_said_in_a_line_and_loses_nothing(
         write_text(path, text)
 
     with monkeypatch.context() as patched:
-        patched.setattr(results, "write_text", full)
+        patched.setattr(files, "write_text", full)
         with pytest.raises(KitError, match="can't be written any more") as refused:
             run(deadline=DEADLINE)
     assert refused.value.hint.startswith("every result that was finished is kept")
@@ -184,7 +191,7 @@ def test_a_gradebook_that_cannot_be_written_costs_nothing_else(run: Grade, tmp_p
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "gradebook.db").write_bytes(b"no database" * 100)
     with pytest.raises(KitError, match="can't be used"):
-        run(deadline=DEADLINE, book=gradebook.url_of(tmp_path / "out"))
+        run(deadline=DEADLINE, book=nbgrader_gradebook.url_of(tmp_path / "out"))
     assert len(table(tmp_path / "out")) == 4
     assert (tmp_path / "out" / "report.html").exists()
 
@@ -233,7 +240,7 @@ def test_without_a_sandbox_only_the_example_class_runs(
     said = capsys.readouterr().out
     assert "*  NO SANDBOX" in said
     assert "Submissions of other people are refused" in said
-    assert {results.read(tmp_path / "out" / f"s{k}").sandbox for k in (1, 2, 3, 4)} == {"none"}  # type: ignore[union-attr]
+    assert {store.read(tmp_path / "out" / f"s{k}").sandbox for k in (1, 2, 3, 4)} == {"none"}  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +261,7 @@ def test_without_a_gpu_the_first_line_says_what_full_takes(
 ) -> None:
     write(tmp_path / "class" / "s1" / "hw6.py")
     monkeypatch.setattr(supervise, "gpu_available", lambda: False)
-    monkeypatch.setattr(engine, "start", _nobody)
+    monkeypatch.setattr(schedule, "start", _nobody)
     monkeypatch.setattr(grade, "cores", lambda: 2)
     with pytest.raises(KeyError):  # nobody was graded, so there is no class to report
         run(protocol=protocol)
@@ -374,7 +381,7 @@ def test_how_far_a_training_is_gets_through_and_says_what_is_left(
         return trained(*words, **more)
 
     monkeypatch.setattr(supervise, "train", train)
-    monkeypatch.setattr(display, "QUIET_S", 0.0)
+    monkeypatch.setattr(progress_display, "QUIET_S", 0.0)
     assert run(workers=1) == 0
     assert re.search(r"^training  0/2   about \d+ min left$", capsys.readouterr().out, re.MULTILINE)
 
@@ -390,7 +397,7 @@ def test_equal_files_are_run_once_and_each_gets_a_result_of_its_own(
     assert "2 are byte for byte somebody else's file: run once" in said
     assert "4/4  s" in said
     assert len(runs.trained) == 2
-    own = [results.read(tmp_path / "out" / f"s{number}") for number in (1, 2, 3)]
+    own = [store.read(tmp_path / "out" / f"s{number}") for number in (1, 2, 3)]
     assert [one.student for one in own if one] == ["s1", "s2", "s3"]
     assert len({one.accuracy.model_dump_json() for one in own if one and one.accuracy}) == 1
     for number in (1, 2, 3):
@@ -412,12 +419,12 @@ def test_another_rubric_decides_anew_and_trains_nobody(
 ) -> None:
     write(tmp_path / "class" / "s1" / "hw6.py", "print(1)\n")
     run()
-    before = results.read(tmp_path / "out" / "s1")
+    before = store.read(tmp_path / "out" / "s1")
     text = rubric.PATH.read_text(encoding="utf-8")
     (tmp_path / "rubric.md").write_text(text.replace("| 2 |", "| 3 |").replace("| 6 |", "| 7 |"), encoding="utf-8")
     monkeypatch.setattr(rubric, "PATH", tmp_path / "rubric.md")
     run()
-    after = results.read(tmp_path / "out" / "s1")
+    after = store.read(tmp_path / "out" / "s1")
     assert before is not None
     assert after is not None
     assert before.would_earn is not None
@@ -437,7 +444,7 @@ def test_a_rubric_that_asks_for_more_runs_has_them_made(
         return _half_right(practice)
 
     monkeypatch.setattr(supervise, "train", train)
-    monkeypatch.setattr(grade.dataset, "choose", lambda *_: replace(practice, name="cifar10"))
+    monkeypatch.setattr(prepare, "choose", lambda *_: replace(practice, name="cifar10"))
     write(tmp_path / "class" / "s1" / "hw6.py")
     text = rubric.PATH.read_text(encoding="utf-8")
     monkeypatch.setattr(rubric, "PATH", tmp_path / "rubric.md")
@@ -445,7 +452,7 @@ def test_a_rubric_that_asks_for_more_runs_has_them_made(
         rubric.PATH.write_text(text.replace("70%", f"{least}%"), encoding="utf-8")
         assert run(protocol="full") == 0  # half are right: far below the row, just below it, above it
         assert seeds == asked
-    kept = results.read(tmp_path / "out" / "s1")
+    kept = store.read(tmp_path / "out" / "s1")
     assert kept is not None
     assert (kept.points, len(kept.runs)) == (20, 3)
 
@@ -478,7 +485,7 @@ def test_a_page_that_cannot_be_made_loses_no_result(
     with monkeypatch.context() as patch:
         patch.setattr(report, "feedback", crash)
         assert run() == 1
-    kept = results.read(tmp_path / "out" / "s1")
+    kept = store.read(tmp_path / "out" / "s1")
     assert kept is not None
     assert kept.accuracy is not None
     assert run() == 0
@@ -490,7 +497,7 @@ def test_a_full_run_on_the_homeworks_own_data_gives_points(
     run: Grade, runs: Runs, tmp_path: Path, practice: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = replace(practice, name="cifar10")
-    monkeypatch.setattr(grade.dataset, "choose", lambda *_: own)
+    monkeypatch.setattr(prepare, "choose", lambda *_: own)
     monkeypatch.setattr(supervise, "train", partial(_half_right, practice))
     write(tmp_path / "class" / "s1" / "hw6.py")
     assert run(protocol="full") == 0
@@ -543,7 +550,7 @@ with torch.no_grad():
 
 
 def start(folder: Path, out: Path, data: Path, box: str, *more: str) -> "subprocess.Popen[str]":
-    code = "from autograder.cli import main; main()"
+    code = "from autograder.commands.app import main; main()"
     words = ["grade", str(folder), "--homework", "hw6", "--out", str(out), "--data", str(data)]
     words += ["--protocol", "preview", "--workers", "1", "--sandbox", box, *more]  # the later of two workers counts
     return subprocess.Popen(
@@ -594,7 +601,7 @@ def test_a_class_gets_the_same_with_every_lever_and_with_none(
         shutil.copytree(two / student, alone / "class" / student)
         words = [alone / "class", alone / "out", practice.folder, sandbox_bwrap.name]
         start(*words, *single, "--fresh").communicate(timeout=600)
-        on, off = results.read(tmp_path / "on" / student), results.read(alone / "out" / student)
+        on, off = store.read(tmp_path / "on" / student), store.read(alone / "out" / student)
         assert on is not None
         assert off is not None
         assert on.accuracy is not None

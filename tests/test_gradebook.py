@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 from test_results import result
 
-from autograder import gradebook, homework, results
+from autograder import homeworks
 from autograder.checks import CheckResult
 from autograder.errors import KitError
-from autograder.intake import READ, Entry
-from autograder.results import Result
-from autograder.submission import Submission
+from autograder.intake.hand_ins import READ, Entry
+from autograder.intake.submission import Submission
+from autograder.publish import nbgrader_gradebook
+from autograder.results import grades_table
+from autograder.results.result import Result
 
-HW6 = homework.load("hw6")
+HW6 = homeworks.load("hw6")
 DEADLINE = datetime(2026, 11, 30, 14, 59, tzinfo=UTC)
 CODE = b"print('<b>mine</b>')\n"
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
@@ -44,7 +46,7 @@ def entry(student: str) -> Entry:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh database of either kind."""
     if request.param == "sqlite":
-        yield gradebook.url_of(tmp_path)
+        yield nbgrader_gradebook.url_of(tmp_path)
         return
     if POSTGRES is None:
         assert "CI" not in os.environ, "CI must test PostgreSQL"
@@ -81,7 +83,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 def write(out: Path, url: str, *everybody: Result) -> None:
     entries = [entry(one.student) for one in everybody if one.submission is not None]
-    gradebook.write(out, everybody, entries, HW6, DEADLINE, url)
+    nbgrader_gradebook.write(out, everybody, entries, HW6, DEADLINE, url)
 
 
 def test_points_go_in_and_what_a_person_set_stays(tmp_path: Path, url: str) -> None:
@@ -89,8 +91,8 @@ def test_points_go_in_and_what_a_person_set_stays(tmp_path: Path, url: str) -> N
 
     own = CheckResult(id="own-weights", title="every block owns its weights", outcome="failed", saw="one layer")
     write(tmp_path, url, full("s1", name="김 하늘", checks=[own]), full("s2", 6.0), full("s3", submission=None))
-    assert gradebook.set_by_hand(url, "hw6") == {}
-    with Gradebook(url, gradebook.COURSE) as book:
+    assert nbgrader_gradebook.set_by_hand(url, "hw6") == {}
+    with Gradebook(url, nbgrader_gradebook.COURSE) as book:
         assignment = book.find_assignment("hw6")
         assert (assignment.max_score, assignment.duedate) == (20.0, DEADLINE.replace(tzinfo=None))
         assert [
@@ -115,8 +117,8 @@ def test_points_go_in_and_what_a_person_set_stays(tmp_path: Path, url: str) -> N
     newer = CheckResult(id="eval-mode", title="", outcome="passed")
     undecided = full("s1", None, status="needs a person", tier=None, would_earn=None, no_points_because="a person")
     write(tmp_path, url, undecided, full("s2", 20.0, checks=[newer]))
-    assert gradebook.set_by_hand(url, "hw6") == {"s2": 11.0}
-    with Gradebook(url, gradebook.COURSE) as book:
+    assert nbgrader_gradebook.set_by_hand(url, "hw6") == {"s2": 11.0}
+    with Gradebook(url, nbgrader_gradebook.COURSE) as book:
         submissions = {one.student.id: one for one in book.find_assignment("hw6").submissions}
         assert submissions["s2"].score == 11.0
         assert book.find_grade("accuracy", "hw6", "hw6", "s2").auto_score == 20.0
@@ -127,8 +129,8 @@ def test_points_go_in_and_what_a_person_set_stays(tmp_path: Path, url: str) -> N
 
 def test_nbgrader_exports_and_gives_feedback_from_it(tmp_path: Path) -> None:
     check = CheckResult(id="own-weights", title="<b>weights</b>", outcome="failed", saw="a", expected="b", why="c")
-    write(tmp_path, gradebook.url_of(tmp_path), full("s1", checks=[check]), full("s2", 6.0))
-    course = tmp_path / gradebook.FOLDER
+    write(tmp_path, nbgrader_gradebook.url_of(tmp_path), full("s1", checks=[check]), full("s2", 6.0))
+    course = tmp_path / nbgrader_gradebook.FOLDER
     assert (course / "submitted" / "s1" / "hw6" / "hw6.py").read_bytes() == CODE
     assert (course / "submitted" / "s1" / "hw6" / "timestamp.txt").read_text() == "2026-11-30 23:00:00.000000 UTC"
     notebook = json.loads((course / "autograded" / "s1" / "hw6" / "hw6.ipynb").read_text())
@@ -157,35 +159,37 @@ def test_nbgrader_exports_and_gives_feedback_from_it(tmp_path: Path) -> None:
 
 
 def test_what_is_taken_back_leaves_the_gradebook(tmp_path: Path) -> None:
-    url = gradebook.url_of(tmp_path)
+    url = nbgrader_gradebook.url_of(tmp_path)
     write(tmp_path, url, full("s1"))
     write(tmp_path, url, full("s1", submission=None, points=0.0, status="no file", accuracy=None))
-    assert not (tmp_path / gradebook.FOLDER / "autograded" / "s1" / "hw6").exists()
+    assert not (tmp_path / nbgrader_gradebook.FOLDER / "autograded" / "s1" / "hw6").exists()
     from nbgrader.api import Gradebook
 
-    with Gradebook(url, gradebook.COURSE) as book:
+    with Gradebook(url, nbgrader_gradebook.COURSE) as book:
         assert book.find_assignment("hw6").submissions == []
 
 
 def test_what_a_person_set_stays_even_where_the_file_is_taken_back(tmp_path: Path) -> None:
-    url = gradebook.url_of(tmp_path)
+    url = nbgrader_gradebook.url_of(tmp_path)
     write(tmp_path, url, full("s1"))
-    gradebook.set_score(url, "hw6", "s1", 9.0)
+    nbgrader_gradebook.set_score(url, "hw6", "s1", 9.0)
     write(tmp_path, url, full("s1", submission=None, points=0.0, status="no file", accuracy=None))
-    assert gradebook.set_by_hand(url, "hw6") == {"s1": 9.0}
+    assert nbgrader_gradebook.set_by_hand(url, "hw6") == {"s1": 9.0}
 
 
 def test_a_gradebook_that_cannot_be_used_is_said_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "gradebook.db").write_bytes(b"no database" * 100)
     with pytest.raises(KitError, match=r"gradebook .+gradebook.db can't be used") as refused:
-        write(tmp_path, gradebook.url_of(tmp_path), full("s1"))
+        write(tmp_path, nbgrader_gradebook.url_of(tmp_path), full("s1"))
     assert "\n" not in refused.value.message
     with pytest.raises(KitError, match="can't be used") as refused:
-        gradebook.set_by_hand("postgresql+psycopg2://user:secret@127.0.0.1:1/course", "hw6")
+        nbgrader_gradebook.set_by_hand("postgresql+psycopg2://user:secret@127.0.0.1:1/course", "hw6")
     assert "secret" not in refused.value.message
 
 
 def test_a_summary_says_what_was_given_and_why_not() -> None:
-    assert gradebook.summary(full("s1")) == "20 of 20 points, over 70%, 80.00% test accuracy"
-    assert gradebook.summary(result("s1")).startswith("no points yet, would be 20 points, 80.00% test accuracy (")
-    assert results.csv_text([full("s1")]).count("20") >= 2
+    assert nbgrader_gradebook.summary(full("s1")) == "20 of 20 points, over 70%, 80.00% test accuracy"
+    assert nbgrader_gradebook.summary(result("s1")).startswith(
+        "no points yet, would be 20 points, 80.00% test accuracy ("
+    )
+    assert grades_table.csv_text([full("s1")]).count("20") >= 2

@@ -13,11 +13,14 @@ from typing import Any, get_args
 import pytest
 from observed import CRASH, HW6, USUAL, right, right_rehearsal, step
 
-from autograder import __version__, dataset, gradescope, homework, supervise
-from autograder.dataset import Dataset
+from autograder import __version__, homeworks
+from autograder.commands.course import gradescope
+from autograder.course import prepare
+from autograder.course.dataset import Dataset
 from autograder.errors import KitError
-from autograder.homework import ROOT
+from autograder.files import ROOT
 from autograder.observations import Observations, TrainingReport
+from autograder.runner import supervise
 
 SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
 SCRIPT = b"print('homework')\n"
@@ -106,15 +109,15 @@ def test_it_holds_the_package_and_nothing_else(archive: zipfile.ZipFile) -> None
 
 def test_links_are_packed_as_the_files_they_lead_to(archive: zipfile.ZipFile) -> None:
     assert archive.read("kit/autograder/grading_rubric.md") == (ROOT / "grading_rubric.md").read_bytes()
-    for name in homework.homework_names():
-        for file, content in homework.load(name).given_files().items():
+    for name in homeworks.names():
+        for file, content in homeworks.load(name).given_files().items():
             assert archive.read(f"kit/autograder/given/{name}/{file}") == content
 
 
 def test_no_solution_is_in_it(archive: zipfile.ZipFile) -> None:
     packed = {hashlib.sha256(archive.read(name)).digest() for name in archive.namelist()}
-    for name in homework.homework_names():
-        declared = homework.load(name)
+    for name in homeworks.names():
+        declared = homeworks.load(name)
         answers = ROOT / "solution" / name / f"{declared.stem}.py"
         assert hashlib.sha256(answers.read_bytes()).digest() not in packed
     assert not [name for name in archive.namelist() if b"### BEGIN SOLUTION\n" in archive.read(name)]
@@ -270,9 +273,9 @@ def test_a_crash_of_ours_says_nothing_about_the_submission(
 
     seen(right())
     names = {
-        "observing": "autograder.supervise.observe",
+        "observing": "autograder.runner.supervise.observe",
         "judging": "autograder.checks.run",
-        "reading": "autograder.intake.collect",
+        "reading": "autograder.intake.hand_ins.collect",
     }
     monkeypatch.setattr(names[where], crash)
     folder = platform(tmp_path, {"hw6.py": SCRIPT})
@@ -325,7 +328,7 @@ def test_a_preview_names_no_points_and_the_checks_are_written_before_it(
 
     seen(right())
     monkeypatch.setattr(supervise, "train", trained)
-    monkeypatch.setattr(dataset, "practice", lambda _folder: practice)
+    monkeypatch.setattr(prepare, "practice", lambda _folder: practice)
     monkeypatch.setenv("AUTOGRADER_PREVIEW", "1")
     assert gradescope.main(["hw6", str(folder)]) == 0
     said = told(folder)
@@ -358,7 +361,7 @@ def test_a_preview_that_fails_takes_no_check_away(
 
     seen(right())
     monkeypatch.setattr(supervise, "train", trained)
-    monkeypatch.setattr(dataset, "practice", lambda _folder: practice)
+    monkeypatch.setattr(prepare, "practice", lambda _folder: practice)
     folder = platform(tmp_path, {"hw6.py": SCRIPT})
     assert gradescope.run("hw6", folder, preview=True) == 0
     assert words in told(folder)["output"]

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from test_check import golden
 
-from autograder import hints, release
+from autograder.commands.course import release
+from autograder.commands.student import hints
 from autograder.errors import KitError
-from autograder.homework import ROOT, homework_names, load
+from autograder.files import ROOT
+from autograder.homeworks import load
+from autograder.homeworks import names as homework_names
 
 TEXTS = {name: (ROOT / "assignment" / name / "README.md").read_text(encoding="utf-8") for name in homework_names()}
 

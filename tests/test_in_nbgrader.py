@@ -12,10 +12,13 @@ import pytest
 from nbformat.v4 import new_code_cell
 from test_grade import TINY
 
-from autograder import dataset, grade, in_nbgrader, results
-from autograder.dataset import Dataset
+from autograder import in_nbgrader
+from autograder.commands import grade
+from autograder.course import dataset
+from autograder.course.dataset import Dataset
 from autograder.errors import KitError
-from autograder.sandbox import Sandbox
+from autograder.results import store
+from autograder.sandbox.sandbox import Sandbox
 
 CONFIGURATION = """
 import os
@@ -95,7 +98,7 @@ def test_nbgrader_gives_the_points_that_grade_gives(tmp_path: Path, practice: Da
         sandbox=sandbox_bwrap.name,
     )
     assert code == 0
-    found = {student: results.read(tmp_path / "out" / student) for student in scripts}
+    found = {student: store.read(tmp_path / "out" / student) for student in scripts}
     assert scores == {student: one.points for student, one in found.items() if one is not None}
     assert scores["s1"] > scores["s2"]
     said = outputs(course / "autograded" / "s1" / "hw6" / "hw6.ipynb")

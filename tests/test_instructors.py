@@ -12,10 +12,12 @@ import pytest
 from downloads import Uploaded
 from test_grade import _half_right, runs  # noqa: F401  the last one is a fixture
 
-from autograder import cli, grade, solution_runs, supervise
-from autograder.dataset import Dataset
-from autograder.homework import ROOT
+from autograder.commands import app
+from autograder.course.dataset import Dataset
+from autograder.files import ROOT
 from autograder.observations import TrainingReport
+from autograder.publish import solution_runs
+from autograder.runner import supervise
 
 TEXT = (ROOT / "docs" / "instructors.md").read_text(encoding="utf-8")
 
@@ -59,7 +61,7 @@ def test_every_command_of_the_page_does_what_it_says(
     )
     (tmp_path / "gc_downloaded.csv").write_text("Username,hw6 |1\n2016320187,\n71,\n72,\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(grade.dataset, "choose", lambda *_: replace(practice, name="cifar10"))
+    monkeypatch.setattr(prepare, "choose", lambda *_: replace(practice, name="cifar10"))
     report = TrainingReport(ended_by="script", epochs=5, steps=500, losses=[(125_000, 2.0), (250_000, 1.0)])
     monkeypatch.setattr(supervise, "train", lambda *_, **__: replace(_half_right(practice), report=report))
     monkeypatch.setattr(supervise, "gpu_available", lambda: True)  # so that full is what runs
@@ -67,7 +69,7 @@ def test_every_command_of_the_page_does_what_it_says(
     for words in commands():
         monkeypatch.setattr(sys, "argv", words)
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            app.main()
         assert left.value.code in (0, None), (words, capsys.readouterr())
     said = capsys.readouterr().out
     for line in (

@@ -11,10 +11,10 @@ import downloads
 import pytest
 from downloads import Uploaded
 
-from autograder.epochs import LARGEST_RECORD, Epoch
 from autograder.errors import KitError
-from autograder.homework import ROOT
-from autograder.intake import READ, Entry, collect, parse_deadline
+from autograder.files import ROOT
+from autograder.intake.hand_ins import READ, Entry, collect, parse_deadline
+from autograder.runner.epochs import LARGEST_RECORD, Epoch
 
 CODE = b"print('homework')\n"
 
@@ -260,5 +260,5 @@ def test_a_record_that_cannot_be_read_is_said_and_changes_nothing_else(tmp_path:
 
 
 def test_intake_does_not_load_torch() -> None:
-    command = [sys.executable, "-c", "import sys, autograder.intake; print('torch' in sys.modules)"]
+    command = [sys.executable, "-c", "import sys, autograder.intake.hand_ins; print('torch' in sys.modules)"]
     assert subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout == "False\n"

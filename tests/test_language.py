@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from autograder.grading.verdict import Setup
 from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -22,10 +23,14 @@ from test_report import RESNET20_RUBRIC, RUBRIC, Page, class_of_five, hostile, r
 from test_results import result
 from test_verdict import entry, evidence, full, missing
 
-from autograder import hints, language, notebook, options, report, submission, transcript, verdict
-from autograder.homework import ROOT
+from autograder import language, notebook
+from autograder.commands import options
+from autograder.commands.student import check_report, hints
+from autograder.files import ROOT
+from autograder.grading import verdict
+from autograder.intake import submission
 from autograder.observations import Failure
-from autograder.verdict import Setup
+from autograder.publish import report
 
 __all__ = ["autograder", "full", "seen"]  # fixtures
 
@@ -186,7 +191,7 @@ def test_check_in_korean_reads_as_it_did(seen: Any, capsys: pytest.CaptureFixtur
 
 
 def test_what_a_training_came_to_is_said_in_korean(capsys: pytest.CaptureFixture[str]) -> None:
-    told = transcript.Trained(
+    told = check_report.Trained(
         protocol="preview",
         dataset="practice",
         gives_points=False,
@@ -206,7 +211,7 @@ def test_what_a_training_came_to_is_said_in_korean(capsys: pytest.CaptureFixture
         threads=2,
     )
     with language.spoken("ko"):
-        shown = transcript.Transcript(RIGHT, submission.read(RIGHT), HW6, [], verbose=False)
+        shown = check_report.Transcript(RIGHT, submission.read(RIGHT), HW6, [], verbose=False)
         shown.show_training(told)
         shown.show_training(replace(told, gives_points=True, no_points_because=None))
         shown.show_training(replace(told, outcome="TIMEOUT", message="{", accuracy_percent=None))
@@ -230,7 +235,7 @@ def test_hints_are_the_same_checks_in_every_language() -> None:
 
 def test_lines_are_as_wide_as_their_letters() -> None:
     text = "각 배치마다 기울기를 0으로 초기화하고 optimizer.step() 호출을 배치마다 한 번만 합니다"
-    lines = transcript.wrapped(text, 30, "    ").splitlines()
+    lines = check_report.wrapped(text, 30, "    ").splitlines()
     assert max(cell_len(line) for line in lines) <= 30
     assert " ".join(line.strip() for line in lines) == text
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from autograder.homework import ROOT
+from autograder.files import ROOT
 
 pytestmark = pytest.mark.slow  # each imports torch anew
 

@@ -12,9 +12,9 @@ import downloads
 import pytest
 from downloads import CODE, Member, Uploaded
 
-from autograder import lms
 from autograder.errors import KitError
-from autograder.intake import Entry, Intake, collect, parse_deadline, parse_zone
+from autograder.intake import lms
+from autograder.intake.hand_ins import Entry, Intake, collect, parse_deadline, parse_zone
 
 SEOUL = ZoneInfo("Asia/Seoul")
 DEADLINE = datetime(2024, 5, 15, 23, 59, tzinfo=SEOUL)
@@ -232,11 +232,11 @@ def test_a_system_can_be_named(tmp_path: Path) -> None:
 
 
 def test_names_that_the_command_offers_are_those_that_are_read() -> None:
-    from autograder import export
-    from autograder.options import ExportName, LmsName
+    from autograder.commands.options import ExportName, LmsName
+    from autograder.publish import lms_grades
 
     assert {name.value for name in LmsName} == set(lms.NAMES)
-    assert {name.value for name in ExportName} == set(export.NAMES)
+    assert {name.value for name in ExportName} == set(lms_grades.NAMES)
 
 
 @pytest.mark.parametrize(

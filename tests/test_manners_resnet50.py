@@ -6,7 +6,7 @@ import pytest
 from manners import Manner, assert_passes, manner, results_of
 
 from autograder.checks import CheckResult
-from autograder.homework import load
+from autograder.homeworks import load
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from rehearsals import observe_all
 
 from autograder import checks
 from autograder.checks import CheckResult
-from autograder.homework import load
+from autograder.homeworks import load
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import pytest
 from mutants import Mutant, assert_caught_alone, mutant, results_of
 
 from autograder.checks import CheckResult
-from autograder.homework import load
+from autograder.homeworks import load
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,16 @@ import nbformat
 import pytest
 from observed import right
 
-from autograder import in_nbgrader, live_plot, notebook, receipt, release, submission, supervise
-from autograder.homework import ROOT, homework_names, load
+from autograder import in_nbgrader, notebook
+from autograder.commands.course import release
+from autograder.commands.student import live_plot
+from autograder.files import ROOT
+from autograder.homeworks import load
+from autograder.homeworks import names as homework_names
+from autograder.intake import receipt, submission
+from autograder.intake.receipt import Receipt
 from autograder.observations import TrainingProgress
-from autograder.receipt import Receipt
+from autograder.runner import supervise
 
 NOTEBOOKS = [name for name in homework_names() if (ROOT / "assignment" / name / f"{name}.ipynb").exists()]
 INSTALL = "%pip install --quiet {KIT}"

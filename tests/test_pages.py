@@ -12,10 +12,11 @@ import pytest
 from observed import right
 from test_report import GOLDEN, HOSTILE, RUBRIC, class_of_five, full, hostile, resnet20, training, various, with_kernel
 
-from autograder import report, rubric
-from autograder.homework import ROOT
-from autograder.results import Result
-from autograder.twins import Pair
+from autograder.course import rubric
+from autograder.files import ROOT
+from autograder.publish import report
+from autograder.publish.similar_files import Pair
+from autograder.results.result import Result
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 RESNET20_RUBRIC = rubric.load(ROOT / "grading_rubric.md", "resnet20")

@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from autograder import checkpoint, dataset, homework, pretrain
-from autograder.dataset import Dataset
+from autograder import homeworks
+from autograder.commands.course import pretrain
+from autograder.course import checkpoint, dataset
+from autograder.course.dataset import Dataset
 from autograder.errors import KitError
-from autograder.homework import load
+from autograder.homeworks import load
 
 RESNET50 = load("resnet50")
 
@@ -38,7 +40,7 @@ def test_every_recipe_has_its_network_and_only_a_homeworks_own_is_gone_on_from()
     assert set(known) == {"resnet50", "vgg16", "resnet20-long"}
     sizes = {model: sum(p.numel() for p in pretrain._network(*found).parameters()) for model, found in known.items()}
     assert sizes == {"resnet50": 14_750_730, "vgg16": 14_983_498, "resnet20-long": 272_474}
-    assert [name for name in homework.homework_names() if load(name).goes_on_from_checkpoint] == ["resnet50"]
+    assert [name for name in homeworks.names() if load(name).goes_on_from_checkpoint] == ["resnet50"]
     with pytest.raises(KitError, match="there is no recipe for 'resnet18'"):
         pretrain.find("resnet18")
 

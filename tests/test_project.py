@@ -15,8 +15,11 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from autograder import homework, results, sandbox
-from autograder.homework import ROOT
+from autograder import homeworks
+from autograder.files import ROOT
+from autograder.results import grades_table
+from autograder.results.result import Result
+from autograder.sandbox import sandbox
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -78,7 +81,7 @@ def test_no_file_names_a_package_index() -> None:
 
 
 def test_the_engine_names_no_homework() -> None:
-    homeworks = [homework.load(name) for name in homework.homework_names()]
+    homeworks = [homeworks.load(name) for name in homeworks.names()]
     words = re.compile("|".join(rf"\b{one.name}\b|\b{one.network}\b" for one in homeworks), re.IGNORECASE)
     files = [*_tracked("autograder/*.py"), *_tracked("autograder/*.html")]
     engine = [path for path in files if not {"homeworks", "given"} & set(path.parts)]
@@ -289,8 +292,8 @@ def test_every_entry_of_the_changelog_says_whom_it_is_for() -> None:
 def test_every_field_of_a_result_is_documented() -> None:
     text = (ROOT / "docs" / "output.md").read_text()
     words = set(re.findall(r"`([a-z_0-9]+)`", text))
-    assert set(results.CSV_COLUMNS) <= words
-    assert set(results.Result.model_fields) <= words
+    assert set(grades_table.CSV_COLUMNS) <= words
+    assert set(Result.model_fields) <= words
 
 
 def test_every_outcome_is_documented() -> None:

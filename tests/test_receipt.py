@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from autograder import intake, receipt
-from autograder.receipt import Receipt
+from autograder.intake import hand_ins, receipt
+from autograder.intake.receipt import Receipt
 
 SCRIPT = b"print('hello')\n"
 
@@ -80,7 +80,7 @@ def test_a_receipt_beside_the_file_is_read(tmp_path: Path) -> None:
         (tmp_path / student / "hw6.py").write_bytes(SCRIPT)
         if content is not None:
             (tmp_path / student / "HW6_receipt.json").write_text(content)
-    found = {entry.student: entry for entry in intake.collect(tmp_path, "hw6").entries}
+    found = {entry.student: entry for entry in hand_ins.collect(tmp_path, "hw6").entries}
     assert all(entry.outcome == "READ" for entry in found.values())
     assert found["ann"].receipt == made().says()
     assert found["bob"].receipt == f"{made().says()}; of another file than this one"
@@ -92,7 +92,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "ann").mkdir()
     (tmp_path / "ann" / "hw6.py").write_bytes(SCRIPT)
     (tmp_path / "ann" / "hw6_receipt.json").symlink_to("/etc/passwd")
-    (entry,) = intake.collect(tmp_path, "hw6").entries
+    (entry,) = hand_ins.collect(tmp_path, "hw6").entries
     assert entry.receipt == "hw6_receipt.json can't be read: a link to somewhere else"
 
 

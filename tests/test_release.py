@@ -13,9 +13,12 @@ import jupytext
 import nbformat
 import pytest
 
-from autograder import homework, release, rubric, submission
+from autograder import homeworks
+from autograder.commands.course import release
+from autograder.course import rubric
 from autograder.errors import KitError
-from autograder.homework import ROOT
+from autograder.files import ROOT
+from autograder.intake import submission
 
 BLANKS_OF_THE_NETWORK = {
     "hw6": 4,  # a block and the network, each built and run
@@ -23,7 +26,7 @@ BLANKS_OF_THE_NETWORK = {
     "resnet50": 11,  # two kinds of convolution, a block in two variants, four layers, pool and classifier, both runs
 }
 
-WITH_NOTEBOOK = [name for name in BLANKS_OF_THE_NETWORK if not homework.load(name).given]
+WITH_NOTEBOOK = [name for name in BLANKS_OF_THE_NETWORK if not homeworks.load(name).given]
 
 SMALL = """# %% [markdown]
 # # A small homework
@@ -37,7 +40,7 @@ print(number)
 """
 
 
-@pytest.fixture(scope="module", params=homework.homework_names())
+@pytest.fixture(scope="module", params=homeworks.names())
 def name(request: pytest.FixtureRequest) -> str:
     given: str = request.param
     return given
@@ -46,7 +49,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def stem(name: str) -> str:
     """What the file that students complete is called."""
-    return homework.load(name).stem
+    return homeworks.load(name).stem
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +90,7 @@ def test_the_same_source_gives_the_same_bytes_in_another_process(built: Path, na
 
 def test_every_question_is_a_blank_that_is_found_and_named(built: Path, name: str, stem: str) -> None:
     blanks = submission.blanks((built / f"{stem}.py").read_bytes())
-    asked = [question.name for question in homework.load(name).questions]
+    asked = [question.name for question in homeworks.load(name).questions]
     assert [blank.question for blank in blanks if blank.question] == asked
     assert sum(blank.question is None for blank in blanks) == BLANKS_OF_THE_NETWORK[name]
 
@@ -104,7 +107,7 @@ def test_the_notebook_has_the_same_blanks_as_the_script(built: Path, name: str) 
 def test_the_skeleton_is_python_that_stops_where_the_first_answer_is_missing(
     built: Path, name: str, stem: str, tmp_path: Path
 ) -> None:
-    given = homework.load(name).given
+    given = homeworks.load(name).given
     ast.parse((built / f"{stem}.py").read_text())
     for file in (f"{stem}.py", *given):
         shutil.copyfile(built / file, tmp_path / file)
@@ -131,7 +134,7 @@ def test_files_that_students_get_complete_are_the_solutions_own_and_leave_no_pla
     built: Path, name: str
 ) -> None:
     assert [path.name for path in built.glob("*.ipynb")] == ([f"{name}.ipynb"] if name in WITH_NOTEBOOK else [])
-    for file, content in homework.load(name).given_files().items():
+    for file, content in homeworks.load(name).given_files().items():
         assert (built / file).read_bytes() == content == (ROOT / "solution" / name / file).read_bytes()
 
 

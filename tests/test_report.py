@@ -23,26 +23,20 @@ import pytest
 from observed import right
 from test_results import result
 
-from autograder import (
-    class_checks,
-    drawing,
-    homework,
-    ladder_plot,
-    loss_plots,
-    pictures,
-    report,
-    results,
-    rubric,
-    training_plot,
-)
+from autograder import homeworks
 from autograder.checks import CheckResult, Row
-from autograder.checks.ladder import Rung
-from autograder.epochs import Epoch
-from autograder.homework import ROOT
+from autograder.checks.network.layer_table import Rung
+from autograder.course import rubric
+from autograder.course.rubric import Rubric
+from autograder.files import ROOT
 from autograder.observations import Failure, Network, Observations, TrainingReport
-from autograder.results import Mistaken, Result
-from autograder.rubric import Rubric
-from autograder.twins import Pair
+from autograder.publish import common_mistakes, report
+from autograder.publish.charts import drawing, layer_figure, loss_curves, training_curve
+from autograder.publish.similar_files import Pair
+from autograder.results import grades_table
+from autograder.results.result import Mistaken, Result
+from autograder.runner import pictures
+from autograder.runner.epochs import Epoch
 
 SCRIPT = (ROOT / "autograder" / "templates" / "table.js").read_text(encoding="utf-8")
 GOLDEN = Path(__file__).parent / "golden"
@@ -290,19 +284,19 @@ def test_there_is_one_next_step_and_it_is_the_first_that_matters() -> None:
 
 
 def test_the_curve_has_gaps_where_the_loss_is_not_finite() -> None:
-    curve = training_plot.of_student(training(losses=[(1, 2.0), (2, math.nan), (3, 1.0), (4, math.inf), (5, 0.5)]))
+    curve = training_curve.of_student(training(losses=[(1, 2.0), (2, math.nan), (3, 1.0), (4, math.inf), (5, 0.5)]))
     assert curve is not None
     assert curve.not_finite == 2
     assert curve.raw.count("M") == 3
     assert [row.mean for row in curve.rows] == [2.0, None, 1.0, None, 0.5]
-    assert training_plot.of_student(training(losses=[])) is None
-    flat = training_plot.of_student(training(losses=[(1, math.nan)] * 3))
+    assert training_curve.of_student(training(losses=[])) is None
+    flat = training_curve.of_student(training(losses=[(1, math.nan)] * 3))
     assert flat is not None
     assert flat.raw == ""
 
 
 def test_a_long_curve_has_twenty_rows_that_cover_it() -> None:
-    curve = training_plot.of_student(training(losses=[(16 * k, 1.0) for k in range(1, 501)]))
+    curve = training_curve.of_student(training(losses=[(16 * k, 1.0) for k in range(1, 501)]))
     assert curve is not None
     assert len(curve.rows) == 20
     assert curve.rows[0].begin == 0
@@ -312,7 +306,7 @@ def test_a_long_curve_has_twenty_rows_that_cover_it() -> None:
 
 @pytest.mark.parametrize(("last", "step"), [(1, 1), (6, 1), (7, 2), (832, 200), (2000, 500), (250_000, 50_000)])
 def test_the_axis_has_round_numbers(last: int, step: int) -> None:
-    curve = training_plot.of_student(training(losses=[(last, 1.0)]))
+    curve = training_curve.of_student(training(losses=[(last, 1.0)]))
     assert curve is not None
     assert curve.x_ticks[1][1] == f"{step:,}"
     assert len(curve.x_ticks) <= 7
@@ -365,7 +359,7 @@ def various() -> list[Result]:
 
 def test_the_numbers_of_the_page_are_those_of_the_csv() -> None:
     everybody = various()
-    rows = list(csv.DictReader(io.StringIO(results.csv_text(everybody))))
+    rows = list(csv.DictReader(io.StringIO(grades_table.csv_text(everybody))))
     text = report.class_report(everybody, RUBRIC)
     assert table(text, "everybody") == [
         [
@@ -489,13 +483,13 @@ def test_an_example_names_no_student_and_no_file(saw: str, shown: str | None) ->
         failed("20163202", "another", name="Tomasz Wilk", file="wilk_final.py", check_id="other"),
         failed("s3", "a third", check_id="third"),
     ]
-    rows, further = class_checks.mistakes(everybody, "hw6")
+    rows, further = common_mistakes.mistakes(everybody, "hw6")
     assert [row.check.saw for row in rows if row.students == ["20163201"]] == [shown or saw]
     assert further == 0
 
 
 def test_a_long_tail_of_mistakes_is_counted() -> None:
-    everybody = [failed(f"s{k}", f"a {'very ' * k}odd thing") for k in range(class_checks.MOST_MISTAKES + 3)]
+    everybody = [failed(f"s{k}", f"a {'very ' * k}odd thing") for k in range(common_mistakes.MOST_MISTAKES + 3)]
     assert "3 rarer ones are not listed; the pages" in Page(report.class_report(everybody, RUBRIC)).text
     same = [failed(f"s{k:02}", "the same") for k in range(20)]
     text = report.class_report(same, RUBRIC)
@@ -507,7 +501,9 @@ def test_everybodys_training_curve_is_drawn_with_the_classs_band() -> None:
         full(f"s{k}", training=training(losses=[(at, 1.0 + k / 10) for at in range(1, 2001, 5)])) for k in range(10)
     ]
     broken = full("s91", training=training(losses=[(1, 4.0), (700, math.nan), (2000, math.inf)]))
-    losses = loss_plots.of_class([*flat, broken, full("s92", training=None), full("s93", training=training(losses=[]))])
+    losses = loss_curves.of_class(
+        [*flat, broken, full("s92", training=None), full("s93", training=training(losses=[]))]
+    )
     assert losses is not None
     assert [one.result.student for one in losses.each] == [f"s{k}" for k in range(10)] + ["s91"]
     assert losses.images == 2000
@@ -517,11 +513,11 @@ def test_everybodys_training_curve_is_drawn_with_the_classs_band() -> None:
     assert (losses.each[-1].path, losses.each[-1].not_finite) == ("M2 0h0", 2)  # above the axis, then nothing finite
     assert losses.each[-1].quarters == [4.0, None, None, None]
     assert losses.band.startswith("M2 3L8 6")  # without the highest: 1.9 of eleven with the broken one, then 1.8 of ten
-    assert losses.median.count("L") == loss_plots.PARTS - 1
-    few = loss_plots.of_class(flat[: loss_plots.FEWEST - 1])
+    assert losses.median.count("L") == loss_curves.PARTS - 1
+    few = loss_curves.of_class(flat[: loss_curves.FEWEST - 1])
     assert few is not None
     assert (few.band, few.median) == ("", "")
-    assert loss_plots.of_class([full(training=None)]) is None
+    assert loss_curves.of_class([full(training=None)]) is None
     text = report.class_report([*flat, broken], RUBRIC)
     assert table(text, "Training curves table")[-1] == ["s91", "4", "", "", "", "2", "script"]
     assert text.count('<use href="#band"/>') == 11
@@ -554,16 +550,16 @@ def test_the_ladder_is_drawn_and_marks_what_differs() -> None:
 
 def test_a_ladder_without_end_stays_a_figure() -> None:
     rung = Rung("conv", 10**40, 64, (3, 3), (2, 1), (1, 1), side=10**30)
-    drawn = ladder_plot.figure([Row(None, rung), Row(rung, None)] * 200)
+    drawn = layer_figure.figure([Row(None, rung), Row(rung, None)] * 200)
     assert drawn is not None
-    assert (len(drawn.rows), drawn.further) == (ladder_plot.MOST_ROWS, 400 - ladder_plot.MOST_ROWS)
+    assert (len(drawn.rows), drawn.further) == (layer_figure.MOST_ROWS, 400 - layer_figure.MOST_ROWS)
     bars = [bar for row in drawn.rows for bar in (row.ours, row.theirs) if bar]
-    assert all(0 < bar.length <= ladder_plot.BAR and len(bar.size) <= 9 for bar in bars)
-    assert all(len(bar.label) <= ladder_plot.LONGEST_LABEL for bar in bars)
-    none = ladder_plot.figure([Row(Rung("linear", 5, 5), Rung("linear", 5, 5))])
+    assert all(0 < bar.length <= layer_figure.BAR and len(bar.size) <= 9 for bar in bars)
+    assert all(len(bar.label) <= layer_figure.LONGEST_LABEL for bar in bars)
+    none = layer_figure.figure([Row(Rung("linear", 5, 5), Rung("linear", 5, 5))])
     assert none is not None
-    assert none.rows[0].theirs == ladder_plot.Bar("", "linear, 5→5", ladder_plot.BAR, False)
-    assert ladder_plot.figure([]) is None
+    assert none.rows[0].theirs == layer_figure.Bar("", "linear, 5→5", layer_figure.BAR, False)
+    assert layer_figure.figure([]) is None
 
 
 def test_the_confusion_matrix_has_every_count() -> None:
@@ -771,7 +767,7 @@ def test_text_has_the_contrast_of_level_aa_in_light_dark_and_print() -> None:
 
 # --- what others reached, and what a training started from -----------------------------------------------------------
 
-RESNET50 = homework.load("resnet50")
+RESNET50 = homeworks.load("resnet50")
 RESNET50_RUBRIC = rubric.load(ROOT / "grading_rubric.md", "resnet50")
 FROM_NOTHING = "nothing, since the network doesn't fit the checkpoint: of its 373 entries 1 missing"
 

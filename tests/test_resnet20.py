@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from autograder.runner.supervise import Training
 
-from autograder import epochs, homework, submission, supervise
-from autograder.dataset import Dataset
-from autograder.homework import ROOT
+from autograder import homeworks
+from autograder.course.dataset import Dataset
+from autograder.files import ROOT
+from autograder.intake import submission
 from autograder.observations import TrainingReport
-from autograder.sandbox import Sandbox
-from autograder.score import accuracy_percent
-from autograder.supervise import Training
+from autograder.runner import epochs, supervise
+from autograder.runner.score import accuracy_percent
+from autograder.sandbox.sandbox import Sandbox
 
-RESNET20 = homework.load("resnet20")
+RESNET20 = homeworks.load("resnet20")
 SOLUTION = ROOT / "solution" / "resnet20" / "resnet20.py"
 SMALL = replace(RESNET20.preview, epochs=3, train_images=32, test_images=20)
 PARAMETERS = 272_474  # the paper says 0.27 million
@@ -78,7 +80,7 @@ def test_every_epoch_of_a_training_is_tested_as_it_was(training: Training, pract
 @pytest.mark.slow
 def test_a_homework_that_asks_for_no_epochs_keeps_none(practice: Dataset, sandbox_none: Sandbox) -> None:
     plain = replace(SMALL, epochs=1, train_images=16, test_images=10)
-    hw6 = homework.load("hw6")
+    hw6 = homeworks.load("hw6")
     handed_in = submission.read(ROOT / "solution" / "hw6" / "hw6.py")
     training = supervise.train(hw6, handed_in, practice, plain, sandbox_none, threads=1)
     assert training.report

@@ -15,12 +15,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from autograder import homework
-from autograder.checks.reference import TOLERANCE
-from autograder.homework import ROOT
-from autograder.proctor import drawn
+from autograder import homeworks
+from autograder.checks.reference_answers import TOLERANCE
+from autograder.files import ROOT
+from autograder.proctor import drawn_weights
 
-RESNET50 = homework.load("resnet50")
+RESNET50 = homeworks.load("resnet50")
 FOLDER = ROOT / "solution" / "resnet50"
 FILES = ("main.py", "resnet50_skeleton.py", "vgg16_full.py")
 PARAMETERS = 14_750_730
@@ -164,13 +164,13 @@ def test_the_answers_are_the_solutions(network_class: Any) -> None:
     assert [answers.entries for answers in RESNET50.answers] == [len(each.state_dict()) for each in networks]
     for declared, each in zip(RESNET50.answers, networks, strict=True):
         expected = torch.tensor(declared.scores, dtype=torch.float64)
-        found = torch.tensor(drawn.answers(each, RESNET50.input_shape), dtype=torch.float64)
-        assert found.shape == (drawn.PICTURES, 10)
+        found = torch.tensor(drawn_weights.answers(each, RESNET50.input_shape), dtype=torch.float64)
+        assert found.shape == (drawn_weights.PICTURES, 10)
         assert (found - expected).abs().max() <= TOLERANCE * expected.abs().max()
 
 
 def test_the_answers_do_not_depend_on_the_weights_that_were_there(network_class: Any) -> None:
-    first, second = (drawn.answers(network_class(), RESNET50.input_shape) for _ in range(2))
+    first, second = (drawn_weights.answers(network_class(), RESNET50.input_shape) for _ in range(2))
     assert first == second
 
 

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograder import results
 from autograder.checks import CheckResult
 from autograder.errors import KitError
-from autograder.homework import ROOT
+from autograder.files import ROOT, write_text
 from autograder.observations import Observations, TrainingReport
-from autograder.results import Result
-from autograder.score import score
+from autograder.results import grades_table, store
+from autograder.results.result import Result, duration
+from autograder.runner.score import score
 
 
 def result(student: str = "s1", **fields: Any) -> Result:
@@ -88,8 +88,8 @@ def result(student: str = "s1", **fields: Any) -> Result:
 
 def test_a_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     written = result()
-    results.write(tmp_path / "new folder", written)
-    assert results.read(tmp_path / "new folder") == written
+    store.write(tmp_path / "new folder", written)
+    assert store.read(tmp_path / "new folder") == written
     assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["result.json"]
 
 
@@ -98,17 +98,17 @@ def test_numbers_that_are_not_finite_survive_as_strict_json(tmp_path: Path, loss
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")
 
-    results.write(tmp_path, result(training=TrainingReport(ended_by="script", losses=[(4, loss)])))
+    store.write(tmp_path, result(training=TrainingReport(ended_by="script", losses=[(4, loss)])))
     json.loads((tmp_path / "result.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    read = results.read(tmp_path)
+    read = store.read(tmp_path)
     assert read is not None
     assert read.training is not None
     assert repr(read.training.losses[0][1]) == repr(loss)
 
 
 def test_no_result_is_none_and_a_damaged_one_is_an_error(tmp_path: Path) -> None:
-    assert results.read(tmp_path) is None
-    results.write(tmp_path, result())
+    assert store.read(tmp_path) is None
+    store.write(tmp_path, result())
     path = tmp_path / "result.json"
     whole = path.read_text(encoding="utf-8")
     fields = json.loads(whole)
@@ -124,7 +124,7 @@ def test_no_result_is_none_and_a_damaged_one_is_an_error(tmp_path: Path) -> None
     ):
         path.write_text(damaged, encoding="utf-8")
         with pytest.raises(KitError, match="not a result of schema version 1"):
-            results.read(tmp_path)
+            store.read(tmp_path)
 
 
 WRITER = """
@@ -152,26 +152,26 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> No
         content = (tmp_path / "result.json").read_text()
         assert content in ("a" * 300_000, "b" * 300_000)
     (tmp_path / ".result.json.abc").write_text("half")
-    results.remove_left_overs(tmp_path)
+    store.remove_left_overs(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results.write_text(tmp_path / "result.json", "old")
+    write_text(tmp_path / "result.json", "old")
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        results.write_text(tmp_path / "result.json", "new")
+        write_text(tmp_path / "result.json", "new")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"result.json": "old"}
 
 
 def test_the_gradebook_column_of_a_preview_gives_no_points() -> None:
-    text = results.csv_text(
+    text = grades_table.csv_text(
         [result("s2", name="김하늘"), result("s1", status="no file", accuracy=None, submission=None, flags=[])]
     )
     assert text == (
@@ -190,7 +190,7 @@ def test_the_gradebook_column_of_a_full_run_gives_them() -> None:
     other_data = result(protocol=full, status="no points")
     other_box = result(dataset=own, protocol={**full, "own_budget": False}, status="no points")
     undecided = result(status="needs a person", tier=None, would_earn=None, accuracy=None)
-    rows = list(csv.DictReader(io.StringIO(results.csv_text([given, other_data, other_box, undecided]))))
+    rows = list(csv.DictReader(io.StringIO(grades_table.csv_text([given, other_data, other_box, undecided]))))
     assert [(row["points"], row["tier"], row["protocol"]) for row in rows] == [
         ("20", "over 70%", "full"),
         ("", "would be 20 points", "full (on practice): no points"),
@@ -201,12 +201,12 @@ def test_the_gradebook_column_of_a_full_run_gives_them() -> None:
 
 def test_a_name_with_commas_and_quotes_stays_one_column() -> None:
     name = 'Núñez, "Ana"'
-    rows = list(csv.DictReader(io.StringIO(results.csv_text([result(name)]))))
+    rows = list(csv.DictReader(io.StringIO(grades_table.csv_text([result(name)]))))
     assert rows[0]["student"] == name
 
 
 def test_durations_read_as_people_write_them() -> None:
-    assert [results.duration(seconds) for seconds in (0, 5.4, 65, 3599.6, 7200, 100_000)] == [
+    assert [duration(seconds) for seconds in (0, 5.4, 65, 3599.6, 7200, 100_000)] == [
         "0:00",
         "0:05",
         "1:05",

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograder import homework, rubric
+from autograder import homeworks
+from autograder.course import rubric
 from autograder.errors import KitError
 
 ROWS = (
@@ -47,8 +48,8 @@ def test_the_rubric_in_the_repository_says_what_the_homework_says() -> None:
 
 
 def test_every_homework_has_its_section_with_the_budget_it_declares() -> None:
-    for name in homework.homework_names():
-        given, own = homework.load(name), rubric.load(rubric.PATH, name)
+    for name in homeworks.names():
+        given, own = homeworks.load(name), rubric.load(rubric.PATH, name)
         assert own.budget is not None
         assert (own.budget.epochs, own.budget.time_box_s) == (given.full.epochs, given.full.time_box_s)
 
@@ -65,7 +66,7 @@ def test_a_budget_holds_for_full_runs_alone(tmp_path: Path, line: str, epochs: i
     budget = load(tmp_path, more=line).budget
     assert budget is not None
     assert (budget.epochs, budget.time_box_s) == (epochs, seconds)
-    given = homework.load("hw6")
+    given = homeworks.load("hw6")
     full = given.protocol("full", budget)
     assert (full.epochs, full.time_box_s, full.own_budget) == (epochs, seconds, True)
     assert given.protocol("preview", budget) == given.preview

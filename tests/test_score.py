@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autograder.score import Scores, accuracy_percent, score, surest_mistakes
+from autograder.runner.score import Scores, accuracy_percent, score, surest_mistakes
 
 
 def one_hot(answers: list[int], classes: int = 4) -> Scores:

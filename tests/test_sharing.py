@@ -14,18 +14,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from autograder.grading.verdict import Setup
+from autograder.runner.supervise import Audited, Training
 from test_grade import write
 
-from autograder import gpu_use, homework, rubric, sharing, verdict
-from autograder.dataset import Dataset
-from autograder.intake import READ, Entry
+from autograder import homeworks
+from autograder.course import rubric
+from autograder.course.dataset import Dataset
+from autograder.course.rubric import PATH
+from autograder.grading import verdict
+from autograder.intake.hand_ins import READ, Entry
+from autograder.intake.submission import of
 from autograder.observations import Failure, TrainingProgress, TrainingReport
-from autograder.rubric import PATH
-from autograder.sandbox import Sandbox
-from autograder.sharing import Gate, Share, Turn
-from autograder.submission import of
-from autograder.supervise import Audited, Training
-from autograder.verdict import Setup
+from autograder.publish.charts import gpu_use
+from autograder.runner import gpu_sharing
+from autograder.runner.gpu_sharing import Gate, Share, Turn
+from autograder.sandbox.sandbox import Sandbox
 
 TICK_S = 2.0
 IDLE_MIB = 500.0
@@ -191,7 +195,7 @@ def test_what_neighbours_could_have_spoiled_is_repeated_alone_and_that_counts(ga
                 return spoiled
             return trained("NO_RESULT", "its own")
 
-        training = sharing.train(gate, run, 7200, None)
+        training = gpu_sharing.train(gate, run, 7200, None)
     assert ran == [2, 1]
     assert (training.outcome, training.beside) == ("NO_RESULT", 0)
     assert training.log == f"[grader] trained again, with the GPU to itself: beside others it {why}\nprinted\n"
@@ -201,14 +205,14 @@ def test_what_neighbours_could_have_spoiled_is_repeated_alone_and_that_counts(ga
 
 def test_what_ended_well_beside_others_counts(gate):
     with Beside(gate):
-        training = sharing.train(gate, lambda *, progress: trained(), 7200, None)
+        training = gpu_sharing.train(gate, lambda *, progress: trained(), 7200, None)
     assert training.beside == 1
     assert training.log == "[grader] it shared the GPU with other trainings, 1 at most\nprinted\n"
 
 
 def test_a_training_alone_is_what_it_is(gate):
     spoiled = trained(ended_by="time")
-    assert sharing.train(gate, lambda *, progress: spoiled, 7200, None) is spoiled
+    assert gpu_sharing.train(gate, lambda *, progress: spoiled, 7200, None) is spoiled
 
 
 def test_a_training_that_others_make_miss_its_time_box_is_ended_and_repeated_alone(gate):
@@ -217,7 +221,7 @@ def test_a_training_that_others_make_miss_its_time_box_is_ended_and_repeated_alo
 
     with Beside(gate) as beside:
 
-        def run(*, progress: sharing.Progressed) -> Training:
+        def run(*, progress: gpu_sharing.Progressed) -> Training:
             ran.append(len(gate.share.running))
             for seconds in (30.0, 59.0, 70.0):  # a hundredth of it each time: two hours for all
                 progress(TrainingProgress(images=10, of=1000, seconds=seconds))
@@ -226,7 +230,7 @@ def test_a_training_that_others_make_miss_its_time_box_is_ended_and_repeated_alo
             return trained()
 
         threading.Timer(0.5, beside.leave.set).start()
-        training = sharing.train(gate, run, 3600, heard.append)
+        training = gpu_sharing.train(gate, run, 3600, heard.append)
     assert ran == [2, 1]
     assert training.beside == 0
     assert "would not have ended within the time box" in training.log
@@ -240,7 +244,7 @@ def test_whoever_waits_is_told_when_there_are_no_turns_any_more(gate):
         try:
             with gate.turn(alone=True):
                 raise AssertionError("it was let on")
-        except sharing.EndedError as error:
+        except gpu_sharing.EndedError as error:
             errors.append(error)
 
     with Beside(gate):
@@ -250,7 +254,7 @@ def test_whoever_waits_is_told_when_there_are_no_turns_any_more(gate):
         gate.end()
         waiting.join(10)
         assert len(errors) == 1
-    with pytest.raises(sharing.EndedError), gate.turn():
+    with pytest.raises(gpu_sharing.EndedError), gate.turn():
         pass
 
 
@@ -310,10 +314,10 @@ for epoch in range(5):
 def test_trainings_that_share_come_to_what_they_come_to_alone(
     practice: Dataset, sandbox_bwrap: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharing, "WINDOW_S", 4.0)
+    monkeypatch.setattr(gpu_sharing, "WINDOW_S", 4.0)
     monkeypatch.setattr(gpu_use, "memory", lambda: (IDLE_MIB, 16_000.0))
-    monkeypatch.setattr(sharing, "_gate", Gate(2, lambda: (IDLE_MIB, 16_000.0)))
-    hw6 = homework.load("hw6")
+    monkeypatch.setattr(gpu_sharing, "_gate", Gate(2, lambda: (IDLE_MIB, 16_000.0)))
+    hw6 = homeworks.load("hw6")
     small = replace(hw6.preview, train_images=300, test_images=100)
     setup = Setup(hw6, rubric.load(PATH, "hw6"), small, practice, sandbox_bwrap, sharing=2)
     entries = [Entry(f"s{number}", READ, submission=of("hw6.py", SCRIPT.encode())) for number in range(3)]

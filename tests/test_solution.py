@@ -12,15 +12,18 @@ from typing import Any
 import pytest
 import torch
 
-from autograder import checks, homework, submission, supervise
+from autograder import checks, homeworks
 from autograder.checks import CheckResult
-from autograder.dataset import Dataset
-from autograder.homework import ROOT, Homework
-from autograder.sandbox import Sandbox
+from autograder.course.dataset import Dataset
+from autograder.course.homework import Homework
+from autograder.files import ROOT
+from autograder.intake import submission
+from autograder.runner import supervise
+from autograder.sandbox.sandbox import Sandbox
 
 FOLDER = ROOT / "solution" / "hw6"
-HW6 = homework.load("hw6")
-HOMEWORKS = [homework.load(name) for name in homework.homework_names()]
+HW6 = homeworks.load("hw6")
+HOMEWORKS = [homeworks.load(name) for name in homeworks.names()]
 BLANKS = {"hw6": 13, "resnet20": 15, "resnet50": 11}
 CHECKS_OF_ITS_BLOCKS = {
     "hw6": {"pre-activation", "identity", "arguments", "block-counts"},

@@ -15,14 +15,18 @@ from pydantic import ValidationError
 from test_report import RESNET20_RUBRIC, RUBRIC, Page, epochs, golden, resnet20, training
 from test_results import result
 
-from autograder import cli, dataset, drawing, epoch_plots, reference, report, solution_runs, training_plot
-from autograder.dataset import Dataset
-from autograder.epochs import Epoch
+from autograder.commands import app
+from autograder.commands.course import record_solution
+from autograder.course import dataset
+from autograder.course.dataset import Dataset
 from autograder.errors import KitError
-from autograder.homework import load
+from autograder.homeworks import load
 from autograder.language import spoken
-from autograder.results import Result
-from autograder.solution_runs import Part, Record, Run
+from autograder.publish import report, solution_runs
+from autograder.publish.charts import drawing, epoch_curves, training_curve
+from autograder.publish.solution_runs import Part, Record, Run
+from autograder.results.result import Result
+from autograder.runner.epochs import Epoch
 
 PERCENTS = (74.0, 62.0, 68.0)
 
@@ -225,14 +229,14 @@ def heights(path: str) -> list[float]:
 def test_the_axes_hold_the_band_and_the_curve() -> None:
     higher = solution_runs.band(record(runs=[run(0), run(1, 7)]))
     low = training(losses=[(k, 0.5) for k in range(1, 101)])
-    curve = training_plot.of_student(low, higher)
+    curve = training_curve.of_student(low, higher)
     assert curve is not None
     assert curve.y_ticks[-1][1] == "10"
     assert curve.x_ticks[-1][1] == "1,500"
     assert len(heights(curve.band)) == 40
     assert min(heights(curve.band)) > drawing.TOP
     assert max(heights(curve.band)) < drawing.BOTTOM
-    alone = training_plot.of_student(low)
+    alone = training_curve.of_student(low)
     assert alone is not None
     assert (alone.band, alone.y_ticks[-1][1]) == ("", "0.5")
     assert [row.solution for row in alone.rows] == [None] * 20
@@ -240,7 +244,7 @@ def test_the_axes_hold_the_band_and_the_curve() -> None:
 
 def test_of_equal_runs_the_band_is_a_line_and_the_page_says_so(own: Path) -> None:
     solution_runs.write(own / "hw6-x.json", record(runs=[run(0), run(1)]))
-    curve = training_plot.of_student(training(), solution_runs.find(result()))
+    curve = training_curve.of_student(training(), solution_runs.find(result()))
     assert curve is not None
     there = heights(curve.band)
     assert there[:20] == there[20:][::-1]
@@ -251,13 +255,13 @@ def test_of_equal_runs_the_band_is_a_line_and_the_page_says_so(own: Path) -> Non
 def test_the_axis_of_accuracies_holds_the_band() -> None:
     one = resnet20()
     band = solution_runs.band(record(one, runs=[run(0, 0, tuple(range(5, 17)))]))
-    found = epoch_plots.of_student(one, load("resnet20"), band)
+    found = epoch_curves.of_student(one, load("resnet20"), band)
     assert found is not None
     assert found.plot.shade is not None
     assert found.plot.y_ticks[0][1] == "0%"
     assert found.plot.x_ticks[-1][1] == "12"
     assert found.rows[11].solution == (16, 16)
-    without = epoch_plots.of_student(one, load("resnet20"))
+    without = epoch_curves.of_student(one, load("resnet20"))
     assert without is not None
     assert without.plot.shade is None
 
@@ -351,7 +355,7 @@ for epoch in range(5):
 def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     monkeypatch.setattr("sys.argv", ["autograder", "reference", *words])
     try:
-        cli.main()
+        app.main()
     except SystemExit as exit_:
         return int(exit_.code or 0)
     return 0
@@ -362,7 +366,7 @@ def test_a_seed_is_moved_wherever_the_script_may_begin() -> None:
         "import torch\ntorch.manual_seed(7)\n",
         '"""Text."""\nfrom __future__ import annotations\nimport torch\n',
     ):
-        moved = reference._moved(f"{script}drawn = torch.manual_seed(3).initial_seed()\n".encode(), 2).decode()
+        moved = record_solution._moved(f"{script}drawn = torch.manual_seed(3).initial_seed()\n".encode(), 2).decode()
         names: dict[str, Any] = {}
         usual = torch.manual_seed
         try:
@@ -397,6 +401,6 @@ def test_the_command_says_what_is_missing(
 ) -> None:
     assert command(monkeypatch, "hw6", "--file", str(tmp_path / "none.py")) == 2
     assert "none.py" in capsys.readouterr().err
-    monkeypatch.setattr("autograder.reference.ROOT", tmp_path)
+    monkeypatch.setattr("autograder.commands.course.record_solution.ROOT", tmp_path)
     assert command(monkeypatch, "hw6") == 2
     assert "hint: the solution is in a checkout" in capsys.readouterr().err

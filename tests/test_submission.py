@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder import submission
-from autograder.homework import ROOT
-from autograder.submission import LARGEST_SCRIPT, UnreadableError
+from autograder.files import ROOT
+from autograder.intake import submission
+from autograder.intake.submission import LARGEST_SCRIPT, UnreadableError
 
 
 def notebook(*cells: str | tuple[str, str], language: str = "python", **metadata: object) -> bytes:

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autograder import jail, supervise
-from autograder.dataset import Dataset
-from autograder.homework import Protocol, load
-from autograder.sandbox import Sandbox
-from autograder.submission import read
+from autograder.course.dataset import Dataset
+from autograder.course.homework import Protocol
+from autograder.homeworks import load
+from autograder.intake.submission import read
+from autograder.runner import supervise
+from autograder.sandbox import bubblewrap
+from autograder.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow  # every run imports torch
 
@@ -249,8 +251,8 @@ for i in range(20_000):
     assert "/data ['train_images.npy', 'train_labels.npy']" in log
     assert "/submission ['hw6.py']" in log
     # Beside the kit there is no more than the way to the interpreter, where that lies there too.
-    interpreter = [path for path in jail.interpreter_folders() if path.is_relative_to(jail.KIT.parent)]
-    beside = {jail.KIT.name, *(path.relative_to(jail.KIT.parent).parts[0] for path in interpreter)}
+    interpreter = [path for path in bubblewrap.interpreter_folders() if path.is_relative_to(bubblewrap.KIT.parent)]
+    beside = {bubblewrap.KIT.name, *(path.relative_to(bubblewrap.KIT.parent).parts[0] for path in interpreter)}
     assert f"{jail.KIT.parent} {sorted(beside)}" in log
     assert "/home ['student']" in log
     assert "dataset folder: False" in log

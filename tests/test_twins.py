@@ -7,9 +7,11 @@ import pytest
 from copydetect import compare_files
 from test_verdict import entry
 
-from autograder import intake, twins
-from autograder.homework import ROOT, load
-from autograder.intake import Entry
+from autograder.files import ROOT
+from autograder.homeworks import load
+from autograder.intake import hand_ins
+from autograder.intake.hand_ins import Entry
+from autograder.publish import similar_files
 
 HW6 = load("hw6")
 EXAMPLES = ROOT / "examples" / "submissions" / "hw6"
@@ -32,7 +34,7 @@ def test_a_copy_under_other_names_is_found() -> None:
         entry(ORIGINAL.encode(), student="s3"),
     ]
     assert disguised(ORIGINAL) != ORIGINAL
-    same, *others = twins.pairs(class_, HW6)
+    same, *others = similar_files.pairs(class_, HW6)
     assert (same.first, same.second, same.same, same.first_percent) == ("s1", "s3", True, 100.0)
     assert {(pair.first, pair.second) for pair in others} == {("s1", "s2"), ("s2", "s3")}
     assert all(pair.first_percent > 95 and not pair.same for pair in others)
@@ -40,9 +42,9 @@ def test_a_copy_under_other_names_is_found() -> None:
 
 @pytest.mark.parametrize("name", ["hw6", "resnet20"])
 def test_files_that_were_written_apart_are_not_a_pair(name: str) -> None:
-    class_ = intake.collect(Path(ROOT, "examples", "submissions", name), name, None)
+    class_ = hand_ins.collect(Path(ROOT, "examples", "submissions", name), name, None)
     assert len(class_.entries) == 8
-    assert twins.pairs(class_.entries, load(name)) == []
+    assert similar_files.pairs(class_.entries, load(name)) == []
 
 
 def test_what_everybody_was_given_counts_for_nothing() -> None:
@@ -53,18 +55,18 @@ def test_what_everybody_was_given_counts_for_nothing() -> None:
         entry(b"x = 1\n", student="s3"),
         entry(b"y = 2\n", student="s4"),
     ]
-    assert twins.pairs(class_, HW6) == []
-    assert twins.pairs([entry(ORIGINAL.encode(), student="s1"), Entry("s2", "EMPTY", "nothing")], HW6) == []
+    assert similar_files.pairs(class_, HW6) == []
+    assert similar_files.pairs([entry(ORIGINAL.encode(), student="s1"), Entry("s2", "EMPTY", "nothing")], HW6) == []
 
 
 def test_alike_is_what_copydetect_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own comparison of two files gives the same numbers, at a hundred times the cost."""
-    monkeypatch.setattr(twins, "ALIKE", 0.0)
-    monkeypatch.setattr(twins, "LEAST", 1)
-    class_ = intake.collect(Path(ROOT, "examples", "submissions", "hw6"), "hw6", None).entries
-    known = list(twins._fingerprint(twins._skeleton(HW6), []).hashes)
-    prints = {one.student: twins._fingerprint(one.submission.script, known) for one in class_ if one.submission}
-    found = twins.pairs(class_, HW6)
+    monkeypatch.setattr(similar_files, "ALIKE", 0.0)
+    monkeypatch.setattr(similar_files, "LEAST", 1)
+    class_ = hand_ins.collect(Path(ROOT, "examples", "submissions", "hw6"), "hw6", None).entries
+    known = list(similar_files._fingerprint(similar_files._skeleton(HW6), []).hashes)
+    prints = {one.student: similar_files._fingerprint(one.submission.script, known) for one in class_ if one.submission}
+    found = similar_files.pairs(class_, HW6)
     assert len(found) == 28
     for pair in found:
         _, shares, _ = compare_files(prints[pair.first], prints[pair.second])

@@ -7,22 +7,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from autograder.grading.verdict import Evidence, Setup
+from autograder.runner.supervise import Training
 
-from autograder import checks, flags, homework, rubric, supervise, verdict
-from autograder.audit import Audit
-from autograder.checkpoint import Checkpoint
+from autograder import checks, homeworks
 from autograder.checks import CheckResult
-from autograder.dataset import Dataset
-from autograder.homework import ROOT
-from autograder.intake import READ, Entry
+from autograder.course import rubric
+from autograder.course.checkpoint import Checkpoint
+from autograder.course.dataset import Dataset
+from autograder.files import ROOT
+from autograder.grading import flags, verdict
+from autograder.intake.hand_ins import READ, Entry
+from autograder.intake.submission import Submission
 from autograder.observations import Blank, Failure, Network, Observations, TrainingReport
-from autograder.sandbox import Sandbox
-from autograder.score import Score, score
-from autograder.submission import Submission
-from autograder.supervise import Training
-from autograder.verdict import Evidence, Setup
+from autograder.runner import supervise
+from autograder.runner.audit import Audit
+from autograder.runner.score import Score, score
+from autograder.sandbox.sandbox import Sandbox
 
-HW6 = homework.load("hw6")
+HW6 = homeworks.load("hw6")
 RUBRIC = rubric.load(ROOT / "grading_rubric.md", "hw6")
 SEEN = Observations(homework="hw6", file="hw6.py", blanks=[Blank(line=3, question="Q4")])
 
@@ -122,7 +125,7 @@ def test_who_is_late_loses_what_the_rubric_says(
 
 
 def test_what_a_checkpoint_explains_is_no_sign(full: Setup) -> None:
-    given = replace(full, homework=homework.load("resnet50"))
+    given = replace(full, homework=homeworks.load("resnet50"))
     report = TrainingReport(ended_by="script", epochs=1, loaded_line=7)
     start = verdict.Start(given.protocol, Checkpoint.__new__(Checkpoint), "the checkpoint")
     assert flags.signs(evidence(61, report=report), start) == {}
@@ -358,7 +361,7 @@ SCRIPT = ROOT / "tests" / "scripts" / "hw6_right.py"
 
 @pytest.mark.slow
 def test_a_right_script_goes_from_end_to_end(practice: Dataset, sandbox_bwrap: Sandbox, tmp_path: Path) -> None:
-    from autograder import submission
+    from autograder.intake import submission
 
     small = replace(HW6.preview, epochs=1, train_images=64, test_images=40)
     setup = Setup(HW6, RUBRIC, small, practice, sandbox_bwrap)

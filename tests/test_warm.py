@@ -7,12 +7,15 @@ import time
 import psutil
 import pytest
 
-from autograder import jail, sandbox, submission, supervise, warm
 from autograder.errors import KitError
-from autograder.homework import ROOT, load
-from autograder.jail import Limits
+from autograder.files import ROOT
+from autograder.homeworks import load
+from autograder.intake import submission
 from autograder.observations import Observations
-from autograder.sandbox import Sandbox
+from autograder.runner import supervise
+from autograder.sandbox import bubblewrap, fork_client, sandbox
+from autograder.sandbox.bubblewrap import Limits
+from autograder.sandbox.sandbox import Sandbox
 
 HOMEWORK = load("hw6")
 RIGHT = (ROOT / "solution" / "hw6" / "hw6.py").read_text(encoding="utf-8")
@@ -21,7 +24,7 @@ RIGHT = (ROOT / "solution" / "hw6" / "hw6.py").read_text(encoding="utf-8")
 @pytest.fixture(scope="module", autouse=True)
 def no_server_is_left():
     yield
-    warm.end()
+    fork_client.end()
 
 
 @pytest.fixture
@@ -136,15 +139,15 @@ time.sleep(600)
 
 def test_a_server_that_died_is_begun_anew(run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("pass")[0] == 0
-    server = warm._server
+    server = fork_client._server
     assert server is not None
     os.kill(server._process.pid, signal.SIGKILL)
     assert run("print('again')") == (0, "again\n")
-    assert warm._server is not server
-    warm.end()
-    monkeypatch.setattr(jail, "interpreter", lambda: ["/bin/false"])
+    assert fork_client._server is not server
+    fork_client.end()
+    monkeypatch.setattr(bubblewrap, "interpreter", lambda: ["/bin/false"])
     with pytest.raises(KitError, match="ends each time"):
-        warm.fork({}, [0, 0, 0, 0])
+        fork_client.fork({}, [0, 0, 0, 0])
 
 
 def test_where_forks_do_not_work_each_run_is_a_process_of_its_own(
@@ -157,7 +160,7 @@ def test_where_forks_do_not_work_each_run_is_a_process_of_its_own(
 
 
 def test_the_server_ends_with_the_grader() -> None:
-    server = warm.Server()
+    server = fork_client.Server()
     server._control.close()
     began = time.monotonic()
     while server._process.poll() is None:

@@ -4,10 +4,10 @@ Called by `check` and by `grade`. A homework's declaration names the modules her
 is one check, written with the words of `wording.py`. Nothing here runs a student's code or imports torch.
 """
 
-from autograder.checks.entries import EntryRow, entry_table
-from autograder.checks.expected import layer_table
 from autograder.checks.harness import run
-from autograder.checks.ladder import Row
+from autograder.checks.network.expected import layer_table
+from autograder.checks.network.layer_table import Row
 from autograder.checks.result import CheckResult, passed, unmet
+from autograder.course.state_dict import EntryRow, entry_table
 
 __all__ = ["CheckResult", "EntryRow", "Row", "entry_table", "layer_table", "passed", "run", "unmet"]

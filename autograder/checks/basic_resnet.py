@@ -7,8 +7,9 @@ Rectifiers" (arXiv 1502.01852).
 
 import math
 
-from autograder.checks.expected import expected_ladder
-from autograder.checks.reading import (
+from autograder.checks.network.data_flow import Block, Structure, is_large
+from autograder.checks.network.expected import expected_ladder
+from autograder.checks.network.words import (
     between_shapes,
     expect_next,
     label,
@@ -18,9 +19,8 @@ from autograder.checks.reading import (
     shape_of,
     structure_of,
 )
-from autograder.checks.structure import Block, Structure, is_large
 from autograder.checks.wording import check, fail, joined, said, wait
-from autograder.homework import Homework
+from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.language import ngettext
 from autograder.observations import Layer, Observations, Op, Values

@@ -6,11 +6,11 @@ changes the shape. A projection where nothing changes is as right; so is a ReLU 
 nothing, since neither path has negative values left.
 """
 
-from autograder.checks import shortcuts
-from autograder.checks.reading import expect_next, kinds, labels, network_of, structure_of
-from autograder.checks.structure import Block
+from autograder.checks.network import shortcuts
+from autograder.checks.network.data_flow import Block
+from autograder.checks.network.words import expect_next, kinds, labels, network_of, structure_of
 from autograder.checks.wording import check, fail, joined, wait
-from autograder.homework import Homework
+from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.language import ngettext
 from autograder.observations import Observations

@@ -1,7 +1,7 @@
 """Checks of any submission: nothing is left open, the network builds and answers, the script runs."""
 
 from autograder.checks.wording import CUT_SHORT, check, fail, joined, said, wait
-from autograder.homework import Homework
+from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.language import ngettext
 from autograder.observations import Observations

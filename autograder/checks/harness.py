@@ -15,10 +15,10 @@ import pytest
 
 from autograder.checks.result import CheckResult
 from autograder.checks.wording import ExpectationError
-from autograder.homework import Homework
+from autograder.course.homework import Homework
+from autograder.files import PARSING
 from autograder.language import gettext as _
 from autograder.observations import Observations
-from autograder.submission import PARSING
 
 _IGNORED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 _UNUSED_PLUGINS = (

@@ -6,10 +6,10 @@ block adds BN, ReLU, convolution, BN, ReLU, convolution to it. What its construc
 
 from collections import Counter
 
-from autograder.checks.reading import between_shapes, label, labels, main_convs, network_of, structure_of
-from autograder.checks.structure import Block, Structure, is_large
+from autograder.checks.network.data_flow import Block, Structure, is_large
+from autograder.checks.network.words import between_shapes, label, labels, main_convs, network_of, structure_of
 from autograder.checks.wording import check, fail, joined, said, wait
-from autograder.homework import Homework
+from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.language import ngettext
 from autograder.observations import Observations, Variant

@@ -8,10 +8,10 @@ answers. The reference itself isn't here: its entries and answers are in the dec
 import math
 from collections.abc import Sequence
 
-from autograder.checks.entries import AMISS, EntryRow, counted, entry_table
-from autograder.checks.reading import network_of, structure_of
+from autograder.checks.network.words import network_of, structure_of
 from autograder.checks.wording import check, fail, joined, wait
-from autograder.homework import Answers, Homework
+from autograder.course.homework import Answers, Homework
+from autograder.course.state_dict import AMISS, EntryRow, counted, entry_table
 from autograder.language import gettext as _
 from autograder.observations import Observations
 

@@ -6,8 +6,9 @@ declaration.
 
 from collections import defaultdict
 
-from autograder.checks import shortcuts
-from autograder.checks.expected import (
+from autograder.checks.network import shortcuts
+from autograder.checks.network.data_flow import Structure
+from autograder.checks.network.expected import (
     choices,
     expected_ladder,
     expected_parameters,
@@ -15,11 +16,10 @@ from autograder.checks.expected import (
     layer_table,
     skips,
 )
-from autograder.checks.ladder import Row, Rung, beside, observed_ladder
-from autograder.checks.reading import called_at, created, label, lines_of, main_convs, network_of, structure_of
-from autograder.checks.structure import Structure
+from autograder.checks.network.layer_table import Row, Rung, beside, observed_ladder
+from autograder.checks.network.words import called_at, created, label, lines_of, main_convs, network_of, structure_of
 from autograder.checks.wording import check, fail, joined, said, wait
-from autograder.homework import Homework
+from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.observations import Observations, Op
 

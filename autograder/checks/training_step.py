@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from autograder.checks.wording import CUT_SHORT, check, fail, joined, wait
-from autograder.homework import Homework
+from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.language import ngettext
 from autograder.observations import Forward, Observations, Rehearsal, Step

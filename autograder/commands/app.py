@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from autograder import __version__, commands
-from autograder.errors import KitError
-from autograder.language import spoken
-from autograder.options import (
+from autograder import __version__
+from autograder.commands import class_commands
+from autograder.commands.options import (
     DataOption,
     LanguageName,
     LanguageOption,
@@ -28,9 +27,11 @@ from autograder.options import (
     named,
     only_homework,
 )
+from autograder.errors import KitError
+from autograder.language import spoken
 
 if TYPE_CHECKING:
-    from autograder.dataset import Dataset
+    from autograder.course.dataset import Dataset
 
 app = typer.Typer(
     name="autograder",
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Prepare datasets, and see which there are.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
-app.add_typer(commands.app)
+app.add_typer(class_commands.app)
 
 
 def main() -> None:
@@ -103,7 +104,7 @@ def check(
     Nothing is trained unless --train is given. Exit code: 0 every required check passes, 1 some failed, 2 the file
     could not be checked.
     """
-    from autograder import check as command
+    from autograder.commands.student import check as command
 
     if receipt and not train:
         raise typer.BadParameter("is about a training: it needs --train", param_hint="--receipt")
@@ -113,18 +114,19 @@ def check(
         with spoken(language):
             raise typer.Exit(command.watch(file, homework, sandbox=sandbox, verbose=verbose))
     with spoken(language):
-        code = command.check(
-            file,
-            homework,
+        request = command.CheckRequest(
+            file=file,
+            homework=homework,
             as_json=as_json,
             train=train,
             protocol=protocol,
             data=dataset_folder(data),
+            checkpoint=start,
             sandbox=sandbox,
             verbose=verbose,
-            start=start,
             receipt=Path() if receipt else None,
         )
+        code = command.check(request)
     raise typer.Exit(code)
 
 
@@ -136,7 +138,7 @@ def hint(
     language: LanguageOption = LanguageName.en,
 ) -> None:
     """Give a hint about a check that fails, a nearer one with each step. Never the answer."""
-    from autograder import hints
+    from autograder.commands.student import hints
 
     with spoken(language):
         raise typer.Exit(hints.hint(homework, check, step))
@@ -148,7 +150,7 @@ def explain(
     check: Annotated[str, typer.Argument(metavar="CHECK", help="A check as `check` names it, or a question: Q5.")],
 ) -> None:
     """Print the part of the handout that a check is about."""
-    from autograder import hints
+    from autograder.commands.student import hints
 
     raise typer.Exit(hints.explain(homework, check))
 
@@ -159,7 +161,7 @@ def doctor() -> None:
 
     Exit code: 0 when all are, 1 when one is off or there is no sandbox.
     """
-    from autograder.doctor import doctor as look
+    from autograder.commands.doctor import doctor as look
 
     raise typer.Exit(look())
 
@@ -187,10 +189,10 @@ def release(
         raise typer.BadParameter("needs --kit, the address of the kit", param_hint="--github-classroom")
     if nbgrader is not None and kit is not None:
         raise typer.BadParameter("means nothing with --nbgrader", param_hint="--kit")
-    from autograder.homework import homework_names
+    from autograder.homeworks import names as homework_names
 
     if github_classroom is not None and kit is not None:
-        from autograder.classroom import template
+        from autograder.commands.course.github_classroom import template
 
         for path in template(homework or only_homework(), github_classroom, kit):
             print(path)
@@ -200,7 +202,7 @@ def release(
 
         print(in_nbgrader.write(homework or only_homework(), nbgrader))
         return
-    from autograder.release import release as write
+    from autograder.commands.course.release import release as write
 
     for name in [homework] if homework else homework_names():
         for path in write(name, kit=kit or ""):
@@ -229,11 +231,11 @@ def pretrain(
     A training that was stopped goes on where it was when the same command is given again. The checkpoint counts for
     the data that it was trained on, and no other.
     """
-    from autograder import checkpoint, dataset
-    from autograder import pretrain as command
+    from autograder.commands.course import pretrain as command
+    from autograder.course import checkpoint, prepare
 
     given, _ = command.find(model)
-    images = dataset.choose(given, given.full, dataset_folder(data))
+    images = prepare.choose(given, given.full, dataset_folder(data))
     folder = out or checkpoint.default_folder()
     made = command.pretrain(model, images, folder, epochs=epochs, source=source)
     record = made.record
@@ -259,18 +261,13 @@ def reference(
 
     It is drawn for runs on the same data, by the same protocol. Nothing is graded.
     """
-    from autograder import reference as command
+    from autograder.commands.course import record_solution as command
+    from autograder.runner.setup import TrainingRequest
 
-    written = command.reference(
-        homework,
-        runs,
-        data=dataset_folder(data),
-        protocol=protocol,
-        sandbox=sandbox,
-        start=start,
-        file=file,
-        out=out,
+    request = TrainingRequest(
+        homework=homework, data=dataset_folder(data), protocol=protocol, checkpoint=start, sandbox=sandbox
     )
+    written = command.reference(request, runs, file=file, out=out)
     print(f"wrote {written}")
 
 
@@ -289,9 +286,9 @@ def fetch(
     root: RootOption = None,
 ) -> None:
     """Download the official dataset, or import one."""
-    from autograder import dataset
+    from autograder.course import dataset, prepare
 
-    _say_prepared(dataset.fetch(name or dataset.OFFICIAL, root or dataset.default_root(), source))
+    _say_prepared(prepare.fetch(name or dataset.OFFICIAL, root or dataset.default_root(), source))
 
 
 @data_app.command()
@@ -300,15 +297,15 @@ def practice(root: RootOption = None) -> None:
 
     It is the same on every machine, and training on it gives no points.
     """
-    from autograder import dataset
+    from autograder.course import dataset, prepare
 
-    _say_prepared(dataset.practice(root or dataset.default_root()))
+    _say_prepared(prepare.practice(root or dataset.default_root()))
 
 
 @data_app.command("list")
 def list_datasets(root: RootOption = None) -> None:
     """List the datasets that are prepared."""
-    from autograder import dataset
+    from autograder.course import dataset
 
     folder = root or dataset.default_root()
     prepared = _prepared(folder)
@@ -328,7 +325,7 @@ def verify(
     root: RootOption = None,
 ) -> None:
     """Hash again what was prepared: has it changed?"""
-    from autograder import dataset
+    from autograder.course import dataset
 
     folder = root or dataset.default_root()
     for one in [dataset.load(named(name, folder)) for name in names] if names else _prepared(folder):
@@ -337,7 +334,7 @@ def verify(
 
 
 def _prepared(root: Path) -> "list[Dataset]":
-    from autograder import dataset
+    from autograder.course import dataset
 
     prepared = dataset.prepared(root)
     if not prepared:

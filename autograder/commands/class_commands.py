@@ -9,60 +9,28 @@ from typing import Annotated
 
 import typer
 
-from autograder.options import (
+from autograder.commands.options import (
     BookOption,
-    ClusterOption,
-    DataOption,
     DeadlineOption,
     ExportName,
     HomeworkOption,
-    LanguageName,
-    LanguageOption,
     LmsOption,
     OutOption,
-    ProtocolOption,
     RosterOption,
-    SandboxOption,
-    SlurmOption,
-    StartOption,
     SubmissionsArgument,
     ZoneOption,
     book_of,
-    dataset_folder,
     only_homework,
 )
+from autograder.commands.request import ClassRequest, as_options
 
 app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command()
+@as_options
 def grade(
-    submissions: SubmissionsArgument,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where results and the report go.")],
-    homework: HomeworkOption = None,
-    data: DataOption = None,
-    protocol: ProtocolOption = None,
-    deadline: DeadlineOption = None,
-    hours: Annotated[
-        float | None,
-        typer.Option(metavar="HOURS", help="Another time box for each training; such a run gives no points."),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="How many submissions run at a time; on a GPU, at most."),
-    ] = None,
-    start: StartOption = None,
-    sandbox: SandboxOption = None,
-    language: LanguageOption = LanguageName.en,
-    lms: LmsOption = None,
-    timezone: ZoneOption = None,
-    roster: RosterOption = None,
-    gradebook: BookOption = None,
-    cluster: ClusterOption = None,
-    slurm: SlurmOption = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="A process of its own for each look and each preview: slower, the same.")
-    ] = False,
+    request: ClassRequest,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say who handed in what, and stop there.")] = False,
 ) -> None:
     """Grade a class: points, feedback and a report.
@@ -70,36 +38,18 @@ def grade(
     Every submission is checked and trained. A run that was stopped goes on where it was when the same command is
     given again.
     """
-    if hours is not None and not (math.isfinite(hours) and hours > 0):
+    if request.hours is not None and not (math.isfinite(request.hours) and request.hours > 0):
         raise typer.BadParameter("must be a number of hours above 0", param_hint="--hours")
-    if cluster is not None and slurm is not None:
+    if request.cluster is not None and request.slurm is not None:
         raise typer.BadParameter("names one scheduler, and --slurm starts another", param_hint="--cluster")
-    if workers is not None and (cluster or slurm):
+    if request.workers is not None and (request.cluster or request.slurm):
         raise typer.BadParameter("is for this machine; elsewhere each worker says it", param_hint="--workers")
-    from autograder import grade as command
+    from autograder.commands import grade as command
 
-    code = command.grade(
-        submissions,
-        out,
-        homework or only_homework(),
-        data=dataset_folder(data),
-        protocol=protocol,
-        hours=hours,
-        deadline=deadline,
-        workers=workers,
-        sandbox=sandbox,
-        start=start,
-        language=language,
-        lms=lms,
-        timezone=timezone,
-        roster=roster,
-        dry_run=dry_run,
-        book=book_of(out, gradebook),
-        cluster=cluster,
-        slurm=slurm,
-        fresh=fresh,
-    )
-    raise typer.Exit(code)
+    if dry_run:
+        command.show_class(request)
+        return
+    raise typer.Exit(command.grade(request))
 
 
 @app.command()
@@ -120,7 +70,7 @@ def collect(
     """
     from rich.console import Console
 
-    from autograder.collect import show, take
+    from autograder.commands.collect import show, take
 
     taken = take(submissions, homework or only_homework(), deadline=deadline, timezone=timezone, lms=lms, roster=roster)
     show(taken, Console(highlight=False, soft_wrap=True, markup=False), everybody=everybody)
@@ -135,7 +85,7 @@ def regrade(
 
     Everybody else's results are kept; what these had is put aside in `earlier/`.
     """
-    from autograder.grade import again
+    from autograder.commands.grade import again
 
     raise typer.Exit(again(out, students))
 
@@ -152,9 +102,9 @@ def override(
     """Set a student's points by hand. It is written down, with time, reason and former points."""
     if (points is None) != withdraw:
         raise typer.BadParameter("say either --points or --withdraw", param_hint="--points")
-    from autograder import decide
+    from autograder.commands import override
 
-    decide.override(out, student, points, reason, book_of(out, gradebook))
+    override.override(out, student, points, reason, book_of(out, gradebook))
 
 
 @app.command()
@@ -164,9 +114,9 @@ def show(
     gradebook: BookOption = None,
 ) -> None:
     """Show all that is known of a student: attempts, runs, flags, and what was decided when."""
-    from autograder import decide
+    from autograder.commands import override
 
-    decide.show(out, student, book_of(out, gradebook))
+    override.show(out, student, book_of(out, gradebook))
 
 
 @app.command()
@@ -183,8 +133,8 @@ def export(
     gradebook: BookOption = None,
 ) -> None:
     """Write the points as an LMS imports them; what a person has set wins."""
-    from autograder import export as command
-    from autograder import history
+    from autograder.publish import lms_grades as command
+    from autograder.results import history
 
     report = command.export(out, lms, merge, to, column=column, book=book_of(out, gradebook))
     for words, students in (
@@ -205,8 +155,8 @@ def feedback(
     lms: Annotated[ExportName, typer.Option(help="Which system takes it.")] = ExportName.csv,
 ) -> None:
     """Pack everybody's feedback page, named as an LMS wants it for its bulk upload."""
-    from autograder.bundle import bundle
-    from autograder.collect import downloaded
+    from autograder.publish.feedback_zip import bundle
+    from autograder.results.attempts import downloaded
 
     print(f"wrote {to}: {bundle(out, lms, downloaded(out), to)} pages")
 
@@ -218,6 +168,6 @@ def gradescope(
     preview: Annotated[bool, typer.Option("--preview", help="Also train for some minutes on drawn pictures.")] = False,
 ) -> None:
     """Build the autograder zip for Gradescope: it checks there, and gives no points."""
-    from autograder.gradescope import build
+    from autograder.commands.course.gradescope import build
 
     print(f"wrote {build(homework or only_homework(), to, preview=preview)}")

@@ -3,8 +3,6 @@
 Called by the command line and by `grade`. Prints and makes text, decides nothing: see `intake.py`.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,13 +12,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from autograder import intake, rubric
+from autograder.course import rubric
 from autograder.errors import printable
-from autograder.intake import READ, Entry, Intake
-from autograder.verdict import FOR_A_PERSON
-
-FILE = "attempts.csv"
-COLUMNS = ("student", "name", "submitted_at", "counts", "late", "outcome", "files", "downloaded")
+from autograder.intake import hand_ins
+from autograder.intake.hand_ins import FOR_A_PERSON, READ, Entry, Intake
 
 
 @dataclass(frozen=True)
@@ -45,10 +40,10 @@ def take(
 
     Raises KitError where a word means nothing, and where the class or the rubric can't be read.
     """
-    zone = None if timezone is None else intake.parse_zone(timezone)
-    moment = None if deadline is None else intake.parse_deadline(deadline, zone)
+    zone = None if timezone is None else hand_ins.parse_zone(timezone)
+    moment = None if deadline is None else hand_ins.parse_deadline(deadline, zone)
     grace_s = rubric.load(rubric.PATH, homework_name).grace_s
-    class_ = intake.collect(submissions, homework_name, moment, system=lms, zone=zone, listed=roster, grace_s=grace_s)
+    class_ = hand_ins.collect(submissions, homework_name, moment, system=lms, zone=zone, listed=roster, grace_s=grace_s)
     return Taken(class_, moment, zone)
 
 
@@ -89,39 +84,6 @@ def show(taken: Taken, console: Console, *, everybody: bool) -> None:
         console.print(f"nobody's, left out: {_some(class_.left_out)}", markup=False)
     if class_.unlisted:
         console.print(f"not on the roster, and kept: {_some(class_.unlisted)}", markup=False)
-
-
-def csv_text(entries: Iterable[Entry]) -> str:
-    """`attempts.csv`: a header, and a row for each attempt of each student, in the order in which they came."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for entry in entries:
-        if not entry.uploads:
-            writer.writerow([entry.student, entry.name, "", "", "", entry.outcome, "", ""])
-        for upload in entry.uploads:
-            moment = "" if upload.submitted_at is None else upload.submitted_at.isoformat(sep=" ")
-            late = "late" if upload.late else ""
-            outcome = entry.outcome if upload.counts else ""
-            counts = "counts" if upload.counts else ""
-            names = [" | ".join(upload.files), " | ".join(upload.downloaded)]
-            writer.writerow([entry.student, entry.name, moment, counts, late, outcome, *names])
-    return text.getvalue()
-
-
-def attempts(out: Path) -> list[dict[str, str]]:
-    """The rows of the `attempts.csv` that `grade` has left in `out`; none where there is no such file."""
-    try:
-        with (out / FILE).open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except OSError:
-        return []
-
-
-def downloaded(out: Path) -> dict[str, str]:
-    """Student -> the name under which the first file of the attempt that counts was downloaded."""
-    rows = [row for row in attempts(out) if row["counts"] and row["downloaded"]]
-    return {row["student"]: row["downloaded"].split(" | ")[0] for row in rows}
 
 
 def _some(names: Iterable[str]) -> str:

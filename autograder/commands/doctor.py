@@ -15,10 +15,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from autograder import jail, sandbox, warm
 from autograder.errors import KitError
-from autograder.jail import Limits
-from autograder.supervise import gpu_available
+from autograder.machine import gpu_available
+from autograder.sandbox import bubblewrap, fork_client, sandbox
+from autograder.sandbox.bubblewrap import Limits
 
 _PROBE = """
 import ctypes, json, os, resource, socket, sys
@@ -99,7 +99,7 @@ def look(*, warm: bool = False) -> list[Protection]:
     Raises KitError when there is no sandbox.
     """
     place = sandbox.choose("bwrap")
-    run = place.start([_PROBE, ",".join(jail.NAMESPACES)], {}, Limits(seconds=60), threads=1, warm=warm)
+    run = place.start([_PROBE, ",".join(bubblewrap.NAMESPACES)], {}, Limits(seconds=60), threads=1, warm=warm)
     run.process.wait()
     run.end()
     try:
@@ -113,7 +113,7 @@ def _of_forks() -> Protection:
     try:
         off = [one.name for one in look(warm=True) if not one.on]
     finally:
-        warm.end()
+        fork_client.end()
     return Protection(
         "the same for forked runs", not off, "all of these" if not off else f"not {', '.join(off)}", "as above"
     )
@@ -123,17 +123,17 @@ def _isolation(seen: dict[str, Any]) -> list[Protection]:
     shared = [
         name for name, link in seen["namespaces"].items() if link == str(Path(f"/proc/self/ns/{name}").readlink())
     ]
-    allowed = {*jail.environment_names(), "PWD"}  # which bubblewrap sets to the folder it starts in
+    allowed = {*bubblewrap.environment_names(), "PWD"}  # which bubblewrap sets to the folder it starts in
     strangers = [name for name in seen["environment"] if name in os.environ and name not in allowed]
     # Of a home directory no more than the way to the interpreter, where that lies in one.
-    needed = {part for path in jail.interpreter_folders() for part in path.parts[2:3]}
-    seen_homes = [name for name in seen["homes"] if name not in needed and name != Path(jail.HOME).name]
+    needed = {part for path in bubblewrap.interpreter_folders() for part in path.parts[2:3]}
+    seen_homes = [name for name in seen["homes"] if name not in needed and name != Path(bubblewrap.HOME).name]
     open_ones = [number for number in seen["descriptors"] if number > 2]
     return [
         Protection(
             "namespaces of its own",
             not shared,
-            ", ".join(jail.NAMESPACES) if not shared else f"shared with the machine: {', '.join(shared)}",
+            ", ".join(bubblewrap.NAMESPACES) if not shared else f"shared with the machine: {', '.join(shared)}",
             "the kernel has to allow user namespaces (sysctl kernel.unprivileged_userns_clone=1)",
         ),
         Protection(
@@ -204,4 +204,4 @@ def _limits(seen: dict[str, Any]) -> list[Protection]:
 
 
 def _watcher() -> str:
-    return "limited by the kernel" if jail.systemd_limits() else "watched from outside"
+    return "limited by the kernel" if bubblewrap.systemd_limits() else "watched from outside"

@@ -7,163 +7,125 @@ for one run at a time; the class itself is `class_run.py`'s.
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import platform
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 
-from autograder import (
-    checkpoint,
-    checks,
-    collect,
-    dataset,
-    history,
-    homework,
-    intake,
-    results,
-    rubric,
-    supervise,
-)
-from autograder import sandbox as sandboxes
-from autograder.class_run import ClassRun
-from autograder.cluster import Cluster
-from autograder.display import about
+from autograder import checks
+from autograder.commands import collect
+from autograder.commands.collect import Taken
+from autograder.commands.options import book_of
+from autograder.commands.request import ClassRequest
+from autograder.course import rubric
+from autograder.course.homework import Homework, Protocol
+from autograder.course.rubric import Rubric
 from autograder.errors import KitError, first_line
-from autograder.homework import ROOT, Homework, Protocol
+from autograder.files import EXAMPLES, write_text
+from autograder.grading.class_run import ClassRun
+from autograder.grading.cluster import Cluster
+from autograder.grading.lateness import percent_off
+from autograder.grading.progress_display import about
+from autograder.intake import hand_ins
 from autograder.language import spoken
 from autograder.machine import cores
 from autograder.observations import Observations
-from autograder.rubric import Rubric
-from autograder.sandbox import Sandbox
-from autograder.verdict import Setup
+from autograder.results import history, store
+from autograder.runner.runner import SANDBOX_RUNNER, Runner
+from autograder.runner.setup import Setup, prepared
+from autograder.sandbox import sandbox as sandboxes
+from autograder.sandbox.sandbox import Sandbox
 
 WORDS = "run.json"  # how a class was graded last, for `again`
-EXAMPLES = ROOT / "examples" / "submissions"
 MOST_THREADS_CPU = 8  # of one full training on the CPU: what more add is little, another submission gains more
 
 
-def grade(
-    submissions: Path,
-    out: Path,
-    homework_name: str,
-    *,
-    data: Path | None,
-    protocol: str | None,
-    hours: float | None,
-    deadline: str | None,
-    workers: int | None,
-    sandbox: str | None,
-    start: str | None = None,
-    language: str = "en",
-    lms: str | None = None,
-    timezone: str | None = None,
-    roster: Path | None = None,
-    dry_run: bool = False,
-    book: str | None = None,
-    again: Sequence[str] = (),
-    cluster: str | None = None,
-    slurm: Path | None = None,
-    fresh: bool = False,
-) -> int:
-    """Grade the class in `submissions` and write everything under `out`. Returns the exit code.
+def show_class(request: ClassRequest) -> None:
+    """Only say who handed in what. Raises KitError as `grade` does."""
+    collect.show(_taken(request), _console(), everybody=True)
+
+
+def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | None = None) -> int:
+    """Grade a class and write everything under `request.out`. Returns the exit code.
 
     Args:
-        data: a prepared dataset's folder, or a folder of such; None: the kit's own.
-        protocol: "full", "preview", or None for full where there is a GPU.
-        hours: another time box; such a run gives no points.
-        deadline: see `intake.parse_deadline`.
-        workers: how many submissions run at a time; None: one on a GPU, else as many as cores.
-        sandbox: "bwrap", "none", or None for bubblewrap.
-        start: a checkpoint that trainings go on from, "none", or None for the homework's own where there is one.
-        language: of what students read, one of `language.LANGUAGES`.
-        lms: which system the files are from, one of `lms.NAMES`; None: it is recognised.
-        timezone: the course's, as "Asia/Seoul"; None: this machine's.
-        roster: a file that lists who should have handed something in; None for none.
-        dry_run: only say who handed in what.
-        book: the address of nbgrader's gradebook that gets the results too; None for none.
         again: students who are run again, whatever an earlier run has left of them.
-        cluster: the address of a Dask scheduler whose workers do the work; None for this machine.
-        slurm: a file that says which jobs Slurm is asked for, to do it; None for none.
-        fresh: never fork a run from a process that has imported torch.
+        runner: what runs submissions; None: the sandbox's.
 
     Returns 0; 1 when the grader itself failed on somebody; 130 when it was interrupted.
     Raises KitError when something is wrong that nobody should be graded with: before anything runs.
     """
-    console = Console(highlight=False, soft_wrap=True, markup=False)
-    given = homework.load(homework_name)
-    ruled = rubric.load(rubric.PATH, homework_name)
-    _refuse_unknown_checks(ruled, given)
-    if out.resolve().is_relative_to(submissions.resolve()):
-        raise KitError(f"{out}: lies in the class's folder, and would be somebody's hand-in", "choose another --out")
-    with spoken(language):
-        taken = collect.take(submissions, homework_name, deadline=deadline, timezone=timezone, lms=lms, roster=roster)
+    console = _console()
+    runner = runner or SANDBOX_RUNNER
+    taken = _taken(request)
     class_ = taken.class_
-    if dry_run:
-        collect.show(taken, console, everybody=True)
-        return 0
     if unknown := sorted(set(again) - {entry.student for entry in class_.entries}):
         raise KitError(f"there is no student called {unknown[0]!r}", "autograder collect lists them")
-    elsewhere = Cluster(cluster, slurm) if cluster or slurm else None
+    elsewhere = Cluster(request.cluster, request.slurm) if request.cluster or request.slurm else None
     # Elsewhere each worker looks whether it works there.
-    place = Sandbox(sandbox or "bwrap") if elsewhere else _sandbox(sandbox, submissions, console)
-    in_full = supervise.gpu_available() or elsewhere is not None
-    chosen = given.protocol(protocol or ("full" if in_full else "preview"), ruled.budget, hours)
-    count = workers or _workers(chosen)
-    threads = max(1, cores() // count)
-    images = dataset.choose(given, chosen, data)
-    with spoken(language):
-        begin, why_not = checkpoint.find(given, chosen, images, start)
-    sharing = count if supervise.gpu_available() else 1
-    setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not, language, sharing, not fresh)
+    name, where = request.sandbox, request.submissions
+    place = Sandbox(name or "bwrap") if elsewhere else _sandbox(name, where, console)
+    setup = prepared(request, place, full=runner.has_gpu() or elsewhere is not None, runner=runner)
+    _refuse_unknown_checks(setup.rubric, setup.homework)
+    count = request.workers or _workers(setup.protocol, runner)
+    setup = replace(
+        setup,
+        threads=max(1, cores() // count),
+        sharing=count if runner.has_gpu() else 1,
+        forks=not request.fresh,
+    )
     if elsewhere is None:
-        full = given.protocol("full", ruled.budget, hours)
-        _say_what_full_would_take(console, full, setup, class_, protocol, workers)
+        _say_what_full_would_take(console, setup, class_, request)
+    out = request.out
     with _only_run(out):
         _refuse_to_overwrite_points(out, setup)
         history.read(out)  # one that was changed stops everything, before anything is added to it
-        words = {
-            "submissions": str(submissions.resolve()),
-            "homework": homework_name,
-            "data": None if data is None else str(data.resolve()),
-            "protocol": chosen.name,
-            "hours": hours,
-            "deadline": deadline,
-            "workers": workers,
-            "sandbox": sandbox,
-            "start": start,
-            "language": language,
-            "lms": class_.lms,
-            "timezone": timezone,
-            "roster": None if roster is None else str(roster.resolve()),
-            "book": book,
-            "cluster": cluster,
-            "slurm": None if slurm is None else str(slurm.resolve()),
-            "fresh": fresh,
-        }
-        results.write_text(out / WORDS, json.dumps(words, indent=1) + "\n")
-        students = frozenset(again)
-        return ClassRun(class_, setup, out, taken.deadline, count, console, book, students, elsewhere).run()
+        # What was recognised is kept: a class that is graded again is read as it was.
+        words = request.model_copy(update={"lms": class_.lms, "protocol": setup.protocol.name})
+        write_text(out / WORDS, words.kept())
+        place_of_book = book_of(out, request.gradebook)
+        run = ClassRun(class_, setup, out, taken.deadline, count, console, place_of_book, frozenset(again), elsewhere)
+        return run.run()
 
 
-def again(out: Path, students: Sequence[str]) -> int:
+def again(out: Path, students: Sequence[str], *, runner: Runner | None = None) -> int:
     """Grade the class of `out` again by the words of its last run, with these students run anew. See `grade`.
 
     Raises KitError also where no run has left its words there.
     """
     path = out / WORDS
     try:
-        words = json.loads(path.read_bytes())
-        submissions, name = Path(words.pop("submissions")), str(words.pop("homework"))
-        words |= {key: None if words[key] is None else Path(words[key]) for key in ("data", "roster", "slurm")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        request = ClassRequest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
         raise KitError(
             f"{path}: doesn't say how the class was graded ({first_line(error)})", "give the command `grade` once more"
         ) from error
-    return grade(submissions, out, name, **words, again=students)
+    return grade(request.model_copy(update={"out": out}), again=students, runner=runner)
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True, markup=False)
+
+
+def _taken(request: ClassRequest) -> Taken:
+    """The class, as it was asked for."""
+    submissions, out = request.submissions, request.out
+    if out.resolve().is_relative_to(submissions.resolve()):
+        raise KitError(f"{out}: lies in the class's folder, and would be somebody's hand-in", "choose another --out")
+    with spoken(request.language):
+        return collect.take(
+            submissions,
+            request.homework,
+            deadline=request.deadline,
+            timezone=request.timezone,
+            lms=request.lms,
+            roster=request.roster,
+        )
 
 
 def _refuse_unknown_checks(ruled: Rubric, given: Homework) -> None:
@@ -195,30 +157,26 @@ def _sandbox(name: str | None, submissions: Path, console: Console) -> Sandbox:
         return sandboxes.choose("none")
 
 
-def _workers(protocol: Protocol) -> int:
-    if supervise.gpu_available():
+def _workers(protocol: Protocol, runner: Runner) -> int:
+    if runner.has_gpu():
         return 1
     if protocol.name == "preview":
         return cores()
     return max(1, cores() // MOST_THREADS_CPU)
 
 
-def _say_what_full_would_take(
-    console: Console,
-    full: Protocol,
-    setup: Setup,
-    class_: intake.Intake,
-    asked: str | None,
-    workers: int | None,
-) -> None:
+def _say_what_full_would_take(console: Console, setup: Setup, class_: hand_ins.Intake, request: ClassRequest) -> None:
     """Without a GPU, the first line of a real run: how long the class would take, or takes, in full."""
-    if supervise.gpu_available() or asked == "preview":
+    if setup.runner.has_gpu() or request.protocol == "preview":
         return
-    runs = sum(entry.submission is not None and setup.percent_off(entry) is not None for entry in class_.entries)
-    at_a_time = workers or _workers(full)
-    threads = max(1, cores() // at_a_time)
     given = setup.homework
-    images = 50_000 * (full.epochs if setup.checkpoint is None else given.epochs_from_checkpoint)
+    full = given.protocol("full", setup.rubric.budget, request.hours)
+    runs = sum(
+        entry.submission is not None and percent_off(entry, setup.rubric) is not None for entry in class_.entries
+    )
+    at_a_time = request.workers or _workers(full, setup.runner)
+    threads = max(1, cores() // at_a_time)
+    images = given.own_dataset.train_count * (full.epochs if setup.checkpoint is None else given.epochs_from_checkpoint)
     each = min(full.time_box_s, images / (given.images_per_core_s * threads))
     needed = about(each * -(-runs // at_a_time))
     if setup.protocol.name == "full":
@@ -235,7 +193,7 @@ def _refuse_to_overwrite_points(out: Path, setup: Setup) -> None:
         return
     for path in sorted(out.glob("*/result.json")):
         try:
-            earlier = results.read(path.parent)
+            earlier = store.read(path.parent)
         except KitError:
             continue
         if earlier is not None and earlier.points is not None:

@@ -1,6 +1,6 @@
 """What commands are told: options that several of them take, and what those mean.
 
-Called by `cli.py` and `commands.py`.
+Called by the modules of commands.
 """
 
 from enum import StrEnum
@@ -66,12 +66,12 @@ SandboxOption = Annotated[
 ]
 LanguageOption = Annotated[
     LanguageName,
-    typer.Option("--lang", envvar=VARIABLE, help="The language of what students read: English or Korean."),
+    typer.Option(
+        "--lang", "--language", envvar=VARIABLE, help="The language of what students read: English or Korean."
+    ),
 ]
-DataOption = Annotated[
-    str | None,
-    typer.Option(metavar="NAME|FOLDER", help="A prepared dataset, by its name or its folder, or a folder of them."),
-]
+DATA = typer.Option(metavar="NAME|FOLDER", help="A prepared dataset, by its name or its folder, or a folder of them.")
+DataOption = Annotated[str | None, DATA]
 StartOption = Annotated[
     str | None,
     typer.Option(
@@ -122,7 +122,7 @@ RootOption = Annotated[
 
 def book_of(out: Path, asked: str | None) -> str | None:
     """The address of the gradebook that an option names; None for none."""
-    from autograder.gradebook import url_of
+    from autograder.publish.nbgrader_gradebook import url_of
 
     return None if asked == "none" else url_of(out, asked)
 
@@ -131,7 +131,7 @@ def dataset_folder(data: str | None) -> Path | None:
     """The folder of the dataset that an option names; None for none."""
     if data is None:
         return None
-    from autograder.dataset import default_root
+    from autograder.course.dataset import default_root
 
     return named(data, default_root())
 
@@ -147,7 +147,7 @@ def named(data: str, root: Path) -> Path:
 
 def only_homework() -> str:
     """The homework, where there is one. Raises KitError where there are several."""
-    from autograder.homework import homework_names
+    from autograder.homeworks import names as homework_names
 
     names = homework_names()
     if len(names) > 1:

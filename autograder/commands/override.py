@@ -7,11 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from autograder import collect, gradebook, history, results
+from autograder.course.rubric import points_text
 from autograder.errors import KitError
-from autograder.final import of_student
-from autograder.results import Result, duration
-from autograder.rubric import points_text
+from autograder.language import duration
+from autograder.publish import nbgrader_gradebook
+from autograder.publish.final_points import of_student
+from autograder.results import attempts, history, store
+from autograder.results.result import Result
 
 
 def override(out: Path, student: str, points: float | None, reason: str, book: str | None) -> None:
@@ -32,7 +34,7 @@ def override(out: Path, student: str, points: float | None, reason: str, book: s
             "an instructor's points stay within the rubric's",
         )
     if book is not None:
-        gradebook.set_score(book, result.homework.name, student, points)
+        nbgrader_gradebook.set_score(book, result.homework.name, student, points)
     what: history.What = "override withdrawn" if points is None else "override"
     line = history.add(out, what, student, points=points, former=now.points, reason=reason.strip(), key=result.key)
     console = Console(highlight=False, soft_wrap=True, markup=False)
@@ -63,14 +65,14 @@ def show(out: Path, student: str, book: str | None) -> None:
     for reason in result.for_a_person:
         console.print(f"  for a person: {reason}")
     console.print("attempts")
-    for row in collect.attempts(out):
+    for row in attempts.attempts(out):
         if row["student"] != student:
             continue
         came = row["submitted_at"] or "no time known"
         marks = ", ".join(part for part in (row["counts"], row["late"], row["outcome"]) if part)
         console.print(f"  {came}   {row['files'] or 'no files'}{f'   ({marks})' if marks else ''}")
     for path in sorted((out / student / "earlier").glob("*/result.json")):
-        if (earlier := results.read(path.parent)) is not None:
+        if (earlier := store.read(path.parent)) is not None:
             console.print(f"earlier    {path.parent.name}: {_about(earlier)}")
     console.print("history")
     for line in history.read(out):

@@ -13,11 +13,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from autograder import results
-from autograder.checks.entries import Shapes
-from autograder.dataset import Dataset, default_root
+from autograder.course.dataset import Dataset, default_root
+from autograder.course.homework import Homework, Protocol
+from autograder.course.state_dict import Shapes
 from autograder.errors import KitError, first_line
-from autograder.homework import Homework, Protocol
+from autograder.files import write_text
 from autograder.language import gettext as _
 
 SUFFIX = ".safetensors"
@@ -143,4 +143,4 @@ def find(homework: Homework, protocol: Protocol, dataset: Dataset, asked: str | 
 
 def write_record(path: Path, record: Record) -> None:
     """Write the record of the checkpoint at `path`, whole or not at all."""
-    results.write_text(path.with_suffix(".json"), json.dumps(record.model_dump(), indent=2) + "\n")
+    write_text(path.with_suffix(".json"), json.dumps(record.model_dump(), indent=2) + "\n")

@@ -5,9 +5,9 @@ are prepared from is read by `sources.py`. Never runs in the process of a studen
 
 On disk, for a dataset called NAME, in `ROOT/NAME/`:
 
-    train_images.npy  (N, 32, 32, 3) uint8      train_labels.npy  (N,) int64
-    test_images.npy   (M, 32, 32, 3) uint8      test_labels.npy   (M,) int64
-    dataset.json      format, name, source, classes, counts, fingerprint
+    train_images.npy  (N, H, W, C) uint8        train_labels.npy  (N,) int64
+    test_images.npy   (M, H, W, C) uint8        test_labels.npy   (M,) int64
+    dataset.json      format, name, source, classes, counts, image shape, fingerprint
 
 Which data is the homework's own? The data called "cifar10". That name is given here and only after torchvision's
 MD5 sums of the official batches matched; an imported image folder can't have it. What this doesn't do: there is no
@@ -21,11 +21,9 @@ Cost on one core of a 2-core container: `load` 1 ms; the 60,000 JPEGs of a `.tar
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,21 +32,37 @@ import numpy as np
 import numpy.typing as npt
 
 from autograder.errors import KitError, first_line
-from autograder.homework import ROOT, Homework, Protocol
-from autograder.submission import PARSING
+from autograder.files import CHECKOUT, PARSING, ROOT
 
 OFFICIAL = "cifar10"
 IMPORTED = "cifar10-jpeg"
 PRACTICE = "practice"
 FORMAT = 1
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
-IMAGE_SHAPE = (32, 32, 3)
 STALE_AFTER_S = 24 * 3600  # a temporary folder this old belongs to nobody
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
 """The four arrays, by the names in `ARRAYS`."""
+
+
+@dataclass(frozen=True)
+class Official:
+    """What is known of a homework's own dataset before it is there.
+
+    Attributes:
+        image_shape: (H, W, C).
+        train_count, test_count: how many images it has.
+    """
+
+    image_shape: tuple[int, int, int]
+    train_count: int
+    test_count: int
+
+
+OFFICIALS = {OFFICIAL: Official((32, 32, 3), 50_000, 10_000)}
+"""By name, those that the kit can fetch."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ class Dataset:
         source: where it came from, in words.
         fingerprint: SHA-256 over the four arrays, as hex.
         classes: their names; label i means `classes[i]`.
+        image_shape: of one image, (H, W, C).
     """
 
     name: str
@@ -69,10 +84,11 @@ class Dataset:
     train_count: int
     test_count: int
     classes: tuple[str, ...]
+    image_shape: tuple[int, ...] = OFFICIALS[OFFICIAL].image_shape
 
     @property
     def train_images(self) -> Images:
-        """(train_count, 32, 32, 3) uint8."""
+        """(train_count, H, W, C) uint8."""
         return _map(self.folder, "train_images")
 
     @property
@@ -82,7 +98,7 @@ class Dataset:
 
     @property
     def test_images(self) -> Images:
-        """(test_count, 32, 32, 3) uint8."""
+        """(test_count, H, W, C) uint8."""
         return _map(self.folder, "test_images")
 
     @property
@@ -97,7 +113,7 @@ def default_root() -> Path:
     An installed package has no checkout around it; then it is `data/` of the current folder, where homework scripts
     keep theirs.
     """
-    return (ROOT if (ROOT / "pyproject.toml").is_file() else Path.cwd()) / "data"
+    return (ROOT if CHECKOUT else Path.cwd()) / "data"
 
 
 def load(folder: Path) -> Dataset:
@@ -113,7 +129,7 @@ def load(folder: Path) -> Dataset:
     for name in ARRAYS:
         split, kind = name.split("_")
         images = kind == "images"
-        shape = (counts[split], *IMAGE_SHAPE) if images else (counts[split],)
+        shape = (counts[split], *dataset.image_shape) if images else (counts[split],)
         path = folder / f"{name}.npy"
         try:
             array = _map(folder, name)
@@ -129,31 +145,6 @@ def load(folder: Path) -> Dataset:
         if not images and (array.min() < 0 or array.max() >= len(dataset.classes)):
             raise KitError(f"{path}: labels {array.min()} to {array.max()} of {len(dataset.classes)} classes", hint)
     return dataset
-
-
-def choose(homework: Homework, protocol: Protocol, data: Path | None) -> Dataset:
-    """The data to train `homework` on under `protocol`, verified.
-
-    A dataset's own folder is taken as it is. Of a folder of datasets (None: the kit's own), full takes the homework's
-    own, and fetches it when it isn't there; a preview takes it when it is there, else the practice set.
-    """
-    root = data or default_root()
-    if data is not None and ((data / "dataset.json").exists() or not (data.is_dir() or data.name == PRACTICE)):
-        found = load(data)
-    elif data is not None and data.name == PRACTICE:
-        found = practice(data.parent)
-    elif (root / homework.dataset / "dataset.json").exists():
-        found = load(root / homework.dataset)
-    elif protocol.name == "full":
-        found = fetch(homework.dataset, root)
-    else:
-        found = practice(root)
-    if len(found.classes) != homework.classes:
-        raise KitError(
-            f"{found.folder}: has {len(found.classes)} classes, and {homework.name} is about {homework.classes}"
-        )
-    verify(found)
-    return found
 
 
 def verify(dataset: Dataset) -> None:
@@ -174,54 +165,6 @@ def prepared(root: Path) -> list[Dataset]:
         except KitError:
             continue
     return found
-
-
-def fetch(name: str, root: Path, source: Path | None = None) -> Dataset:
-    """Prepare a dataset in a folder of its own under `root`, and return it.
-
-    Without `source`: the official archive ("cifar10" is the only one there is), downloaded unless it is prepared
-    already. With `source`: the official `.tar.gz` or its unpacked folder, which becomes "cifar10" whatever `name` is;
-    or an image folder `train/<class>/*`, `test/<class>/*`, or a tar archive of one, which becomes `name`, or
-    "cifar10-jpeg" where `name` is "cifar10". Images are 32x32; labels follow the alphabetical order of the classes.
-
-    Raises KitError when the source isn't one of these, is damaged, or its checksums aren't the official ones.
-    """
-    from autograder import sources
-
-    if source is None:
-        if name != OFFICIAL:
-            hint = f"fetch {OFFICIAL}, or import a folder: --from"
-            raise KitError(f"there is no dataset called {name!r} to fetch", hint)
-        with suppress(KitError):
-            return load(root / OFFICIAL)
-        found = sources.download(root)
-    else:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name) or name == PRACTICE:
-            raise KitError(f"a dataset can't be called {name!r}", "use lower case letters, digits, '-', '_' and '.'")
-        found = sources.read(source)
-    if found.official:
-        name = OFFICIAL
-    elif name == OFFICIAL:
-        name = IMPORTED
-    return write(root, name, found.words, found.arrays, found.classes)
-
-
-def practice(root: Path) -> Dataset:
-    """The generated practice set in `root/practice`, drawn when it isn't there yet (or by an older version)."""
-    from autograder.practice import CLASSES, SOURCE, TEST_COUNT, TRAIN_COUNT, draw
-
-    with suppress(KitError):
-        dataset = load(root / PRACTICE)
-        if dataset.source == SOURCE:
-            return dataset
-    images, labels = draw(TRAIN_COUNT + TEST_COUNT)
-    arrays: Arrays = {
-        "train_images": images[:TRAIN_COUNT],
-        "train_labels": labels[:TRAIN_COUNT],
-        "test_images": images[TRAIN_COUNT:],
-        "test_labels": labels[TRAIN_COUNT:],
-    }
-    return write(root, PRACTICE, SOURCE, arrays, CLASSES)
 
 
 def write(root: Path, name: str, source: str, arrays: Arrays, classes: tuple[str, ...]) -> Dataset:
@@ -248,6 +191,7 @@ def write(root: Path, name: str, source: str, arrays: Arrays, classes: tuple[str
             "train_count": len(arrays["train_labels"]),
             "test_count": len(arrays["test_labels"]),
             "classes": list(classes),
+            "image_shape": list(arrays["train_images"].shape[1:]),
             "fingerprint": _fingerprint(arrays),
         }
         with (temporary / "dataset.json").open("w", encoding="utf-8") as text:
@@ -294,6 +238,9 @@ def _read_description(folder: Path, hint: str) -> Dataset:
         raise KitError(f"{path}: 'classes' isn't a list of names", hint)
     if fields["train_count"] < 1 or fields["test_count"] < 1:
         raise KitError(f"{path}: holds no images", hint)
+    shape = fields.get("image_shape", list(OFFICIALS[OFFICIAL].image_shape))  # older ones don't say it
+    if not isinstance(shape, list) or len(shape) != 3 or not all(type(side) is int and side > 0 for side in shape):
+        raise KitError(f"{path}: 'image_shape' isn't height, width and channels", hint)
     return Dataset(
         name=fields["name"],
         source=fields["source"],
@@ -302,6 +249,7 @@ def _read_description(folder: Path, hint: str) -> Dataset:
         train_count=fields["train_count"],
         test_count=fields["test_count"],
         classes=tuple(classes),
+        image_shape=tuple(shape),
     )
 
 

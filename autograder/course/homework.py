@@ -5,23 +5,15 @@ budget of a graded training is. It holds no points: those are in `grading_rubric
 """
 
 import hashlib
-import importlib
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from autograder.errors import KitError
+from autograder.course.dataset import OFFICIALS, Official
+from autograder.files import SOLUTIONS
 
 if TYPE_CHECKING:
-    from autograder.rubric import Budget
-
-ROOT = Path(__file__).resolve().parent.parent
-"""The checkout (or the folder that holds the installed package)."""
-
-GIVEN = Path(__file__).resolve().parent / "given"
-"""Files that students get complete, a folder for each homework that has such: links into `solution/` in a checkout."""
+    from autograder.course.rubric import Budget
 
 
 @dataclass(frozen=True)
@@ -257,6 +249,11 @@ class Homework:
     epochs_from_checkpoint: int = 1
 
     @property
+    def own_dataset(self) -> Official:
+        """What is known of its own dataset before that is there."""
+        return OFFICIALS[self.dataset]
+
+    @property
     def stem(self) -> str:
         """The name of the handed-in file, without its ending."""
         return self.hand_in or self.name
@@ -273,7 +270,7 @@ class Homework:
 
     def given_files(self) -> dict[str, bytes]:
         """Name -> content of the files that students get complete."""
-        return {name: (GIVEN / self.name / name).read_bytes() for name in self.given}
+        return {name: (SOLUTIONS / self.name / name).read_bytes() for name in self.given}
 
     def protocol(self, name: str, budget: "Budget | None" = None, hours: float | None = None) -> Protocol:
         """The protocol called `name`, in full within the rubric's `budget` where it has one.
@@ -305,18 +302,3 @@ class Homework:
         for content in self.given_files().values():
             digest.update(hashlib.sha256(content).digest())
         return digest.hexdigest()[:12]
-
-
-def homework_names() -> list[str]:
-    """The homeworks that ship with the kit, sorted."""
-    from autograder import homeworks
-
-    return sorted(module.name for module in pkgutil.iter_modules(homeworks.__path__))
-
-
-def load(name: str) -> Homework:
-    """The homework called `name`. Raises KitError when there is none."""
-    if name not in homework_names():
-        raise KitError(f"there is no homework called {name!r}", f"choose one of: {', '.join(homework_names())}")
-    homework: Homework = importlib.import_module(f"autograder.homeworks.{name}").HOMEWORK
-    return homework

@@ -19,9 +19,10 @@ from markdown_it.token import Token
 from pydantic import BaseModel, ConfigDict, Field
 
 from autograder.errors import KitError
+from autograder.files import RUBRIC
 
-PATH = Path(__file__).with_name("grading_rubric.md").resolve()
-"""The document: at the top of a checkout (with a link beside this module), beside this module when installed."""
+PATH = RUBRIC
+"""The document, where nobody names another."""
 
 Kind = Literal["accuracy", "no accuracy", "no file", "required check failed"]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.dataset import IMAGE_SHAPE, Arrays, Images
+from autograder.course.dataset import OFFICIAL, OFFICIALS, Arrays, Images
 from autograder.errors import KitError, first_line
 
 IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"}
@@ -213,7 +213,7 @@ def _decode(content: bytes, source: Path, path: PurePosixPath) -> Images:
     try:
         with Image.open(io.BytesIO(content)) as image:
             size = image.size  # known before anything is decompressed
-            if size == IMAGE_SHAPE[:2]:
+            if size == OFFICIALS[OFFICIAL].image_shape[:2]:
                 return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise KitError(f"{source}: {path} isn't a whole picture ({first_line(error)})") from error

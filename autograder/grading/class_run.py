@@ -14,16 +14,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from autograder import cluster, collect, engine, gpu_use, gradebook, history, intake, report, results, twins, verdict
-from autograder.cluster import Cluster
-from autograder.display import Display
+from autograder.course.rubric import points_text
 from autograder.errors import KitError
-from autograder.estimate import Estimate
-from autograder.intake import Entry
+from autograder.files import write_text
+from autograder.grading import cluster, decision, keys, schedule, student_run
+from autograder.grading.cluster import Cluster
+from autograder.grading.estimate import Estimate
+from autograder.grading.lateness import percent_off
+from autograder.grading.progress_display import Display
+from autograder.grading.student_run import Graded
+from autograder.intake import hand_ins
+from autograder.intake.hand_ins import Entry
 from autograder.language import spoken
-from autograder.results import Result
-from autograder.rubric import points_text
-from autograder.verdict import PREVIEW, Graded, Setup
+from autograder.publish import nbgrader_gradebook, report, similar_files
+from autograder.publish.charts import gpu_use
+from autograder.results import attempts, grades_table, history, store
+from autograder.results.result import Result
+from autograder.runner import nvidia_smi
+from autograder.runner.setup import Setup
 
 
 class ClassRun:
@@ -31,7 +39,7 @@ class ClassRun:
 
     def __init__(
         self,
-        class_: intake.Intake,
+        class_: hand_ins.Intake,
         setup: Setup,
         out: Path,
         deadline: datetime | None,
@@ -92,7 +100,9 @@ class ClassRun:
         setup = self.setup
         number = len(self.class_.entries)
         reason = setup.no_points_because
-        about_points = "" if reason is None else (", no points" if reason == PREVIEW else f": no points, {reason}")
+        about_points = (
+            "" if reason is None else (", no points" if setup.protocol.name == "preview" else f": no points, {reason}")
+        )
         self.console.print(
             f"{number} submission{'s' * (number != 1)}: {parts} · {setup.homework.name} rubric "
             f"{setup.rubric.fingerprint[:4]} · {setup.dataset.name} {setup.dataset.fingerprint[:4]} · "
@@ -109,8 +119,8 @@ class ClassRun:
             if notice:
                 self.console.print(f"notice: {notice}", style="bold")
         if self.class_.lms != "folder":
-            attempts = sum(len(entry.uploads) for entry in self.class_.entries)
-            self.console.print(f"from a download of {self.class_.lms}, {attempts} attempts: see attempts.csv")
+            uploads = sum(len(entry.uploads) for entry in self.class_.entries)
+            self.console.print(f"from a download of {self.class_.lms}, {uploads} attempts: see attempts.csv")
         if self.class_.left_out:
             self.console.print(f"not submissions, left out: {', '.join(self.class_.left_out)}")
         if self.class_.unlisted:
@@ -121,17 +131,17 @@ class ClassRun:
         runs, reused, decided_anew = [], 0, 0
         for entry in self.class_.entries:
             folder = self.out / entry.student
-            results.remove_left_overs(folder)
+            store.remove_left_overs(folder)
             earlier = self._earlier(folder)
             self.before[entry.student] = None if earlier is None else earlier.key
-            if entry.submission is None or self.setup.percent_off(entry) is None:
-                self._keep(Graded(verdict.without_a_run(entry, self.setup), ""))
+            if entry.submission is None or percent_off(entry, self.setup.rubric) is None:
+                self._keep(Graded(decision.without_a_run(entry, self.setup), ""))
                 continue
             if entry.student in self.again:
                 earlier = None
-            elif earlier is not None and earlier.key == verdict.key(entry, self.setup):
+            elif earlier is not None and earlier.key == keys.of_result(entry, self.setup):
                 reused += 1
-            elif earlier is not None and earlier.evidence_key == verdict.evidence_key(entry, self.setup):
+            elif earlier is not None and earlier.evidence_key == keys.of_evidence(entry, self.setup):
                 earlier = self._decided_anew(entry, earlier)
                 decided_anew += earlier is not None
             else:
@@ -151,7 +161,7 @@ class ClassRun:
 
     def _earlier(self, folder: Path) -> Result | None:
         try:
-            return results.read(folder)
+            return store.read(folder)
         except KitError as error:
             self.console.print(f"{error.message}: graded again")
             return None
@@ -159,10 +169,10 @@ class ClassRun:
     def _decided_anew(self, entry: Entry, earlier: Result) -> Result | None:
         if earlier.observations is None:
             return None
-        evidence = verdict.evidence_of(earlier)
-        if verdict.is_due(self.setup, evidence.percent, len(evidence.runs) or 1):
+        evidence = decision.evidence_of(earlier)
+        if decision.is_due(self.setup, evidence.percent, len(evidence.runs) or 1):
             return None  # the rubric of today asks for more runs than it has had
-        return verdict.conclude(entry, self.setup, evidence)
+        return decision.decide(entry, self.setup, evidence)
 
     def _of_today(self, entry: Entry, earlier: Result) -> Result:
         """An earlier result; the same bytes may have come again at another time."""
@@ -175,7 +185,7 @@ class ClassRun:
         """Have the engine run each file once; whoever handed in the same bytes as another gets what came of that."""
         alike: dict[str, list[Entry]] = {}
         for entry in runs:
-            alike.setdefault(verdict.evidence_key(entry, self.setup), []).append(entry)
+            alike.setdefault(keys.of_evidence(entry, self.setup), []).append(entry)
         first = {entries[0].student: entries for entries in alike.values()}
         if copies := len(runs) - len(first):
             self.console.print(f"{copies} {'are' if copies > 1 else 'is'} byte for byte somebody else's file: run once")
@@ -190,20 +200,20 @@ class ClassRun:
         left = [entries for student, entries in first.items() if student not in self.finished]
         runs = [entries[0] for entries in left]
         with (
-            gpu_use.recorded(self.out),
+            nvidia_smi.recorded(self.out),
             Display(self.console, runs, sum(map(len, left)) - len(runs), self.workers, estimate) as display,
         ):
-            told = engine.Told(display.observed, display.progressed, display.notice)
+            told = schedule.Told(display.observed, display.progressed, display.notice)
             try:
-                with engine.start(self.setup, self.workers, told, self.elsewhere, patience_s) as run:
+                with schedule.start(self.setup, self.workers, told, self.elsewhere, patience_s) as run:
                     for done, graded in enumerate(run(runs), start=1):
                         for entry in first[graded.result.student]:
-                            own = verdict.of_equal(graded, entry, self.setup)
+                            own = student_run.of_equal(graded, entry, self.setup)
                             self._keep(own)
                             display.graded(own.result)
                         if len(runs) - done < self.workers:
                             self._prepare_gradebook()  # which takes seconds, and there is nothing left to begin
-            except engine.SchedulerLostError:
+            except schedule.SchedulerLostError:
                 return False
         return True
 
@@ -215,35 +225,35 @@ class ClassRun:
             self.crashes[result.student] = graded.crash
         is_new = self.before.get(result.student) != result.key or result.student in self.again
         if is_new:
-            results.put_aside(folder)
+            store.put_aside(folder)
         if graded.log or graded.crash:
-            results.write_text(folder / "log.txt", graded.log or graded.crash)
+            write_text(folder / "log.txt", graded.log or graded.crash)
         if is_new:  # before the result: after a power cut between the two it is written again, not left out
             history.add(self.out, "result", result.student, points=result.points, key=result.key)
-        results.write(folder, result)
+        store.write(folder, result)
         # Its page and what is on the disk have the rest, most of it what the checks looked at.
         self.finished[result.student] = result.model_copy(update={"observations": None, "mistaken": [], "audit": None})
         try:
             with spoken(self.setup.language):
                 page = report.feedback(result, self.setup.rubric)
-            results.write_text(folder / "feedback.html", page)
+            write_text(folder / "feedback.html", page)
         except Exception:
             self.crashes[result.student] = traceback.format_exc()
 
     def _write_class(self) -> None:
         everybody = [self.finished[entry.student] for entry in self.class_.entries]
-        results.remove_left_overs(self.out)
-        results.write_text(self.out / "grades.csv", results.csv_text(everybody))
-        results.write_text(self.out / collect.FILE, collect.csv_text(self.class_.entries))
-        used = gpu_use.plot(gpu_use.read(self.out))
-        alike = twins.pairs(self.class_.entries, self.setup.homework)
-        results.write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike, used))
+        store.remove_left_overs(self.out)
+        write_text(self.out / "grades.csv", grades_table.csv_text(everybody))
+        write_text(self.out / attempts.FILE, attempts.csv_text(self.class_.entries))
+        used = gpu_use.plot(nvidia_smi.read(self.out))
+        alike = similar_files.pairs(self.class_.entries, self.setup.homework)
+        write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike, used))
         if alike:
             self.console.print(f"{len(alike)} pair{'s' * (len(alike) != 1)} of files are alike: see report.html")
 
     def _prepare_gradebook(self) -> None:
         if self.book is not None and self.preparing is None:
-            self.preparing = threading.Thread(target=gradebook.prepare, args=(self.book,), daemon=True)
+            self.preparing = threading.Thread(target=nbgrader_gradebook.prepare, args=(self.book,), daemon=True)
             self.preparing.start()
 
     def _write_gradebook(self) -> KitError | None:
@@ -254,7 +264,7 @@ class ClassRun:
             everybody = [self.finished[entry.student] for entry in self.class_.entries]
             entries, given = self.class_.entries, self.setup.homework
             try:
-                gradebook.write(self.out, everybody, entries, given, self.deadline, self.book)
+                nbgrader_gradebook.write(self.out, everybody, entries, given, self.deadline, self.book)
             except KitError as error:
                 return error
         return None

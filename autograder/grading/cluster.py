@@ -1,6 +1,6 @@
 """Where a class runs: on this machine, or on the workers of a Dask scheduler that many machines share.
 
-Called by `engine.py`. On this machine the scheduler is one of this process's own threads. Elsewhere each worker looks
+Called by `schedule.py`. On this machine the scheduler is one of this process's own threads. Elsewhere each worker looks
 first whether it can grade at all: the same kit, the dataset (found by its fingerprint among its own, see
 `AUTOGRADER_DATA`), the checkpoint, the sandbox. One that can't says why, and gets nothing to do. What travels is the
 submissions' bytes, and results as data; images never do.
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder.errors import KitError, first_line
-from autograder.verdict import Setup
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -94,16 +93,17 @@ def local(workers: int, looks: int) -> Iterator["Client"]:
 
 @contextlib.contextmanager
 def remote(
-    cluster: Cluster, setup: Setup, notice: Callable[[str], None], patience_s: float = CONNECT_S
+    cluster: Cluster, plugin: Any, notice: Callable[[str], None], patience_s: float = CONNECT_S
 ) -> Iterator["Client"]:
-    """The client of a cluster whose workers have been asked whether they can grade; `notice` is told what they say.
+    """The client of a cluster whose workers are given `plugin`, and say whether they can grade; `notice` is told that.
+
+    Args:
+        plugin: Dask's, which looks on each worker whether that can grade.
 
     Raises KitError where there is no such scheduler.
     """
     import dask
     from distributed import Client
-
-    from autograder.worker import Able
 
     with dask.config.set(_SETTINGS), contextlib.ExitStack() as closed:
         try:
@@ -115,12 +115,12 @@ def remote(
                 "start one: dask scheduler; with TLS its address begins with tls://",
             ) from error
         client.subscribe_topic(TOPIC, lambda event: notice(str(event[1])))
-        client.register_plugin(Able(setup))
+        client.register_plugin(plugin)
         try:
             yield client
         finally:
             if client.status == "running":
-                client.unregister_worker_plugin(Able.name)
+                client.unregister_worker_plugin(plugin.name)
 
 
 @contextlib.contextmanager

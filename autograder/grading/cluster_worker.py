@@ -1,26 +1,28 @@
 """What a worker of a cluster does before it grades: looks whether it can.
 
-Registered by `cluster.py` where the scheduler is elsewhere, and asked by the tasks of `engine.py`. Imported only there,
-since it needs Dask, whose import takes half a second.
+Registered by `schedule.py` where the scheduler is elsewhere, and asked by its tasks. Imported only there, since it
+needs Dask, whose import takes half a second.
 """
 
 import asyncio
 import os
 import platform
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 from distributed import Worker, get_worker
 from distributed.core import Status
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from autograder import __version__, dataset, results, sharing, supervise, warm
-from autograder import sandbox as sandboxes
-from autograder.cluster import DATA, LOOK, TOPIC, TRAINING
+from autograder.course import dataset
 from autograder.errors import KitError
+from autograder.grading.cluster import DATA, LOOK, TOPIC, TRAINING
+from autograder.grading.keys import worker_kit
 from autograder.machine import cores
-from autograder.verdict import Setup
+from autograder.runner import gpu_sharing
+from autograder.runner.setup import Setup
+from autograder.sandbox import fork_client
+from autograder.sandbox import sandbox as sandboxes
 
 
 class Able(WorkerPlugin):
@@ -30,18 +32,18 @@ class Able(WorkerPlugin):
 
     def __init__(self, asked: Setup) -> None:
         self.asked = asked
-        self.kit = kit()
+        self.kit = worker_kit(asked.homework.name)
         self.here: Setup | None = None  # the same with what this worker has of it
 
     def teardown(self, worker: Worker) -> None:
         """Dask calls it when the plugin is taken away, and when the worker ends."""
-        warm.end()
-        sharing.end()
+        fork_client.end()
+        gpu_sharing.end()
 
     async def setup(self, worker: Worker) -> None:
         """Dask calls it when the plugin comes to a worker, or the worker to the scheduler."""
         own = worker.state.total_resources.get(TRAINING)  # `dask worker --resources training=2`
-        trainings = int(own or (1 if supervise.gpu_available() else worker.state.nthreads))
+        trainings = int(own or (1 if self.asked.runner.has_gpu() else worker.state.nthreads))
         problem = ""
         # Tasks that wait for what no worker has are looked at again when one begins to run, not when one has more.
         worker.status = Status.paused
@@ -57,9 +59,10 @@ class Able(WorkerPlugin):
         worker.log_event(TOPIC, f"worker {worker.name} on {platform.node()}: {able}")
 
     def _setup_here(self, trainings: int) -> Setup:
-        if self.kit != kit():
-            raise KitError(f"its kit is {kit()}, the grader's {self.kit}")
         asked = self.asked
+        own = worker_kit(asked.homework.name)
+        if self.kit != own:
+            raise KitError(f"its kit is {own}, the grader's {self.kit}")
         root = Path(os.environ.get(DATA) or dataset.default_root())
         found = next((one for one in dataset.prepared(root) if one.fingerprint == asked.dataset.fingerprint), None)
         if found is None:
@@ -69,7 +72,7 @@ class Able(WorkerPlugin):
         if asked.checkpoint is not None and not asked.checkpoint.path.is_file():
             raise KitError(f"{asked.checkpoint.path}: the checkpoint isn't here")
         place = sandboxes.choose(asked.sandbox.name)
-        most = trainings if supervise.gpu_available() else 1
+        most = trainings if self.asked.runner.has_gpu() else 1
         return replace(asked, dataset=found, sandbox=place, threads=max(1, cores() // trainings), sharing=most)
 
 
@@ -77,9 +80,3 @@ def setup_here(setup: Setup) -> Setup:
     """In a task: what this worker grades with."""
     plugin = get_worker().plugins.get(Able.name)
     return plugin.here or setup if isinstance(plugin, Able) else setup
-
-
-def kit() -> str:
-    """What a worker must have as the grader has it: results of one class come from one kit and one torch."""
-    code = results.kit_fingerprint("checks", "proctor", "homeworks")[:8]
-    return f"{__version__} {code} with torch {version('torch')}"

@@ -1,6 +1,6 @@
 """How long trainings take, and so which goes first and when a class is done.
 
-Called by `engine.py` for the order, and by `display.py` for what is shown. A training's time is taken to be
+Called by `schedule.py` for the order, and by `progress_display.py` for what is shown. A training's time is taken to be
 
     operations / rate + steps * overhead
 
@@ -13,15 +13,12 @@ import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from autograder.observations import Observations, Op
-
-if TYPE_CHECKING:
-    from autograder.verdict import Setup
+from autograder.runner.setup import Setup
 
 BACKWARD = 2  # a backward pass has twice the operations of the forward pass
 USUAL_BATCH = 64
@@ -48,8 +45,8 @@ class Work:
     limit_s: float
 
 
-def work(seen: Observations | str, setup: "Setup") -> Work:
-    """The work of a submission's training. `seen` is what `verdict.observe` gave."""
+def work(seen: Observations | str, setup: Setup) -> Work:
+    """The work of a submission's training. `seen` is what `student_run.observe` gave."""
     protocol = setup.protocol
     images = float(protocol.train_count(setup.dataset.train_count) * protocol.epochs)
     batch: float = USUAL_BATCH

@@ -1,24 +1,22 @@
 """What of a result is flagged, and what a person has to look at. Moves nobody's points.
 
-Called by `verdict.py`. Flags are for the table, reasons for the page and the end of a run.
+Called by `decision.py`. Flags are for the table, reasons for the page and the end of a run.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from autograder import audit
 from autograder.checks import CheckResult
-from autograder.homework import Protocol
-from autograder.results import duration
-
-if TYPE_CHECKING:
-    from autograder.verdict import Evidence, Setup, Start
+from autograder.course.homework import Protocol
+from autograder.language import duration
+from autograder.runner import audit
+from autograder.runner.evaluate import Evidence
+from autograder.runner.setup import Setup, Start
 
 MOST_STEPS = 2.5  # for each batch that a loader handed out: two optimizers make two, images kept elsewhere make more
 
 
 def of_result(
-    setup: "Setup", evidence: "Evidence", found: Sequence[CheckResult], start: "Start", seen: Sequence[str]
+    setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start: Start, seen: Sequence[str]
 ) -> list[str]:
     """All of a submission that ran; `seen` are those that are known already."""
     flags = [check.id for check in found if check.outcome == "failed"]
@@ -31,14 +29,14 @@ def of_result(
     return [*flags, *seen, *of_run(setup)]
 
 
-def of_run(setup: "Setup") -> list[str]:
+def of_run(setup: Setup) -> list[str]:
     """Those that everybody has."""
     flags = [] if setup.own_data else ["other-data"]
     flags += [] if setup.protocol.own_budget else ["other-time-box"]
     return flags + (["no-sandbox"] if setup.sandbox.name == "none" else [])
 
 
-def signs(evidence: "Evidence", start: "Start") -> dict[str, str]:
+def signs(evidence: Evidence, start: Start) -> dict[str, str]:
     """What looks as if the rules had been got around: flag -> what was seen."""
     found: dict[str, str] = {}
     seen, report, percent = evidence.observations.network, evidence.report, evidence.percent
@@ -69,7 +67,7 @@ def signs(evidence: "Evidence", start: "Start") -> dict[str, str]:
     return found
 
 
-def reasons(evidence: "Evidence", protocol: Protocol) -> list[str]:
+def reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
     """Why a person should look at it."""
     found = []
     report = evidence.report

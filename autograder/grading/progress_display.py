@@ -9,12 +9,12 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from autograder import sharing
-from autograder.estimate import Estimate, Work
-from autograder.intake import Entry
+from autograder.course.rubric import points_text
+from autograder.grading.estimate import Estimate, Work
+from autograder.intake.hand_ins import Entry
 from autograder.observations import TrainingProgress
-from autograder.results import Result
-from autograder.rubric import points_text
+from autograder.results.result import Result
+from autograder.runner import gpu_sharing
 
 QUIET_S = 300.0  # without a terminal, a line about the whole class comes this often
 FRESH_S = 1.0  # for so long what is left stays as it was said: to say it takes a look at everybody who waits
@@ -104,7 +104,7 @@ class Display:
         if now - self.left_at > FRESH_S:
             gone = {student: now - began for student, began in self.running.items()}
             self.left = about(
-                self.estimate.left(list(self.waiting), gone, max(sharing.at_a_time(self.workers), len(gone)))
+                self.estimate.left(list(self.waiting), gone, max(gpu_sharing.at_a_time(self.workers), len(gone)))
             )
             self.left_at = now
             self.bars.update(self.training, more=f"{self.left} left")

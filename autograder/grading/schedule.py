@@ -19,14 +19,16 @@ from typing import Any
 
 import psutil
 
-from autograder import cluster, sharing, verdict, warm
-from autograder.cluster import LOOK, TRAINING, Cluster
-from autograder.estimate import Work, work
-from autograder.intake import Entry
+from autograder.grading import cluster, student_run
+from autograder.grading.cluster import LOOK, TRAINING, Cluster
+from autograder.grading.estimate import Work, work
+from autograder.grading.student_run import Graded
+from autograder.intake.hand_ins import Entry
 from autograder.machine import cores
 from autograder.observations import Observations, TrainingProgress
-from autograder.supervise import gpu_available
-from autograder.verdict import Graded, Setup
+from autograder.runner import gpu_sharing
+from autograder.runner.setup import Setup
+from autograder.sandbox import fork_client
 
 FIRST = 1e12  # the priority of looks; of trainings, it is how many seconds they are thought to take
 
@@ -90,12 +92,12 @@ def start(
             except Exception:  # the scheduler lost the task, not the submission its way
                 came = traceback.format_exc()
             if part == "trained":
-                yield verdict.failed(entry, setup, came) if isinstance(came, str) else came
+                yield student_run.failed(entry, setup, came) if isinstance(came, str) else came
                 continue
             seconds = told.observed(entry.student, work(_seen(came), setup))
             looked_at += 1
             if looked_at == len(entries) and not setup.forks_trainings:
-                warm.end()  # nothing is forked any more, and trainings can use its memory
+                fork_client.end()  # nothing is forked any more, and trainings can use its memory
             held.append((entry, future, seconds))
             if beside or looked_at == len(entries):
                 for one, seen, expected in sorted(held, key=itemgetter(2), reverse=True):
@@ -107,12 +109,14 @@ def start(
                 held.clear()
 
     futures: dict[Any, tuple[Entry, str]] = {}
-    beside = elsewhere is not None or gpu_available()  # without a GPU, looking takes what training needs
+    beside = elsewhere is not None or setup.runner.has_gpu()  # without a GPU, looking takes what training needs
     if elsewhere is not None:
-        place = cluster.remote(elsewhere, setup, told.notice, patience_s)
+        from autograder.grading.cluster_worker import Able
+
+        place = cluster.remote(elsewhere, Able(setup), told.notice, patience_s)
     else:
         if setup.forks and setup.sandbox.name == "bwrap":
-            warm.begin()  # while Dask gets ready, too
+            fork_client.begin()  # while Dask gets ready, too
         place = cluster.local(workers, max(1, cores() - workers) if beside else 0)
     with place as client, _terminated_like_interrupted():
         try:
@@ -120,15 +124,15 @@ def start(
         finally:
             # Nothing that waits is started any more.
             client.cancel(list(futures), force=True)  # type: ignore[no-untyped-call]
-            warm.end()
-            sharing.end()
+            fork_client.end()
+            gpu_sharing.end()
             _end_children()
 
 
 def _observe_task(entry: Entry, setup: Setup) -> Look:
-    from autograder.worker import setup_here
+    from autograder.grading.cluster_worker import setup_here
 
-    seen = verdict.observe(entry, setup_here(setup))
+    seen = student_run.observe(entry, setup_here(setup))
     return seen if isinstance(seen, str) else zlib.compress(seen.model_dump_json().encode())
 
 
@@ -139,10 +143,10 @@ def _seen(look: Look) -> Observations | str:
 def _train_task(entry: Entry, setup: Setup, look: Look) -> Graded:
     from distributed import get_worker
 
-    from autograder.worker import setup_here
+    from autograder.grading.cluster_worker import setup_here
 
     worker = get_worker()
-    return verdict.train(
+    return student_run.grade(
         entry,
         setup_here(setup),
         _seen(look),

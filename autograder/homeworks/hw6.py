@@ -3,7 +3,7 @@
 Source: "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027), and the homework's own text.
 """
 
-from autograder.homework import TRAINING_QUESTIONS, AskedOptimizer, Homework, Protocol, Stage
+from autograder.course.homework import TRAINING_QUESTIONS, AskedOptimizer, Homework, Protocol, Stage
 
 HOMEWORK = Homework(
     name="hw6",

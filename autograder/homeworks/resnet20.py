@@ -4,7 +4,15 @@ Source: "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), secti
 the reference curve comes from.
 """
 
-from autograder.homework import TRAINING_QUESTIONS, AskedOptimizer, Homework, Protocol, Recipe, Reference, Stage
+from autograder.course.homework import (
+    TRAINING_QUESTIONS,
+    AskedOptimizer,
+    Homework,
+    Protocol,
+    Recipe,
+    Reference,
+    Stage,
+)
 from autograder.language import marked
 
 HOMEWORK = Homework(

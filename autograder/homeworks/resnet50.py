@@ -4,7 +4,17 @@ Source: "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), the b
 homework's own text, which has the stride in the first 1x1 convolution and a ReLU after every BN.
 """
 
-from autograder.homework import Answers, AskedOptimizer, Entry, Homework, Protocol, Recipe, Reference, Stage, Stem
+from autograder.course.homework import (
+    Answers,
+    AskedOptimizer,
+    Entry,
+    Homework,
+    Protocol,
+    Recipe,
+    Reference,
+    Stage,
+    Stem,
+)
 from autograder.language import marked
 
 STAGES = (

@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
-from autograder import submission
-from autograder.submission import UnreadableError
+from autograder.intake import submission
+from autograder.intake.submission import UnreadableError
 
 Kind = Literal["file", "folder", "link", "other"]
 

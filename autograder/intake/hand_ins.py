@@ -19,19 +19,35 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from autograder import epochs, homework, lms, receipt, roster, submission
-from autograder.epochs import Epoch
+from autograder import homeworks
+from autograder.course.homework import Homework
 from autograder.errors import KitError, printable
-from autograder.homework import Homework
+from autograder.intake import lms, own_record, receipt, roster, submission
+from autograder.intake.file_tree import Node, OnDisk, local
+from autograder.intake.lms import Attempt, Student
+from autograder.intake.roster import Listed
+from autograder.intake.submission import SUFFIXES, Submission, UnreadableError
 from autograder.language import gettext as _
-from autograder.lms import Attempt, Student
-from autograder.nodes import Node, OnDisk, local
-from autograder.roster import Listed
-from autograder.submission import SUFFIXES, Submission, UnreadableError
+from autograder.observations import Epoch
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
 RESERVED = ("grades.csv", "attempts.csv", "report.html", "gradebook.db", "formgrader")
 DEEPEST = 8  # folders in each other, in an archive that a student handed in
+
+FOR_A_PERSON = frozenset(
+    {
+        "AMBIGUOUS",
+        "BAD_ARCHIVE",
+        "BAD_PATH",
+        "BOMB",
+        "ENCRYPTED",
+        "NOT_REGULAR",
+        "SYMLINK",
+        "TOO_MANY_MEMBERS",
+        "UNREADABLE",
+    }
+)
+"""Outcomes that nobody but a person can settle. Every other one is a row of the rubric."""
 
 READ = "READ"
 """The outcome of an entry whose submission was read. The others name what was wrong: "NO_FILE", "AMBIGUOUS", ..."""
@@ -65,7 +81,8 @@ class Entry:
         late_s: by how many seconds; None where it isn't late, or nobody says.
         own_epochs: the student's own record; () for none. Untrusted numbers, in their ranges.
         receipt: what the student's own receipt says, a sentence; "" without one. Untrusted words.
-        notes: what else is to be known: why that record couldn't be read, which file was taken out of an archive.
+        record_notes: why that record couldn't be read.
+        notes: what else is to be known, such as which file was taken out of an archive.
         uploads: all attempts, in the order in which they came.
     """
 
@@ -77,6 +94,7 @@ class Entry:
     late: bool = False
     late_s: float | None = None
     own_epochs: tuple[Epoch, ...] = ()
+    record_notes: tuple[str, ...] = ()
     receipt: str = ""
     notes: tuple[str, ...] = ()
     name: str = ""
@@ -119,7 +137,7 @@ def collect(
 
     Raises KitError when the source is neither, is empty, or is one student's folder and not a class's.
     """
-    given = homework.load(homework_name)
+    given = homeworks.load(homework_name)
     expected = None if listed is None else roster.read(listed)
     nodes = _unwrapped(_root(source, zone), given)
     for node in nodes:
@@ -296,11 +314,20 @@ def _read(student: str, attempt: Attempt, given: Homework, zone: tzinfo | None) 
     except OSError as error:
         return Entry(student, "UNREADABLE", _("can't be read ({reason})").format(reason=error.strerror))
     record: tuple[Epoch, ...] = ()
+    record_notes: tuple[str, ...] = ()
     if given.tests_epochs:
-        record, more = _own_record(attempt.files, handed_in)
-        notes += more
+        record, record_notes = _own_record(attempt.files, handed_in)
     own = _own_receipt(attempt.files, handed_in, given)
-    return Entry(student, READ, "", handed_in, submitted_at, own_epochs=record, receipt=own, notes=notes)
+    return Entry(
+        student,
+        READ,
+        submission=handed_in,
+        submitted_at=submitted_at,
+        own_epochs=record,
+        record_notes=record_notes,
+        receipt=own,
+        notes=notes,
+    )
 
 
 def _chosen(files: Node, given: Homework, zone: tzinfo | None) -> tuple[Node, tuple[str, ...]]:
@@ -379,17 +406,17 @@ def _own_record(files: Node, handed_in: Submission) -> tuple[tuple[Epoch, ...], 
     """The student's own record of the epochs, and why there is none where one was meant."""
     records: list[Node] = []
     if files.kind == "folder":
-        records = [one for one in files.children() if one.name.lower() == epochs.RECORD]
+        records = [one for one in files.children() if one.name.lower() == own_record.RECORD]
     if len(records) > 1:
         text = _("{record}: no telling which one counts: {files}")
-        return (), (text.format(record=epochs.RECORD, files=_list(records)),)
+        return (), (text.format(record=own_record.RECORD, files=_list(records)),)
     if records:
         try:
-            return tuple(epochs.from_csv(_text(records[0]))), ()
+            return tuple(own_record.from_csv(_text(records[0]))), ()
         except ValueError as error:
             return (), (f"{records[0].name}: {error}",)
     if handed_in.name.lower().endswith(".ipynb"):
-        return tuple(epochs.from_notebook(handed_in.content)), ()
+        return tuple(own_record.from_notebook(handed_in.content)), ()
     return (), ()
 
 
@@ -414,10 +441,10 @@ def _text(node: Node) -> str:
     if node.kind != "file":
         raise ValueError(_("not a regular file"))
     try:
-        content = node.content(epochs.LARGEST_RECORD)
+        content = node.content(own_record.LARGEST_RECORD)
     except UnreadableError as error:
         if error.outcome == "SOURCE_TOO_BIG":
-            raise ValueError(_("larger than {most} KiB").format(most=epochs.LARGEST_RECORD // 2**10)) from error
+            raise ValueError(_("larger than {most} KiB").format(most=own_record.LARGEST_RECORD // 2**10)) from error
         raise ValueError(error.message) from error
     try:
         return content.decode("utf-8-sig")

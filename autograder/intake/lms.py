@@ -16,8 +16,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from autograder.errors import printable
-from autograder.nodes import Folder, Node, OnDisk, local
-from autograder.submission import SUFFIXES, UnreadableError
+from autograder.intake.file_tree import Folder, Node, OnDisk, local
+from autograder.intake.submission import SUFFIXES, UnreadableError
 
 LARGEST_RECEIPT = 2**20  # bytes; students' comments are in it
 LARGEST_METADATA = 2**26  # bytes, for all submissions

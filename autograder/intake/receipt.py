@@ -6,8 +6,6 @@ can write such a file, and says so: it is where a question about a grade can beg
 
 import hashlib
 import json
-import shutil
-import subprocess
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -101,15 +99,3 @@ def of(said: Receipt, script: bytes) -> str:
     """What a receipt says, and whether it is about this script; a sentence."""
     same = said.sha256 == hashlib.sha256(script).hexdigest()
     return said.says() if same else _("{receipt}; of another file than this one").format(receipt=said.says())
-
-
-def gpu_name() -> str:
-    """What the first NVIDIA GPU calls itself, "" without one. Doesn't import torch."""
-    if shutil.which("nvidia-smi") is None:
-        return ""
-    asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    try:
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return (said.splitlines() or [""])[0].strip()[:200]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.errors import KitError
-from autograder.lms import shown_id
+from autograder.intake.lms import shown_id
 
 LARGEST = 16 * 2**20  # bytes
 IDS = (  # in this order: a file of Canvas has names under "student", and numbers of its own under "id"

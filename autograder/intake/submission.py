@@ -16,7 +16,6 @@ import json
 import os
 import re
 import stat
-import threading
 import tokenize
 import warnings
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from autograder.errors import KitError, first_line, printable
+from autograder.files import PARSING
 from autograder.language import gettext as _
 from autograder.observations import Blank
 
@@ -38,11 +38,6 @@ TEXT_CONTROLS = frozenset(b"\t\n\r\f")
 
 _MENTIONS = re.compile(r"\bq(?:uestion)?[ .]{0,2}(\d{1,2})\b", re.IGNORECASE)
 _STARTS = re.compile(r"\W*" + _MENTIONS.pattern, re.IGNORECASE)
-
-
-PARSING = threading.RLock()
-"""Held by whatever parses Python: before 3.11.8 two threads that do it at a time can both fail (cpython gh-106905).
-numpy does too, for the header of each `.npy` file that it reads."""
 
 
 class UnreadableError(KitError):

@@ -1,6 +1,6 @@
 """The proctor's process: takes a job from the grader, runs the submission, sends back what was seen.
 
-Started by `supervise.py`, inside the sandbox. Two descriptors are its last arguments: the grader's messages, and ours.
+Started by `runner/proctored.py`, inside the sandbox. Two descriptors are its last arguments: the grader's messages, and ours.
 """
 
 import contextlib
@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from autograder.homework import Homework, load
-from autograder.practice import CLASSES, draw
-from autograder.proctor import later
+from autograder.course.homework import Homework
+from autograder.course.practice import CLASSES, draw
+from autograder.homeworks import load
+from autograder.proctor import lazy_compiler
 
-later.put_off()  # before anything imports torchvision
+lazy_compiler.put_off()  # before anything imports torchvision
 
-from autograder.proctor import loaders, rehearse, reveal, script, standin, train  # noqa: E402
+from autograder.proctor import answer_tests, fake_cifar10, loaders, rehearsal, run_script, training  # noqa: E402
 from autograder.proctor.channel import Channel  # noqa: E402
 from autograder.proctor.examine import examine, variant  # noqa: E402
 from autograder.proctor.failure import failure  # noqa: E402
@@ -28,7 +29,6 @@ from autograder.proctor.failure import failure  # noqa: E402
 REHEARSAL_S = 40.0  # of CPU time, five times as much by the clock; a training loop without loaders ends here
 REHEARSAL_IMAGES = 20
 REHEARSED_EPOCHS = 2  # of a script that is the homework's own, and is told how many
-OFFICIAL_LENGTHS = (50_000, 10_000)
 FIRST_LINE = (
     "[proctor] the test images in this run are stand-ins: what the script prints as test accuracy doesn't count. "
     "The grader tests the network on the real ones after training.\n"
@@ -53,17 +53,19 @@ def main() -> None:
 
 def _observe(channel: Channel, homework: Homework, file: str, main_script: str) -> None:
     images, labels = draw(REHEARSAL_IMAGES)
-    train_length, test_length = OFFICIAL_LENGTHS
-    standin.install(
-        standin.Pictures(
-            standin.Split(images, labels, train_length), standin.Split(images, labels, test_length), CLASSES
+    official = homework.own_dataset
+    fake_cifar10.install(
+        fake_cifar10.Pictures(
+            fake_cifar10.Split(images, labels, official.train_count),
+            fake_cifar10.Split(images, labels, official.test_count),
+            CLASSES,
         )
     )
 
-    def finish(rehearsing: rehearse.Rehearsing, ended: str, error: BaseException | None) -> NoReturn:
+    def finish(rehearsing: rehearsal.Rehearsing, ended: str, error: BaseException | None) -> NoReturn:
         rehearsal = rehearsing.observed(ended, error)
         network, trouble, variants = None, None, []
-        kind = script.find_class(homework.network, homework.stem)
+        kind = run_script.find_class(homework.network, homework.stem)
         if kind is not None:
             network, trouble = examine(
                 kind,
@@ -85,21 +87,22 @@ def _observe(channel: Channel, homework: Homework, file: str, main_script: str) 
         _leave()
 
     # One more than the homework's own: a script that trains for as long as it should is seen to its end.
-    rehearsing = rehearse.Rehearsing(file, REHEARSAL_S, homework.full.epochs + 1, finish)
-    error = script.run(main_script, _arguments(homework, REHEARSED_EPOCHS))
+    rehearsing = rehearsal.Rehearsing(file, REHEARSAL_S, homework.full.epochs + 1, finish)
+    error = run_script.run(main_script, _arguments(homework, REHEARSED_EPOCHS))
     finish(rehearsing, "finished", error)
 
 
 def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
     images = np.load(job["train_images"], mmap_mode="r", allow_pickle=False)[: job["train_count"]]
     labels = np.load(job["train_labels"], mmap_mode="r", allow_pickle=False)[: job["train_count"]]
-    shown = standin.covering(np.asarray(labels), job["test_count"])
+    shown = fake_cifar10.covering(np.asarray(labels), job["test_count"])
     preview = job["preview"]
-    lengths = OFFICIAL_LENGTHS if preview else (len(labels), len(shown))
-    standin.install(
-        standin.Pictures(
-            standin.Split(images, labels, lengths[0]),
-            standin.Split(images[shown], labels[shown], lengths[1]),
+    official = homework.own_dataset
+    lengths = (official.train_count, official.test_count) if preview else (len(labels), len(shown))
+    fake_cifar10.install(
+        fake_cifar10.Pictures(
+            fake_cifar10.Split(images, labels, lengths[0]),
+            fake_cifar10.Split(images[shown], labels[shown], lengths[1]),
             tuple(job["classes"]),
         )
     )
@@ -108,24 +111,24 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
     sys.stdout.flush()
     file = job["file"]
 
-    def finish(training: train.Training, ended_by: str, error: BaseException | None) -> NoReturn:
+    def finish(watched: training.Training, ended_by: str, error: BaseException | None) -> NoReturn:
         # In place, wherever the script is: what it has under way must not run on while the network is tested.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        network: nn.Module | None = training.network(homework.network)
-        report = training.summary(ended_by, error, network)
+        network: nn.Module | None = watched.network(homework.network)
+        report = watched.summary(ended_by, error, network)
         channel.send("trained", report=report)
         if network is not None:
             try:
-                reveal.answer(channel, network, file, training.kept, training.before)
+                answer_tests.answer(channel, network, file, watched.kept, watched.before)
             except EOFError:  # the grader has gone
                 pass
             except Exception as trouble:
                 channel.send("failed", failure=failure(trouble, file))
         _leave()
 
-    training = train.Training(
+    watched = training.Training(
         file=file,
         images_budget=job["epochs"] * len(labels),
         epoch_images=len(labels),
@@ -137,8 +140,8 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         keep_epochs=homework.tests_epochs,
     )
     channel.send("started", device="cuda" if torch.cuda.is_available() else "cpu", threads=torch.get_num_threads())
-    error = script.run(job["script"], _arguments(homework, job["epochs"]), job.get("seed", 0))
-    finish(training, "script", error)
+    error = run_script.run(job["script"], _arguments(homework, job["epochs"]), job.get("seed", 0))
+    finish(watched, "script", error)
 
 
 def _arguments(homework: Homework, epochs: int) -> list[str]:

@@ -12,14 +12,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from autograder.proctor import standin
+from autograder.proctor import fake_cifar10
 from autograder.proctor.channel import Channel
 from autograder.proctor.failure import failure
 
 
 def test_transform() -> Any:
     """The transform of the script's own test set; of its training set where it made no test set."""
-    made = standin.CIFAR10.made
+    made = fake_cifar10.CIFAR10.made
     tests = [dataset for dataset in made if not dataset.train]
     chosen = (tests or made)[-1:]
     return chosen[0].transform if chosen else None
@@ -64,7 +64,7 @@ def _scores(network: nn.Module, images: npt.NDArray[np.uint8], transform: Any) -
     """(N, classes) float32 for (N, H, W, C) uint8 images, from whatever the network answers."""
     parameter = next(network.parameters())
     with torch.no_grad():
-        outputs = network(standin.transformed(images, transform).to(parameter.device))
+        outputs = network(fake_cifar10.transformed(images, transform).to(parameter.device))
     if not isinstance(outputs, torch.Tensor):
         raise TypeError(f"the network answered with {type(outputs).__name__}, not with a tensor")
     scores: npt.NDArray[np.float32] = outputs.detach().to("cpu", torch.float32).contiguous().numpy()

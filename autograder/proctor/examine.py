@@ -21,9 +21,9 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
 
 from autograder.observations import Failure, Layer, Network, Op, Values, Variant
-from autograder.proctor import drawn, later
+from autograder.proctor import drawn_weights, lazy_compiler
 from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip, failure
-from autograder.proctor.shortcuts import Unfilled
+from autograder.proctor.skip_convolutions import Unfilled
 from autograder.proctor.trace import MOST_SIDES, Trace, border, memory_key, student_line
 
 Result = TypeVar("Result")
@@ -166,7 +166,7 @@ def _observe(
 
 def _with_answers(seen: Network, network: nn.Module, input_shape: tuple[int, int, int], file: str) -> Network:
     """`seen` and what is found last, since it takes the network's own weights away."""
-    found, _ = _attempt(lambda: drawn.entries(network), file)
+    found, _ = _attempt(lambda: drawn_weights.entries(network), file)
     given, _ = _attempt(lambda: _answers(network, input_shape), file)
     named = list((found or {}).items())[:MOST_NAMES]
     entries = {clip(name, NAME_CHARACTERS): shape[:MOST_SIDES] for name, shape in named}
@@ -177,7 +177,7 @@ def _with_answers(seen: Network, network: nn.Module, input_shape: tuple[int, int
 @border
 def _answers(network: nn.Module, input_shape: tuple[int, int, int]) -> list[list[float]]:
     with _eager():
-        return drawn.answers(network, input_shape)
+        return drawn_weights.answers(network, input_shape)
 
 
 @border
@@ -327,7 +327,7 @@ def _quiet_state() -> Iterator[None]:
 @contextlib.contextmanager
 def _eager() -> Iterator[None]:
     """Run what `torch.compile` wrapped as it was written: what a compiler made of it would hide its operations."""
-    if later.imported():  # to ask it for this would import it, which takes seconds
+    if lazy_compiler.imported():  # to ask it for this would import it, which takes seconds
         with torch.compiler.set_stance("force_eager"):
             yield
     else:

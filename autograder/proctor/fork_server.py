@@ -24,8 +24,8 @@ import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
-from autograder import syscalls
-from autograder.jail import NAMESPACES
+from autograder.sandbox import seccomp
+from autograder.sandbox.bubblewrap import NAMESPACES
 
 OWNER_OF_NAMESPACE = 0xB701  # ioctl NS_GET_USERNS
 CLONE_NEWUSER = 0x10000000
@@ -34,7 +34,7 @@ CAPABILITIES_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
 try:
-    _filter = syscalls.rules()
+    _filter = seccomp.rules()
 except (ImportError, OSError, RuntimeError):  # `doctor` says that it is missing
     _filter = None
 

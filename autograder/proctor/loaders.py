@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch.utils.data import DataLoader, Subset, default_collate
 
-from autograder.proctor import standin
+from autograder.proctor import fake_cifar10
 
 Role = Literal["train", "test"]
 
@@ -94,7 +94,7 @@ class Served:
     def __next__(self) -> Any:
         if self._left == 0 or not self._listener.asked(self._loader, self._role, self._at):
             raise StopIteration
-        with standin.asked_by_loader(self._fast):
+        with fake_cifar10.asked_by_loader(self._fast):
             batch = next(self._inner)
         size = self._ration.cut(self._role, self._loader.batch_size, self._at)
         if size is not None:
@@ -116,7 +116,7 @@ def images_in(batch: Any) -> int:
 
 def role_of(loader: "DataLoader[Any]") -> Role:
     """Which set a loader reads. What isn't the dataset's own (a TensorDataset of its pixels) goes by its use."""
-    split = standin.split_of(loader.dataset)
+    split = fake_cifar10.split_of(loader.dataset)
     if split is not None:
         return "train" if split.train else "test"
     return "train" if torch.is_grad_enabled() else "test"
@@ -136,7 +136,7 @@ def install(listener: Listener, ration: Ration) -> None:
         if fast or ration.limited:
             self.num_workers = 0
         if fast:
-            self.collate_fn = standin.collate
+            self.collate_fn = fake_cifar10.collate
         try:
             inner = make_iterator(self)
         finally:
@@ -159,9 +159,9 @@ def _is_fast(loader: "DataLoader[Any]") -> bool:
     while type(dataset) is Subset:
         dataset = dataset.dataset
     return (
-        type(dataset) is standin.CIFAR10
+        type(dataset) is fake_cifar10.CIFAR10
         and dataset.is_plain()
-        and standin.arithmetic(dataset.transform) is not None
+        and fake_cifar10.arithmetic(dataset.transform) is not None
         and loader.collate_fn is default_collate
         and loader.batch_size is not None
         and loader.worker_init_fn is None

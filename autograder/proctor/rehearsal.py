@@ -17,9 +17,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.data import DataLoader
 
 from autograder.observations import Failure, Forward, Loader, Optimizer, Rehearsal, Step
-from autograder.proctor import loaders, script, watch
+from autograder.proctor import loaders, run_script, torch_hooks
 from autograder.proctor.failure import failure
-from autograder.proctor.shortcuts import Shortcuts, fill_quickly
+from autograder.proctor.skip_convolutions import Shortcuts, fill_quickly
 
 MOST_EPOCHS = 500  # a loop that asks for more never ends by itself
 BATCH_IMAGES = 2
@@ -81,15 +81,15 @@ class Rehearsing:
         self._versions: list[int] = []
         self.started = time.monotonic()
         self.ration = loaders.Ration(train_batches=2, batch_images=BATCH_IMAGES, test_images=TEST_IMAGES)
-        self.cuda_requests = script.comforts(file)
+        self.cuda_requests = run_script.comforts(file)
         loaders.install(self, self.ration)
-        self.end_forward_watch = watch.forwards(self._forward, file)
+        self.end_forward_watch = torch_hooks.forwards(self._forward, file)
         self.end_quick_filling = fill_quickly()
-        watch.backwards(self._backward)
-        watch.zeroings(self._zeroed)
-        watch.moves(self.moved.append)
-        watch.makings(torch.optim.Optimizer, self._optimizer_made)
-        watch.makings(DataLoader, self._loader_made)
+        torch_hooks.backwards(self._backward)
+        torch_hooks.zeroings(self._zeroed)
+        torch_hooks.moves(self.moved.append)
+        torch_hooks.makings(torch.optim.Optimizer, self._optimizer_made)
+        torch_hooks.makings(DataLoader, self._loader_made)
         register_optimizer_step_pre_hook(self._before_step)
         register_optimizer_step_post_hook(self._after_step)
         torch.compile = lambda model=None, **_: model if model is not None else (lambda function: function)  # type: ignore[assignment]
@@ -130,12 +130,12 @@ class Rehearsing:
 
     def _loader_made(self, loader: "DataLoader[Any]") -> None:
         self.kept.append(loader)
-        self.loader_lines[id(loader)] = watch.line_in(self.file)
+        self.loader_lines[id(loader)] = torch_hooks.line_in(self.file)
 
     # --- the training step ---
 
-    def _forward(self, module: nn.Module, inputs: tuple[Any, ...], call: watch.Call) -> Any:
-        line = watch.line_in(self.file)
+    def _forward(self, module: nn.Module, inputs: tuple[Any, ...], call: torch_hooks.Call) -> Any:
+        line = torch_hooks.line_in(self.file)
         x = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
         testing = self.testing or not torch.is_grad_enabled()
         with Shortcuts():
@@ -167,7 +167,7 @@ class Rehearsing:
                 self.batches[-1].forwards.append(seen)
         return output
 
-    def _answer(self, module: nn.Module, x: torch.Tensor, call: watch.Call) -> Any:
+    def _answer(self, module: nn.Module, x: torch.Tensor, call: torch_hooks.Call) -> Any:
         """A training batch's output; after the computed steps, that of an earlier one that asked for the same."""
         asked = (id(module), module.training, torch.is_grad_enabled(), x.shape, x.dtype, x.device)
         if self.backwards >= REAL_BACKWARDS and asked in self._answers:
@@ -177,7 +177,7 @@ class Rehearsing:
             self._answers[asked] = output.detach()
         return output
 
-    def _backward(self, tensors: Any, call: watch.Call) -> None:
+    def _backward(self, tensors: Any, call: torch_hooks.Call) -> None:
         if not self.batches or self.testing:
             call()
             return
@@ -199,11 +199,11 @@ class Rehearsing:
             for parameter in parameters:
                 if parameter.grad is None and parameter.requires_grad:
                     parameter.grad = torch.zeros_like(parameter)
-        self._note("backward", watch.line_in(self.file))
+        self._note("backward", torch_hooks.line_in(self.file))
 
     def _zeroed(self) -> None:
         if not self.testing:
-            self._note("zero_grad", watch.line_in(self.file))
+            self._note("zero_grad", torch_hooks.line_in(self.file))
 
     def _before_step(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
         if self.optimizer_observed is None:
@@ -224,12 +224,12 @@ class Rehearsing:
             return
         parameters = self.network.parameters() if self.network is not None else ()
         self.batches[-1].changed_parameters = self._versions != [parameter._version for parameter in parameters]
-        self._note("step", watch.line_in(self.file))
+        self._note("step", torch_hooks.line_in(self.file))
 
     def _optimizer_made(self, optimizer: torch.optim.Optimizer) -> None:
         self.optimizer = self.optimizer or optimizer
         self.kept.append(optimizer)
-        self.optimizer_lines[id(optimizer)] = watch.line_in(self.file)
+        self.optimizer_lines[id(optimizer)] = torch_hooks.line_in(self.file)
 
     def _note(self, event: str, line: int | None) -> None:
         if self.batches and len(self.batches[-1].events) < KEPT:
@@ -316,7 +316,7 @@ class Rehearsing:
         )
 
 
-def _answer_in_part(module: nn.Module, x: torch.Tensor, call: watch.Call) -> Any:
+def _answer_in_part(module: nn.Module, x: torch.Tensor, call: torch_hooks.Call) -> Any:
     """A test batch's output, computed for its first images and repeated: a rehearsal only needs the shape."""
     if torch.is_grad_enabled() or x.dim() == 0 or x.shape[0] <= ANSWERED_IMAGES:
         return call()

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor
 
 from autograder.observations import Op
-from autograder.proctor.aten import Mode, Plan, per_side
+from autograder.proctor.aten_calls import Mode, Plan, per_side
 from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip
-from autograder.proctor.shortcuts import convolved_shape, passed_back, stand_in
+from autograder.proctor.skip_convolutions import convolved_shape, passed_back, stand_in
 
 MOST_OPS = 5000
 MOST_INPUTS = 256

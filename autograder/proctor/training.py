@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 from autograder.language import marked
 from autograder.observations import Failure, TrainingReport
-from autograder.proctor import loaders, script, standin, watch
+from autograder.proctor import fake_cifar10, loaders, run_script, torch_hooks
 from autograder.proctor.failure import failure
 
 WATCHED_STEPS = 3  # of each optimizer; then the network is known and the forward watch goes away
@@ -84,12 +84,12 @@ class Training:
         self.optimizer_steps = 0
         self.end_forward_watch: Callable[[], None] | None = None
         self.process = os.getpid()
-        self.cuda_requests = script.comforts(file)
+        self.cuda_requests = run_script.comforts(file)
         loaders.install(self, ration)
-        standin.CIFAR10.read_directly = self._read_directly
+        fake_cifar10.CIFAR10.read_directly = self._read_directly
         self._watch_forwards()
-        watch.backwards(self._backward)
-        watch.loads(self._loads)
+        torch_hooks.backwards(self._backward)
+        torch_hooks.loads(self._loads)
         register_optimizer_step_post_hook(self._stepped)
 
     # --- the budget ---
@@ -162,14 +162,14 @@ class Training:
     # --- what the network is, and how it does ---
 
     def _watch_forwards(self) -> None:
-        self.end_forward_watch = watch.forwards(self._forward, self.file)
+        self.end_forward_watch = torch_hooks.forwards(self._forward, self.file)
 
-    def _forward(self, module: nn.Module, inputs: tuple[Any, ...], call: watch.Call) -> Any:
+    def _forward(self, module: nn.Module, inputs: tuple[Any, ...], call: torch_hooks.Call) -> Any:
         if torch.is_grad_enabled() and not any(module is other for other in self.called):
             self.called.append(module)
         return call()
 
-    def _backward(self, tensors: Any, call: watch.Call) -> None:
+    def _backward(self, tensors: Any, call: torch_hooks.Call) -> None:
         loss = tensors[0] if isinstance(tensors, list | tuple) and tensors else tensors
         call()
         if isinstance(loss, torch.Tensor) and loss.numel() == 1 and self.steps % self.loss_stride == 0:
@@ -198,7 +198,7 @@ class Training:
 
     def _loads(self) -> None:
         if self.steps == 0 and self.loaded_line is None:
-            self.loaded_line = watch.line_in(self.file)
+            self.loaded_line = torch_hooks.line_in(self.file)
 
     def progress(self, now: float) -> dict[str, Any]:
         """What the grader shows while it waits."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from autograder.checks import CheckResult
-from autograder.results import Result
+from autograder.results.result import Result
 
 OUTCOMES = ("failed", "advice", "skipped", "passed")
 MOST_MISTAKES = 60  # rows; a class of a thousand has a long tail of mistakes that one student made

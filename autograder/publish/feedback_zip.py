@@ -9,9 +9,10 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from autograder import export, results
 from autograder.errors import KitError, printable
-from autograder.final import Final, final
+from autograder.files import whole
+from autograder.publish import lms_grades
+from autograder.publish.final_points import Final, final
 
 PAGE = "feedback.html"
 
@@ -27,15 +28,15 @@ def bundle(out: Path, lms: str, source_names: Mapping[str, str] | None, to: Path
     `source_names`. Elsewhere a name has the id, for people.
 
     Args:
-        lms: one of `export.NAMES`.
+        lms: one of `lms_grades.NAMES`.
         source_names: student id to what Canvas called the file that it gave, `name_id_upload_file`. The page takes
             that name with its own ending.
 
     Raises KitError for a system without a name there, for a folder without results or a result without its page, where
     two pages would have one name, for Moodle where an id is no participant's number, and where `to` can't be written.
     """
-    if lms not in export.NAMES:
-        raise KitError(f"nothing is known of {lms!r}", f"choose one of {', '.join(export.NAMES)}")
+    if lms not in lms_grades.NAMES:
+        raise KitError(f"nothing is known of {lms!r}", f"choose one of {', '.join(lms_grades.NAMES)}")
     pages: dict[str, Path] = {}
     for one in final(out):
         page, name = out / one.student / PAGE, _name(one, lms, source_names or {})
@@ -47,7 +48,7 @@ def bundle(out: Path, lms: str, source_names: Mapping[str, str] | None, to: Path
             )
         pages[name] = page
     try:
-        with results.whole(to) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with whole(to) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for name, page in sorted(pages.items()):
                 member = zipfile.ZipInfo(name, _MOMENT)
                 member.create_system, member.external_attr = 3, 0o100644 << 16  # the same wherever it is packed
@@ -62,7 +63,7 @@ def _name(one: Final, lms: str, source_names: Mapping[str, str]) -> str:
     if lms == "moodle":
         # The number stands after the first underscore. Moodle itself says "Participant" where names are hidden.
         name = _clean(one.result.name.replace("_", " ")) or "Participant"
-        return f"{name}_{export.participant(one.student)}_assignsubmission_file_/{PAGE}"
+        return f"{name}_{lms_grades.participant(one.student)}_assignsubmission_file_/{PAGE}"
     if lms == "canvas":
         if source := source_names.get(one.student):
             return f"{_clean(PurePosixPath(source).stem)}.html"

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from autograder import gradebook, history, results
 from autograder.errors import KitError
-from autograder.results import Result
+from autograder.publish import nbgrader_gradebook
+from autograder.results import history, store
+from autograder.results.result import Result
 
 DecidedBy = Literal["run", "override", "formgrader", "nobody"]
 
@@ -44,22 +45,22 @@ def final(out: Path, book: str | None = None) -> list[Final]:
 
     Raises KitError when there is nobody, or a result, the history or the gradebook is damaged.
     """
-    everybody = [result for path in sorted(out.glob("*/result.json")) if (result := results.read(path.parent))]
+    everybody = [result for path in sorted(out.glob("*/result.json")) if (result := store.read(path.parent))]
     if not everybody:
         raise KitError(f"{out}: holds no results", "name the folder that `autograder grade` wrote to")
     overridden = history.overrides(history.read(out))
-    by_hand = {} if book is None else gradebook.set_by_hand(book, everybody[0].homework.name)
+    by_hand = {} if book is None else nbgrader_gradebook.set_by_hand(book, everybody[0].homework.name)
     return [_of(result, overridden.get(result.student), by_hand.get(result.student)) for result in everybody]
 
 
 def of_student(out: Path, student: str, book: str | None = None) -> Final:
     """The same of one student alone. Raises KitError also when there is no such student."""
     known = {path.parent.name for path in out.glob("*/result.json")}
-    result = results.read(out / student) if student in known else None
+    result = store.read(out / student) if student in known else None
     if result is None:
         near = ", ".join(sorted(known)[:5])
         raise KitError(f"{out}: there is no student called {student!r}", f"there are {near}, ..." if near else "")
-    by_hand = {} if book is None else gradebook.set_by_hand(book, result.homework.name)
+    by_hand = {} if book is None else nbgrader_gradebook.set_by_hand(book, result.homework.name)
     return _of(result, history.overrides(history.read(out)).get(student), by_hand.get(student))
 
 

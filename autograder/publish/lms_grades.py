@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from autograder import results, roster
+from autograder.course.rubric import points_text
 from autograder.errors import KitError, printable
-from autograder.final import Final, final
-from autograder.rubric import points_text
+from autograder.files import whole
+from autograder.intake import roster
+from autograder.publish.final_points import Final, final
 
 NAMES = ("blackboard", "canvas", "moodle", "gradescope", "csv")
 LARGEST = 16 * 2**20  # bytes of a file to merge into
@@ -100,7 +101,7 @@ def export(
             raise KitError(f"{to}: is the file to merge into, which is never written", "choose another name")
         content, report = _merged(everybody, lms, _Table(merge), column, homeworks[0])
     try:
-        with results.whole(to) as temporary:
+        with whole(to) as temporary:
             temporary.write_bytes(content)
     except OSError as error:
         raise KitError(f"{to}: can't be written ({error.strerror})", "name a file in a folder of yours") from error

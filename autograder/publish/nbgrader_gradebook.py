@@ -20,12 +20,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograder import results
+from autograder.course.homework import Homework
+from autograder.course.rubric import points_text
 from autograder.errors import KitError, first_line, printable
-from autograder.homework import Homework
-from autograder.intake import Entry
-from autograder.results import Result
-from autograder.rubric import points_text
+from autograder.files import whole, write_text
+from autograder.intake.hand_ins import Entry
+from autograder.results.result import Result
 
 if TYPE_CHECKING:
     from nbgrader.api import Gradebook
@@ -234,7 +234,7 @@ c.CourseDirectory.db_url = os.environ.get("{variable}") or f"sqlite:///{{Path(__
 
 def _write_course(out: Path, given: Homework) -> None:
     text = _CONFIGURATION.format(course=COURSE, variable=STARTED_WITH, file=DATABASE)
-    results.write_text(out / FOLDER / "nbgrader_config.py", text)
+    write_text(out / FOLDER / "nbgrader_config.py", text)
     (out / FOLDER / "source" / given.name).mkdir(parents=True, exist_ok=True)
 
 
@@ -248,13 +248,13 @@ def _write_files(out: Path, result: Result, entry: Entry | None, given: Homework
     for left_over in (path for place in places for path in place.glob(".*") if path.is_file()):
         left_over.unlink()  # of a run that was killed
     submitted, autograded = places
-    with results.whole(submitted / Path(entry.submission.name).name) as path:
+    with whole(submitted / Path(entry.submission.name).name) as path:
         path.write_bytes(entry.submission.content)
     if entry.submitted_at is not None:
         moment = f"{entry.submitted_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
         for place in places:
-            results.write_text(place / "timestamp.txt", moment)
-    results.write_text(autograded / f"{given.stem}.ipynb", _notebook(result, entry.submission.script))
+            write_text(place / "timestamp.txt", moment)
+    write_text(autograded / f"{given.stem}.ipynb", _notebook(result, entry.submission.script))
 
 
 def _notebook(result: Result, script: bytes) -> str:

@@ -17,37 +17,25 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from autograder import (
-    checks,
-    class_checks,
-    drawing,
-    epoch_plots,
-    epochs,
-    homework,
-    ladder_plot,
-    language,
-    loss_plots,
-    solution_runs,
-    training_plot,
-)
-from autograder.gpu_use import Use
-from autograder.homework import Homework
+from autograder import checks, homeworks, language
+from autograder.course.homework import Homework
+from autograder.course.rubric import Rubric, Tier, points_text
+from autograder.files import TEMPLATES
+from autograder.language import duration, marked, spoken
 from autograder.language import gettext as _
-from autograder.language import marked, spoken
 from autograder.observations import TrainingReport
-from autograder.results import Result, duration
-from autograder.rubric import Rubric, Tier, points_text
-from autograder.twins import Pair
-from autograder.verdict import PREVIEW, started_from_nothing
+from autograder.publish import common_mistakes, solution_runs
+from autograder.publish.charts import drawing, epoch_curves, layer_figure, loss_curves, training_curve
+from autograder.publish.charts.gpu_use import Use
+from autograder.publish.similar_files import Pair
+from autograder.results.result import Result
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 MOST_PAIRS = 200  # of files that are alike; a class that hands in one file has hundreds of thousands
 BIN_PERCENT = 5  # width of a bar of the histogram
 LONGEST_TEXT = 20_000  # characters of one untrusted text; the proctor's messages end there too
@@ -90,7 +78,7 @@ class Others:
 
 def feedback(result: Result, rubric: Rubric) -> str:
     """The page of one student, in the language that was chosen; sentences of the result stay as they were made."""
-    given = homework.load(result.homework.name)
+    given = homeworks.load(result.homework.name)
     rows = [] if result.observations is None else checks.layer_table(result.observations, given)
     band = solution_runs.find(result)
     return _render(
@@ -98,15 +86,15 @@ def feedback(result: Result, rubric: Rubric) -> str:
         result=result,
         stem=given.stem,
         rubric=rubric,
-        banner=_banner(result, result.notices),
+        banner=_banner(result, [*result.notices, *result.notes], result.record_notes),
         status=_(STATUS_WORDS[result.status]),
         step=next_step(result, rubric),
         failed=result.failed_checks,
         advice=[check for check in result.checks if check.outcome == "advice"],
         ended=_ended(result),
-        curve=None if result.training is None else training_plot.of_student(result.training, band),
+        curve=None if result.training is None else training_curve.of_student(result.training, band),
         band=band,
-        epochs=epoch_plots.of_student(result, given, band),
+        epochs=epoch_curves.of_student(result, given, band),
         reached=None
         if result.accuracy is None
         else _others(given, [result], [(_("this run"), result.accuracy.counted_percent)]),
@@ -114,7 +102,7 @@ def feedback(result: Result, rubric: Rubric) -> str:
         classes=_classes(result),
         answers=[*result.dataset.classes, _("no finite answer")],
         ladder=rows,
-        ladder_figure=ladder_plot.figure(rows),
+        ladder_figure=layer_figure.figure(rows),
         rubric_rows=[*rubric.tiers, rubric.no_accuracy, rubric.no_file],
         titles={check.id: check.title for check in result.checks},
     )
@@ -137,15 +125,15 @@ def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[P
     ordered = sorted(everybody, key=lambda result: result.student)
     accuracies = [result.accuracy.counted_percent for result in ordered if result.accuracy is not None]
     first = ordered[0]
-    given = homework.load(first.homework.name)
-    mistakes, further = class_checks.mistakes(ordered, given.stem)
+    given = homeworks.load(first.homework.name)
+    mistakes, further = common_mistakes.mistakes(ordered, given.stem)
     return _render(
         "report.html",
         results=ordered,
         first=first,
         rubric=rubric,
-        banner=_banner(first, [one for result in ordered for one in result.notices if not epochs.about_record(one)]),
-        epochs=epoch_plots.of_class(ordered, given),
+        banner=_banner(first, [one for result in ordered for one in (*result.notices, *result.notes)]),
+        epochs=epoch_curves.of_class(ordered, given),
         reached=_others(
             given,
             [result for result in ordered if result.accuracy is not None],
@@ -158,11 +146,11 @@ def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[P
         median=statistics.median(accuracies) if accuracies else None,
         histogram=histogram(accuracies, rubric) if accuracies else None,
         checked=sum(bool(result.checks) for result in ordered),
-        outcomes=class_checks.outcomes(ordered),
+        outcomes=common_mistakes.outcomes(ordered),
         mistakes=mistakes,
         further_mistakes=further,
-        most_named=class_checks.MOST_NAMED,
-        losses=loss_plots.of_class(ordered),
+        most_named=common_mistakes.MOST_NAMED,
+        losses=loss_curves.of_class(ordered),
         gpus=used,
         percent_ticks=[(drawing.y(percent / 100), f"{percent}%") for percent in (0, 25, 50, 75, 100)],
         queue=[(result, reason) for result in ordered for reason in result.for_a_person],
@@ -189,7 +177,7 @@ def _others(given: Homework, tested: Sequence[Result], rows: list[tuple[str, flo
             "Trained on {count:,} images of {data}, the others on all of the homework's own data: the numbers say "
             "nothing about each other."
         ).format(count=first.dataset.train_images, data=first.dataset.name)
-    elif given.goes_on_from_checkpoint and any(started_from_nothing(result.started_from) for result in tested):
+    elif given.goes_on_from_checkpoint and any(result.started_from_nothing for result in tested):
         note = _("Here training started from nothing, so this is how far one gets without the checkpoint.")
     theirs = [(_(whose), percent) for whose, percent in reference.results]
     return Others([*rows, *theirs], reference.conditions, note)
@@ -197,7 +185,7 @@ def _others(given: Homework, tested: Sequence[Result], rows: list[tuple[str, flo
 
 def next_step(result: Result, rubric: Rubric) -> Step:
     """The one thing to do next."""
-    stem = homework.load(result.homework.name).stem
+    stem = homeworks.load(result.homework.name).stem
     if result.status == "needs a person":
         return Step(_("Nothing for now"), _("A person looks at this hand-in before anything is decided."))
     if result.status == "no file":
@@ -312,7 +300,7 @@ def _crashed(report: TrainingReport) -> str:
     return text.format(line=failure.line, error=f"{failure.type}: {failure.message}")
 
 
-def _banner(first: Result, notices: Sequence[str]) -> list[str]:
+def _banner(first: Result, notices: Sequence[str], about_files: Sequence[str] = ()) -> list[str]:
     """What must not be missed: why nobody has points, and the notices. `first` is any result of the run."""
     lines = []
     if first.protocol.name == "preview":
@@ -322,10 +310,10 @@ def _banner(first: Result, notices: Sequence[str]) -> list[str]:
             "may come out differently."
         )
         lines.append(text.format(train=data.train_images, data=data.name, test=data.test_images))
-        notices = [notice for notice in notices if notice not in language.versions(PREVIEW)]
-    for notice in notices:
-        begin = notice[:1] if epochs.about_record(notice) else notice[:1].upper()  # a file's name stays as it is
-        lines.append(f"{begin}{notice[1:]}.")
+    elif first.run_gives_no_points_because:
+        notices = [first.run_gives_no_points_because, *notices]
+    lines += [f"{notice[:1].upper()}{notice[1:]}." for notice in notices]
+    lines += [f"{notice}." for notice in about_files]  # these begin with a file's name
     return list(dict.fromkeys(lines))
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autograder.homework import ROOT, Homework
-from autograder.intake import Entry
+from autograder.course.homework import Homework
+from autograder.files import ROOT
+from autograder.intake.hand_ins import Entry
 
 NOISE = 25  # characters of normalised code that have to be the same in a row before they count
 WINDOW = 1  # every fingerprint is kept: files are short

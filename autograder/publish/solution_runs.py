@@ -18,14 +18,13 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from autograder import results
-from autograder.dataset import default_root
-from autograder.epochs import MOST_EPOCHS, Epoch
+from autograder.course.dataset import default_root
 from autograder.errors import KitError, first_line
-from autograder.results import DatasetUsed, HomeworkUsed, ProtocolUsed, Recorded, Result, Versions
-from autograder.verdict import started_from_nothing
+from autograder.files import REFERENCES, write_text
+from autograder.intake.own_record import MOST_EPOCHS
+from autograder.observations import Epoch
+from autograder.results.result import DatasetUsed, HomeworkUsed, ProtocolUsed, Recorded, Result, Versions
 
-SHIPPED = Path(__file__).resolve().parent / "references"
 LARGEST_RECORD = 2**20  # bytes; five runs of ten epochs have 15,000
 MOST_RUNS = 100
 MOST_PARTS = 20  # of a training's images, each with its mean loss
@@ -79,7 +78,7 @@ class Record(Recorded):
     """The solution's runs, all of the same kind.
 
     Attributes:
-        checkpoint: what they went on from; "" for nothing.
+        checkpoint: what they went on from; "" for nothing. `checkpoint_sha256` is its file's, as hex.
         made: when, ISO 8601 with an offset.
         machine, device, threads: what they ran on.
     """
@@ -89,6 +88,7 @@ class Record(Recorded):
     dataset: DatasetUsed
     protocol: ProtocolUsed
     checkpoint: Words = ""
+    checkpoint_sha256: Words = ""
     runs: Annotated[list[Run], Field(min_length=1, max_length=MOST_RUNS)]
     made: Words
     machine: Words
@@ -189,8 +189,9 @@ def unfit(record: Record, result: Result) -> str:
         return "another number of images"
     if (record.protocol.name, record.protocol.epochs) != (result.protocol.name, result.protocol.epochs):
         return "another protocol"
-    begun = result.started_from
-    if record.checkpoint not in begun if record.checkpoint else begun and not started_from_nothing(begun):
+    if record.checkpoint_sha256 != result.checkpoint_sha256 or bool(record.checkpoint) != bool(
+        record.checkpoint_sha256
+    ):
         return "another start"
     return ""
 
@@ -222,7 +223,7 @@ def read(path: Path) -> Record:
 
 def write(path: Path, record: Record) -> None:
     """Write the record to `path`, whole or not at all."""
-    results.write_text(path, json.dumps(record.model_dump(), ensure_ascii=False, indent=1) + "\n")
+    write_text(path, json.dumps(record.model_dump(), ensure_ascii=False, indent=1) + "\n")
 
 
 def own_folder() -> Path:
@@ -237,7 +238,7 @@ def file_name(record: Record) -> str:
 
 
 def _files(homework: str) -> Iterator[Path]:
-    for folder in (own_folder(), SHIPPED):
+    for folder in (own_folder(), REFERENCES):
         yield from sorted(folder.glob(f"{homework}-*.json"))
 
 

@@ -1,56 +1,26 @@
-"""What came of each submission, on disk: `result.json`, and the class's `grades.csv`.
+"""What came of one submission: the fields of `result.json`, as people, pages and programs read them.
 
-Called by `grade` (writes, and reads again what an earlier run left) and by `report`. A result is written whole or not
-at all: into a temporary file, to the disk, then into place by a rename. What is read is validated, whoever wrote it.
-Decides nothing: points are what `grade` says.
+Made by `grading.decision`, kept by `store`, read by whatever publishes. Holds no logic: points are what `grade` says.
 
-`result.json` is one object, UTF-8, with the fields of `Result`, schema version 1. Times are ISO 8601 with an offset.
+`result.json` is one object, UTF-8, with the fields of `Result`, schema version 2. Times are ISO 8601 with an offset.
 Numbers that aren't finite (a loss can be) are the strings "NaN", "Infinity" and "-Infinity". A later version of the kit
 that changes the meaning of a field counts the schema version up, and grades again what has another.
 """
 
-import contextlib
-import csv
-import hashlib
-import io
-import json
-import math
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import cache
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from autograder import __version__
-from autograder.audit import Audit
 from autograder.checks import CheckResult
-from autograder.epochs import Epoch
-from autograder.errors import KitError
+from autograder.course.rubric import Kind, points_text
 from autograder.language import gettext as _
-from autograder.observations import Observations, TrainingReport
-from autograder.rubric import Kind, points_text
-from autograder.score import Score
+from autograder.observations import Epoch, Observations, TrainingReport
+from autograder.runner.audit import Audit
+from autograder.runner.evaluate import Mistaken, OneRun
+from autograder.runner.score import Score
 
-SCHEMA_VERSION = 1  # the same as in Result
-LARGEST_RESULT = 64 * 2**20  # bytes; one with a graph of 5,000 operations has under 4 MiB
-CSV_COLUMNS = (
-    "student",
-    "name",
-    "points",
-    "max_points",
-    "accuracy_percent",
-    "tier",
-    "status",
-    "protocol",
-    "flags",
-    "submitted_at",
-    "sha256",
-)
+SCHEMA_VERSION = 2  # the same as in Result
 
 Status = Literal["graded", "preview", "no points", "no accuracy", "late", "no file", "needs a person"]
 """How far a submission came. The first three have an accuracy: with the points it gives, in a preview, or in a full run
@@ -107,36 +77,11 @@ class TierReached(Recorded):
     points: float
 
 
-class OneRun(Recorded):
-    """One of several trainings of the same file: how it ended, the accuracy of the pass that counts, and its time."""
-
-    outcome: str
-    accuracy_percent: float | None
-    seconds: float
-
-
 class LateTaken(Recorded):
     """How many seconds after the deadline a file came that counts, and what that took off the points, in percent."""
 
     seconds: float
     percent_off: float
-
-
-class Mistaken(Recorded):
-    """A test image that was taken for something else, and how sure the network was of that.
-
-    Attributes:
-        image: its number in the dataset.
-        label, answered: classes.
-        sure_percent: the softmax of the answered class.
-        picture: the image as a PNG file, in base64.
-    """
-
-    image: int
-    label: int
-    answered: int
-    sure_percent: float
-    picture: str
 
 
 class Versions(Recorded):
@@ -172,18 +117,21 @@ class Result(Recorded):
         epochs: how the network did after each epoch, where the homework asks for it.
         started_from: what the training started from, in words: "nothing", or a checkpoint; "" where the homework has no
             checkpoints.
+        checkpoint_sha256: of the checkpoint's file, as hex; "" where the training started from nothing.
         own_epochs: the same as the student's own record has it: shown, and never believed.
         receipt: what the student's own receipt says, "" without one: shown, and never believed.
         flags: short words for the gradebook: ids of failed checks, "time-box", "no-sandbox", ...
         for_a_person: sentences; each a reason why somebody should look at it.
-        notices: sentences about the run as a whole (another dataset, another time box, no sandbox), and why a student's
-            own record couldn't be read.
+        run_gives_no_points_because: why nobody has points in this run; None where points are given.
+        notices: further sentences about the run as a whole (no checkpoint, no sandbox).
+        notes: sentences about this hand-in, such as which file was taken out of an archive.
+        record_notes: why the student's own record couldn't be read.
         rubric: fingerprint of the rubric's section.
         seconds: of the training run, start of the process to the last answer.
         device, threads, machine: what it ran on.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     key: str
     evidence_key: str
     student: str
@@ -209,19 +157,28 @@ class Result(Recorded):
     observations: Observations | None = None
     training: TrainingReport | None = None
     started_from: str = ""
+    checkpoint_sha256: str = ""
     epochs: list[Epoch] = []
     runs: list[OneRun] = []
     own_epochs: list[Epoch] = []
     receipt: str = ""
     flags: list[str] = []
     for_a_person: list[str] = []
+    run_gives_no_points_because: str | None = None
     notices: list[str] = []
+    notes: list[str] = []
+    record_notes: list[str] = []
     seconds: Annotated[float, Field(ge=0)] = 0.0
     device: str = ""
     threads: int = 0
     machine: str = ""
     sandbox: str
     versions: Versions
+
+    @property
+    def started_from_nothing(self) -> bool:
+        """Whether the homework has checkpoints, and this training went on from none."""
+        return bool(self.started_from) and not self.checkpoint_sha256
 
     @property
     def failed_checks(self) -> list[CheckResult]:
@@ -249,165 +206,3 @@ class Result(Recorded):
             return ""
         would_earn = self.tier.points if self.would_earn is None else self.would_earn
         return self.tier.label if self.points is not None else f"would be {points_text(would_earn)} points"
-
-
-def duration(seconds: float) -> str:
-    """`2:00:00`, `1:05`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def fingerprint(value: Any) -> str:
-    """SHA-256, as hex, of a value that JSON can hold."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-@cache
-def kit_fingerprint(*folders: str) -> str:
-    """SHA-256 of the kit's version and of the modules in its `folders`, in which a change can change a result."""
-    package = Path(__file__).resolve().parent
-    files = sorted(path for folder in folders for path in (package / folder).rglob("*.py"))
-    digest = hashlib.sha256(__version__.encode())
-    for path in files:
-        digest.update(f"\n{path.relative_to(package).as_posix()}\n".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `path` whole or not at all. Its folder is made when it is missing."""
-    with whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="")
-
-
-@contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A file to write in the place of `path`, which it becomes when it is whole and on the disk.
-
-    The folder is made when it is missing. Whatever fails, what was at `path` before stays.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        _to_disk(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files for the owner's eyes only
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _to_disk(path.parent)
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def remove_left_overs(folder: Path) -> None:
-    """Remove the temporary files that killed runs left in a result's folder."""
-    for name in ("result.json", "feedback.html", "log.txt", "grades.csv", "attempts.csv", "report.html", "run.json"):
-        for path in folder.glob(f".{name}.*"):
-            path.unlink(missing_ok=True)
-
-
-def write(folder: Path, result: Result) -> None:
-    """Write `result` to `folder/result.json`."""
-    fields = _without_infinities(result.model_dump(mode="python"))
-    write_text(folder / "result.json", json.dumps(fields, ensure_ascii=False, indent=1, default=_plain) + "\n")
-
-
-def put_aside(folder: Path) -> None:
-    """Copy what an earlier run has left in `folder` to `earlier/<time>/`, under its own time: result, page and log.
-
-    Called before another result is written. Nothing is ever thrown away; a person may compare.
-    """
-    path = folder / "result.json"
-    if not path.exists():
-        return
-    moment = datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d-%H%M%S")
-    number, aside = 1, folder / "earlier" / moment
-    while aside.exists():
-        number += 1
-        aside = folder / "earlier" / f"{moment}-{number}"
-    aside.mkdir(parents=True)
-    for name in ("result.json", "feedback.html", "log.txt"):
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copy2(folder / name, aside / name)
-
-
-def read(folder: Path) -> Result | None:
-    """The result in `folder`, or None when there is none.
-
-    Raises KitError when there is a file that isn't a result of this schema version.
-    """
-    path = folder / "result.json"
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_RESULT + 1)
-        if len(content) > LARGEST_RESULT:
-            raise KitError(f"{path}: too large for a result")
-        return Result.model_validate_json(content)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
-        raise KitError(f"{path}: not a result of schema version {SCHEMA_VERSION} ({reason})") from error
-
-
-def csv_text(results: Iterable[Result]) -> str:
-    """`grades.csv`: a header and a row for each student, by name.
-
-    Points are empty where none were given; then `tier` says what they would be, and `protocol` why there are none.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for result in sorted(results, key=lambda one: one.student):
-        file = result.submission
-        moment = None if file is None else file.submitted_at
-        row = {
-            "student": result.student,
-            "name": result.name,
-            "points": "" if result.points is None else points_text(result.points),
-            "max_points": points_text(result.max_points),
-            "accuracy_percent": "" if result.accuracy is None else f"{result.accuracy.counted_percent:.2f}",
-            "tier": result.tier_label,
-            "status": result.status,
-            "protocol": result.protocol_label,
-            "flags": " ".join(result.flags),
-            "submitted_at": "" if moment is None else moment.isoformat(sep=" ", timespec="seconds"),
-            "sha256": "" if file is None else file.sha256,
-        }
-        writer.writerow([row[column] for column in CSV_COLUMNS])
-    return text.getvalue()
-
-
-@cache
-def _umask() -> int:
-    # There is no way to ask but to set it, for all threads: so once, before there are any.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _without_infinities(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _without_infinities(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_infinities(one) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    return value
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is nothing for JSON")

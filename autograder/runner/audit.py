@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from autograder.score import Labels, Scores, accuracy_percent
+from autograder.runner.score import Labels, Scores, accuracy_percent
 
 MOST_IMAGES = 2_000  # of them accuracies are within a point or two, at a fifth of the cost of all
 SHIFT = 3  # pixels, up to which an image is moved; its edge is repeated

@@ -1,28 +1,30 @@
 """What the grader and a proctor say to each other, seen from the grader's side.
 
-Called by `supervise.py`. Whatever comes from the proctor's process is untrusted, because a student's code shares it:
-each message is limited in size, has to carry the number that this run was given, and is judged before anybody sees it.
-Nothing is unpickled.
+Called by `observe`, `train` and `test_passes`. Whatever comes from the proctor's process is untrusted, because a
+student's code shares it: each message is limited in size, has to carry the number that this run was given, and is judged
+before anybody sees it. Nothing is unpickled.
 """
 
 import io
 import json
 import secrets
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
 from autograder.errors import printable
+from autograder.files import PARSING
 from autograder.language import gettext as _
-from autograder.observations import Failure
-from autograder.sandbox import Run
-from autograder.submission import PARSING
+from autograder.observations import Failure, Observed
+from autograder.sandbox.sandbox import Run
 
 LARGEST_MESSAGE = 2**24  # bytes
 
 Scores = npt.NDArray[np.float32]
+
+Kind = TypeVar("Kind", bound=Observed)
 
 
 class RunError(Exception):
@@ -156,3 +158,12 @@ def scores(content: bytes, shape: tuple[int, int]) -> Scores:
     if len(rest) != 4 * shape[0] * shape[1]:
         raise RunError("BAD_LENGTH", _("the scores have another length than their header says"))
     return np.frombuffer(rest, dtype="<f4").reshape(shape)
+
+
+def validated(kind: type[Kind], said: Any, what: str) -> Kind:
+    """`said` as one of the proctor's models. Raises RunError when it isn't one."""
+    fields = {name: value for name, value in said.items() if name != "kind"} if isinstance(said, dict) else said
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        raise RunError("BAD_MESSAGE", _("{what} isn't the proctor's").format(what=what)) from error

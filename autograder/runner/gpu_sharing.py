@@ -1,6 +1,6 @@
 """How many trainings share one GPU: as many as fit its memory and gain more than they take from each other.
 
-Called by `verdict.py` around each training; there is one `Gate` in each process that trains on a GPU. It begins with
+Called by `evaluate.py` around each training; there is one `Gate` in each process that trains on a GPU. It begins with
 one training. When all that run have been measured for a while and one more would fit, by the memory that those so far
 took, one more is let in; it stays that way where the others then keep so much of their speed that all together do more.
 
@@ -20,9 +20,9 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Protocol
 
-from autograder import gpu_use
 from autograder.observations import TrainingProgress
-from autograder.supervise import Training
+from autograder.runner import nvidia_smi
+from autograder.runner.train import Training
 
 WINDOW_S = 30.0  # for so long speeds are measured before anything is decided by them
 LEAST_GAIN = 0.05  # of all trainings' speed together, by one more
@@ -189,7 +189,7 @@ class Share:
 class Gate:
     """Lets trainings onto one GPU in the order in which they come, each on a thread of its own."""
 
-    def __init__(self, most: int, memory: Memory = gpu_use.memory) -> None:
+    def __init__(self, most: int, memory: Memory = nvidia_smi.memory) -> None:
         self.share = Share(most, memory)
         self._changed = threading.Condition()
         self._queue: deque[object] = deque()

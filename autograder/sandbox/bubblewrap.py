@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from autograder import syscalls
+from autograder.sandbox import seccomp
 
 HOME = "/home/student"
-KIT = Path(__file__).resolve().parent
-"""This package, which a run finds where it is: a fork of a process from outside has to find the same modules."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +227,7 @@ def _whose() -> list[str]:
 def system_call_filter() -> bytes | None:
     """See `syscalls.py`. None where libseccomp or its binding is missing, which `doctor` says."""
     try:
-        return syscalls.program()
+        return seccomp.program()
     except (ImportError, OSError, RuntimeError):
         return None
 

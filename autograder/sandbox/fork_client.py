@@ -14,8 +14,9 @@ from collections.abc import Mapping
 
 import psutil
 
-from autograder import jail
 from autograder.errors import KitError
+from autograder.files import PACKAGE
+from autograder.sandbox import bubblewrap
 
 READY_S = 300.0
 
@@ -29,11 +30,11 @@ class Server:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [*jail.interpreter(), "-c", _START, str(jail.KIT.parent), str(theirs.fileno())],
+                [*bubblewrap.interpreter(), "-c", _START, str(PACKAGE.parent), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env=jail.environment(1, jail.HOME),
+                env=bubblewrap.environment(1, bubblewrap.HOME),
                 cwd="/",
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,

@@ -27,12 +27,12 @@ from pathlib import Path
 
 import psutil
 
-from autograder import jail, warm
 from autograder.errors import KitError
-from autograder.jail import Limits
 from autograder.language import gettext as _
 from autograder.language import marked
 from autograder.machine import cores
+from autograder.sandbox import bubblewrap, fork_client
+from autograder.sandbox.bubblewrap import Limits
 
 INSTALL_HINT = marked(
     "install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap), or say --sandbox none on purpose: "
@@ -89,20 +89,22 @@ class Sandbox:
             pipes = [theirs(down_read), theirs(up_write)]
             theirs(output)
             passed = pipes
-            command = [*jail.interpreter(), "-c", *program, *map(str, pipes)]
-            environment = jail.environment(1 if forked else threads, jail.HOME if self.name == "bwrap" else str(folder))
-            uid = jail.own_uid()  # another one each time
+            command = [*bubblewrap.interpreter(), "-c", *program, *map(str, pipes)]
+            environment = bubblewrap.environment(
+                1 if forked else threads, bubblewrap.HOME if self.name == "bwrap" else str(folder)
+            )
+            uid = bubblewrap.own_uid()  # another one each time
             if self.name == "bwrap":
-                first = [jail.INIT, *command]
+                first = [bubblewrap.INIT, *command]
                 if forked:
                     link, holder = (theirs(end.detach()) for end in socket.socketpair())
                     passed = [holder]
-                    first = [jail.HOLDER, str(holder), *jail.NAMESPACES]
-                outer, told = jail.command(binds, limits, environment, folder, gpu, uid)
+                    first = [bubblewrap.HOLDER, str(holder), *bubblewrap.NAMESPACES]
+                outer, told = bubblewrap.command(binds, limits, environment, folder, gpu, uid)
                 words, more = _bubblewrap(told)
                 passed = [*passed, *map(theirs, more)]
-                command = [*outer, *words, jail.interpreter()[0], "-IBS", "-c", *first]
-                environment = jail.outer_environment()
+                command = [*outer, *words, bubblewrap.interpreter()[0], "-IBS", "-c", *first]
+                environment = bubblewrap.outer_environment()
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -117,7 +119,7 @@ class Sandbox:
             run = Run(process, to_proctor, from_proctor, printed, limits, folder)
             if forked:
                 try:
-                    run.forked = warm.fork(_order(program, uid, limits, gpu), [link, *pipes, output])
+                    run.forked = fork_client.fork(_order(program, uid, limits, gpu), [link, *pipes, output])
                 except KitError:
                     run.end()
                     raise
@@ -127,7 +129,7 @@ class Sandbox:
 def _bubblewrap(told: list[str]) -> tuple[list[str], list[int]]:
     """The command of bubblewrap for what it is `told`, up to what runs in it, and descriptors that it reads."""
     descriptors = []
-    if (rules := jail.system_call_filter()) is not None:
+    if (rules := bubblewrap.system_call_filter()) is not None:
         descriptors.append(_readable(rules))
         told = ["--seccomp", str(descriptors[-1]), *told]
     # Not on the command line, where the submission would read places of this machine in /proc/1/cmdline.
@@ -140,9 +142,9 @@ def _order(program: Sequence[str], uid: int | None, limits: Limits, gpu: bool) -
     return {
         "program": list(program),
         "uid": uid,
-        "limits": jail.resource_limits(limits, gpu),
+        "limits": bubblewrap.resource_limits(limits, gpu),
         "processes": limits.processes,
-        "folder": jail.HOME,
+        "folder": bubblewrap.HOME,
     }
 
 

@@ -112,9 +112,9 @@ PATCHED: tuple[Row, ...] = (
                 def perfect(network, images, transform):
                     return numpy.eye(10, dtype=numpy.float32)[[3] * len(images)]
                 for name, module in list(sys.modules.items()):
-                    if name == "autograder.proctor.reveal":
+                    if name == "autograder.proctor.answer_tests":
                         module._scores = perfect
-                    if name == "autograder.proctor.train":
+                    if name == "autograder.proctor.training":
                         module.Training._check_budget = lambda self: None
                 epochs = 100
             """

@@ -4,11 +4,11 @@ A script prints REACHED in front of what it must not get, which the table takes 
 what it must not be able to do.
 """
 
-from autograder import jail
+from autograder.sandbox import bubblewrap
 from corpus.base import in_training, script
 from corpus.row import Row, as_honest, never_says, row, says
 
-KIT = str(jail.KIT)
+KIT = str(bubblewrap.KIT)
 
 MARK = "corpus-was-here"
 """The name of every file that a submission tries to leave outside."""

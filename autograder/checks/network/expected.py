@@ -8,10 +8,10 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from autograder.checks.ladder import Row, Rung, beside, observed_ladder
-from autograder.checks.structure import Structure
+from autograder.checks.network.data_flow import Structure
+from autograder.checks.network.layer_table import Row, Rung, beside, observed_ladder
 from autograder.checks.wording import joined
-from autograder.homework import Homework, Stage
+from autograder.course.homework import Homework, Stage
 from autograder.language import gettext as _
 from autograder.observations import Observations
 

@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autograder.checks.structure import Structure
+from autograder.checks.network.data_flow import Structure
 from autograder.language import gettext as _
 from autograder.observations import Op
 

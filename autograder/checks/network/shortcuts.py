@@ -4,8 +4,8 @@ Called by the check of them, and by that of the shapes, which can't read the tru
 blocks where an addition should be.
 """
 
-from autograder.checks.reading import between_shapes, kinds, label, labels
-from autograder.checks.structure import Block, Structure, is_large
+from autograder.checks.network.data_flow import Block, Structure, is_large
+from autograder.checks.network.words import between_shapes, kinds, label, labels
 from autograder.checks.wording import ExpectationError
 from autograder.language import gettext as _
 

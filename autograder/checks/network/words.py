@@ -3,9 +3,9 @@
 Called by the check modules of networks.
 """
 
-from autograder.checks.structure import Block, Structure, is_large
+from autograder.checks.network.data_flow import Block, Structure, is_large
 from autograder.checks.wording import fail, joined, wait
-from autograder.homework import Homework
+from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.observations import Network, Observations, Op
 

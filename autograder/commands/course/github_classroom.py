@@ -11,9 +11,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from autograder import homework as homeworks
+from autograder import homeworks
+from autograder.course.homework import Homework
 from autograder.errors import KitError
-from autograder.homework import ROOT, Homework
+from autograder.files import ROOT
 
 WORKFLOW = Path(".github", "workflows", "check.yml")
 NOTE = "CHECK.md"  # README.md is the handout

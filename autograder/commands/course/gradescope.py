@@ -23,16 +23,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograder import __version__, results
-from autograder import homework as homeworks
+from autograder import __version__, homeworks
+from autograder.course.homework import Homework
 from autograder.errors import KitError, printable
-from autograder.homework import ROOT, Homework
-from autograder.submission import Submission
+from autograder.files import ROOT, whole, write_text
+from autograder.intake.submission import Submission
 
 if TYPE_CHECKING:
     from autograder.checks import CheckResult
-    from autograder.intake import Entry
+    from autograder.intake.hand_ins import Entry
     from autograder.observations import Observations
+    from autograder.runner.runner import Runner
 
 PLATFORM = Path("/autograder")
 """Where the platform has `submission/`, `results/` and `source/`."""
@@ -110,7 +111,7 @@ mkdir -p "$root/results"
 cat >"$root/results/results.json" <<'END'
 @FAILED@
 END
-"$python" -I -B -m autograder.gradescope @HOMEWORK@ "$root"
+"$python" -I -B -m autograder.commands.course.gradescope @HOMEWORK@ "$root"
 exit 0  # results.json says how it went
 """
 
@@ -136,7 +137,7 @@ def build(homework_name: str, to: Path, *, preview: bool = False, root: Path = R
         to = to / f"gradescope-{homework.name}.zip"
     run = _RUN.replace("@PREVIEW@", str(int(preview))).replace("@HOMEWORK@", homework.name)
     scripts = {"setup.sh": _SETUP, "run_autograder": run.replace("@FAILED@", _json(_answer(KIT_FAILED)))}
-    with results.whole(to) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    with whole(to) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, script in scripts.items():
             archive.writestr(_member(name, 0o755), script)
         for name, path in files.items():
@@ -171,20 +172,20 @@ def _member(name: str, mode: int) -> zipfile.ZipInfo:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m autograder.gradescope HOMEWORK [FOLDER]`: check what is in the platform's folder.
+    """`python -m autograder.commands.course.gradescope HOMEWORK [FOLDER]`: check what is in the platform's folder.
 
     With AUTOGRADER_PREVIEW=1 in the environment, the submission is also trained for some minutes. Returns what `run`
     does, and 2 where no homework is named. Raises nothing but OSError.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if len(words) not in (1, 2):
-        print("usage: python -m autograder.gradescope HOMEWORK [FOLDER]", file=sys.stderr)
+        print("usage: python -m autograder.commands.course.gradescope HOMEWORK [FOLDER]", file=sys.stderr)
         return 2
     folder = Path(words[1]) if len(words) == 2 else PLATFORM
     return run(words[0], folder, preview=os.environ.get("AUTOGRADER_PREVIEW") == "1")
 
 
-def run(homework_name: str, folder: Path = PLATFORM, *, preview: bool = False) -> int:
+def run(homework_name: str, folder: Path = PLATFORM, *, preview: bool = False, runner: "Runner | None" = None) -> int:
     """Check the submission in `folder/submission`, and write `folder/results/results.json`.
 
     With `preview` the file is there before the training begins, and is written again after it: the platform may end
@@ -193,35 +194,44 @@ def run(homework_name: str, folder: Path = PLATFORM, *, preview: bool = False) -
     """
     path = folder / "results" / "results.json"
     try:
+        from autograder.runner.runner import SANDBOX_RUNNER
+        from autograder.sandbox import sandbox
+
+        runner = runner or SANDBOX_RUNNER
         homework = homeworks.load(homework_name)
         entry = _entry(folder / "submission", homework.name)
         handed_in = entry.submission
-        answer = _unreadable(homework, entry) if handed_in is None else _checked(homework, handed_in, entry.notes)
+        seen = None
+        if handed_in is None:
+            answer = _unreadable(homework, entry)
+        else:
+            seen = runner.observe(homework, handed_in, sandbox.choose("none"), threads=1)
+            answer = _checked(homework, handed_in, seen, (*entry.notes, *entry.record_notes))
     except Exception:  # a crash of ours, whatever it is, is never the submission's failure
         traceback.print_exc()
-        results.write_text(path, _json(_answer(KIT_FAILED)))
+        write_text(path, _json(_answer(KIT_FAILED)))
         return 1
-    if not preview or handed_in is None:
-        results.write_text(path, _json(answer))
+    if not preview or handed_in is None or seen is None:
+        write_text(path, _json(answer))
         return 0
     pending = "Preview: no answer came; the platform ended the run during the training."
-    results.write_text(path, _json(_with(answer, pending)))
+    write_text(path, _json(_with(answer, pending)))
     try:
-        told = _preview(homework, handed_in)
+        told = _preview(homework, handed_in, seen, runner)
     except Exception:
         traceback.print_exc()
         told = "Preview: the kit failed during the training. That says nothing about the submission."
-    results.write_text(path, _json(_with(answer, told)))
+    write_text(path, _json(_with(answer, told)))
     return 0
 
 
 def _entry(submitted: Path, homework_name: str) -> "Entry":
     """What intake makes of the platform's folder, as if it were one student's in a class: the same rules and words."""
-    from autograder import intake
+    from autograder.intake import hand_ins
 
     with tempfile.TemporaryDirectory(prefix="autograder-") as class_:
         shutil.copytree(submitted, Path(class_) / "submission", symlinks=True)
-        (entry,) = intake.collect(Path(class_), homework_name, system="folder").entries
+        (entry,) = hand_ins.collect(Path(class_), homework_name, system="folder").entries
     return entry
 
 
@@ -230,10 +240,9 @@ def _unreadable(homework: Homework, entry: "Entry") -> dict[str, Any]:
     return _answer(f"Nothing was checked: {entry.message}.", [told], homework)
 
 
-def _checked(homework: Homework, handed_in: Submission, notes: Sequence[str]) -> dict[str, Any]:
-    from autograder import checks, sandbox, supervise
+def _checked(homework: Homework, handed_in: Submission, seen: "Observations", notes: Sequence[str]) -> dict[str, Any]:
+    from autograder import checks
 
-    seen = supervise.observe(homework, handed_in, sandbox.choose("none"), threads=1)
     if seen.syntax_error is not None:
         place = _where(handed_in, seen.syntax_error.line)
         message = f"{place}: not Python that can be run: {seen.syntax_error.message}"
@@ -267,7 +276,7 @@ def _explained(result: "CheckResult") -> list[tuple[str, str]]:
 
 
 def _where(handed_in: Submission, line: int | None) -> str:
-    from autograder.transcript import where
+    from autograder.commands.student.check_report import where
 
     return where(Path(handed_in.name), handed_in, line)
 
@@ -291,23 +300,32 @@ def _summary(
     return lines
 
 
-def _preview(homework: Homework, handed_in: Submission) -> str:
+def _preview(homework: Homework, handed_in: Submission, seen: "Observations", runner: "Runner") -> str:
     """What a short training on drawn pictures came to. No row of the rubric is named: nothing here could reach one."""
-    from autograder import dataset, sandbox, score, supervise
+    from autograder.course.checkpoint import NONE
+    from autograder.course.dataset import PRACTICE
     from autograder.machine import cores
+    from autograder.runner.evaluate import evaluate
+    from autograder.runner.setup import TrainingRequest, prepared, start_of
+    from autograder.sandbox import sandbox
 
-    protocol = homework.protocol("preview", hours=PREVIEW_S / 3600)
     with tempfile.TemporaryDirectory(prefix="autograder-") as folder:
-        images = dataset.practice(Path(folder))
-        place = sandbox.choose("none")
-        training = supervise.train(homework, handed_in, images, protocol, place, threads=cores())
-        if training.outcome != "GRADED" or training.report is None:
+        asked = TrainingRequest(
+            homework=homework.name,
+            data=Path(folder, PRACTICE),
+            protocol="preview",
+            hours=PREVIEW_S / 3600,
+            checkpoint=NONE if homework.goes_on_from_checkpoint else None,
+        )
+        setup = prepared(asked, sandbox.choose("none"), full=False, threads=cores(), forks=False, runner=runner)
+        training = evaluate(setup, start_of(setup, seen), handed_in, seen)
+        if training.percent is None or training.report is None:
             return f"Preview: the training gave no accuracy ({training.outcome}): {training.message}"
-        found = score.score(training.scores, images.test_labels[: protocol.test_images])
+    protocol, images = setup.protocol, setup.dataset
     return (
         f"Preview: {ENDS[training.report.ended_by]}, after {training.report.epochs:.3g} epochs of "
         f"{protocol.train_count(images.train_count)} drawn pictures. The network was then right on "
-        f"{found.counted_percent:.0f}% of {protocol.test_count(images.test_count)} others, {training.seconds:.0f} s "
+        f"{training.percent:.0f}% of {protocol.test_count(images.test_count)} others, {training.seconds:.0f} s "
         "after the start. That shows that it runs; it foretells no accuracy."
     )
 

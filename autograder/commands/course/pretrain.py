@@ -20,12 +20,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from autograder import checkpoint, homework, results
-from autograder.checkpoint import Checkpoint, Record
-from autograder.checks.entries import counted, differing
-from autograder.dataset import Dataset, Images, Labels
+from autograder import homeworks
+from autograder.course import checkpoint
+from autograder.course.checkpoint import Checkpoint, Record
+from autograder.course.dataset import Dataset, Images, Labels
+from autograder.course.homework import Homework, Recipe
+from autograder.course.state_dict import counted, differing
 from autograder.errors import KitError, first_line
-from autograder.homework import ROOT, Homework, Recipe
+from autograder.files import ROOT, whole
 from autograder.machine import machine
 
 MEAN, SPREAD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's colours
@@ -41,8 +43,8 @@ Networks = dict[str, tuple[Homework, Recipe]]
 
 def networks() -> Networks:
     """Model name -> homework and recipe, of all that a checkpoint can be made of."""
-    homeworks = [homework.load(name) for name in homework.homework_names()]
-    return {recipe.model: (given, recipe) for given in homeworks for recipe in given.recipes}
+    every = [homeworks.load(name) for name in homeworks.names()]
+    return {recipe.model: (given, recipe) for given in every for recipe in given.recipes}
 
 
 def find(model: str) -> tuple[Homework, Recipe]:
@@ -271,7 +273,7 @@ def _accuracy(network: nn.Module, images: Images, labels: Labels, device: torch.
 
 def _keep(partial: Path, belongs: dict[str, Any], at: _State, network: nn.Module, optimizer: Any) -> None:
     state = {**belongs, "at": asdict(at), "network": network.state_dict(), "optimizer": optimizer.state_dict()}
-    with results.whole(partial) as temporary:
+    with whole(partial) as temporary:
         torch.save(state, temporary)
 
 
@@ -334,5 +336,5 @@ def _write(network: nn.Module, path: Path) -> None:
     from safetensors.torch import save_file
 
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    with results.whole(path) as temporary:
+    with whole(path) as temporary:
         save_file(state, temporary)

@@ -14,71 +14,54 @@ from pathlib import Path
 
 from rich.console import Console
 
-from autograder import (
-    checkpoint,
-    dataset,
-    epochs,
-    homework,
-    rubric,
-    score,
-    solution_runs,
-    submission,
-    supervise,
-)
-from autograder import sandbox as sandboxes
+from autograder import homeworks
 from autograder.errors import KitError
-from autograder.homework import ROOT
-from autograder.language import spoken
+from autograder.files import SOLUTIONS
+from autograder.grading.decision import used
+from autograder.intake import submission
+from autograder.intake.submission import Submission
+from autograder.language import duration, spoken
 from autograder.machine import cores, machine
-from autograder.results import duration
-from autograder.solution_runs import Part, Record, Run
-from autograder.submission import Submission
-from autograder.verdict import Setup, Start, one_training, start_of, used
+from autograder.observations import Observations
+from autograder.publish import solution_runs
+from autograder.publish.solution_runs import Part, Record, Run
+from autograder.runner.evaluate import evaluate
+from autograder.runner.runner import SANDBOX_RUNNER, Runner
+from autograder.runner.setup import Setup, Start, TrainingRequest, prepared, start_of
+from autograder.sandbox import sandbox as sandboxes
 
 MOVED = "import torch; _set = torch.manual_seed; torch.manual_seed = lambda seed: _set(seed + {run})\n"
 
 
 def reference(
-    homework_name: str,
-    runs: int,
-    *,
-    data: Path | None,
-    protocol: str | None,
-    sandbox: str | None,
-    start: str | None,
-    file: Path | None,
-    out: Path | None,
+    request: TrainingRequest, runs: int, *, file: Path | None, out: Path | None, runner: Runner | None = None
 ) -> Path:
     """Train the solution `runs` times, at least once, and write the record after each. Returns where.
 
     Args:
-        data, protocol, sandbox, start: see `grade.grade`.
         file: what is trained; None: the checkout's solution.
         out: the record's file; None: its own name in `solution_runs.own_folder`.
+        runner: what runs it; None: the sandbox's.
 
     Raises KitError when there is no solution, when a run comes to no accuracy, and when nothing can be written.
     """
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    given = homework.load(homework_name)
-    path = file or ROOT / "solution" / given.name / f"{given.stem}.py"
+    given = homeworks.load(request.homework)
+    path = file or SOLUTIONS / given.name / f"{given.stem}.py"
     if file is None and not path.is_file():
         raise KitError(f"{path}: no such file", "the solution is in a checkout; --file names another")
     solution = submission.read(path)
     with spoken("en"):  # what a record quotes is compared in it
-        place = sandboxes.choose(sandbox)
-        ruled = rubric.load(rubric.PATH, given.name)
-        gpu = supervise.gpu_available()
-        chosen = given.protocol(protocol or ("full" if gpu else "preview"), ruled.budget)
-        images = dataset.choose(given, chosen, data)
-        begin, why_not = checkpoint.find(given, chosen, images, start)
-        # One runs at a time, so it has what a class would share. A preview has one thread there, and here.
-        threads = 1 if chosen.name == "preview" and not gpu else cores()
-        setup = Setup(given, ruled, chosen, images, place, threads, begin, why_not)
-        seen = supervise.observe(given, solution, place, threads=threads)
+        place = sandboxes.choose(request.sandbox)
+        runner = runner or SANDBOX_RUNNER
+        setup = prepared(request, place, full=runner.has_gpu(), threads=cores(), runner=runner, forks=False)
+        if setup.protocol.name == "preview" and not runner.has_gpu():
+            setup = replace(setup, threads=1)  # one runs at a time, and has what a class's would have
+        seen = runner.observe(given, solution, place, threads=setup.threads)
         begun = start_of(setup, seen)
         done: list[Run] = []
         for number in range(runs):
-            run, device, ended = _run(setup, begun, solution, number)
+            run, device, ended = _run(setup, begun, solution, seen, number)
             done.append(run)
             console.print(
                 f"run {number + 1} of {runs}: {run.accuracy_percent:.2f}% of the test images, {duration(run.seconds)}"
@@ -98,6 +81,7 @@ def _record(setup: Setup, start: Start, runs: list[Run], device: str) -> Record:
     return Record(
         **used(setup, start.protocol),
         checkpoint="" if start.checkpoint is None else str(start.checkpoint),
+        checkpoint_sha256="" if start.checkpoint is None else start.checkpoint.record.sha256,
         runs=runs,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine(device),
@@ -106,23 +90,21 @@ def _record(setup: Setup, start: Start, runs: list[Run], device: str) -> Record:
     )
 
 
-def _run(setup: Setup, start: Start, solution: Submission, number: int) -> tuple[Run, str, str]:
+def _run(setup: Setup, start: Start, solution: Submission, seen: Observations, number: int) -> tuple[Run, str, str]:
     """One training, the device that it ran on, and what ended it."""
     script = replace(solution, script=_moved(solution.script, number)) if number else solution
-    training = one_training(setup, start, script, seed=number)
-    if training.outcome != "GRADED" or training.report is None:
+    training = evaluate(setup, start, script, seen, seed=number)
+    if training.percent is None or training.report is None:
         raise KitError(f"run {number + 1} came to no accuracy ({training.outcome}): {training.message}")
     if not training.report.losses:
         raise KitError(f"run {number + 1}: no loss was seen")
-    labels = setup.dataset.test_labels[: setup.protocol.test_images]
-    epoch_images = setup.protocol.train_count(setup.dataset.train_count)
     run = Run(
         seed=number,
         parts=[
             Part(begin=begin, end=end, loss=loss) for begin, end, loss in solution_runs.parts(training.report.losses)
         ],
-        epochs=epochs.proctored(training.report, epoch_images, training.epoch_scores, labels),
-        accuracy_percent=score.score(training.scores, labels).counted_percent,
+        epochs=list(training.epochs),
+        accuracy_percent=training.percent,
         seconds=training.seconds,
     )
     return run, training.device, training.report.ended_by

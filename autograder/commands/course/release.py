@@ -18,10 +18,11 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from autograder import rubric
+from autograder.course import rubric
 from autograder.errors import KitError
-from autograder.homework import ROOT, load
-from autograder.submission import OWN_CELL
+from autograder.files import ROOT
+from autograder.homeworks import load
+from autograder.intake.submission import OWN_CELL
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = "..."

@@ -14,77 +14,85 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autograder import homework as homeworks
-from autograder import sandbox as sandboxes
-from autograder import submission as submissions
-from autograder import warm
+from autograder import homeworks
+from autograder.commands.student.check_report import Progress, Trained, Transcript, where
+from autograder.course.homework import Homework
 from autograder.errors import KitError
-from autograder.homework import Homework
+from autograder.intake import submission as submissions
+from autograder.intake.submission import Submission
 from autograder.language import chosen
 from autograder.language import gettext as _
 from autograder.observations import Observations
-from autograder.sandbox import Sandbox
-from autograder.submission import Submission
-from autograder.transcript import Progress, Trained, Transcript, where
+from autograder.sandbox import fork_client
+from autograder.sandbox import sandbox as sandboxes
+from autograder.sandbox.sandbox import Sandbox
 
 POLL_S = 0.1  # between two looks at a watched file; a look costs microseconds
 
 if TYPE_CHECKING:
     from autograder.checks import CheckResult
-    from autograder.live_plot import LivePlot
+    from autograder.commands.student.live_plot import LivePlot
     from autograder.observations import TrainingProgress
-    from autograder.verdict import Setup
+    from autograder.runner.runner import Runner
+    from autograder.runner.setup import Setup
 
 
-def check(
-    file: Path,
-    homework_name: str | None,
-    *,
-    as_json: bool,
-    train: bool,
-    protocol: str | None,
-    data: Path | None,
-    sandbox: str | None,
-    verbose: bool,
-    start: str | None = None,
-    receipt: Path | None = None,
-    plot: "LivePlot | None" = None,
-) -> int:
-    """Check `file` and print what came of it. Returns 0 when all required checks pass, 1 when some failed.
+@dataclass(frozen=True)
+class CheckRequest:
+    """What somebody asks of a check.
 
-    Args:
+    Attributes:
         file: a .py or .ipynb file.
-        homework_name: which homework; None: the one that the file's name begins with.
+        homework: which; None: the one that the file's name begins with.
         as_json: print one JSON object and nothing else.
         train: also train, under the protocol's budget, and tell the tier.
         protocol: "full", "preview", or None for full where there is a GPU.
         data: a prepared dataset's folder, or a folder of such; None: the kit's own.
+        checkpoint: what the training goes on from, "none", or None for the homework's own where there is one.
         sandbox: "bwrap", "none", or None for bubblewrap.
         verbose: print every check, every failure in full, the table of layers and that of entries that differ.
-        start: a checkpoint that the training goes on from, "none", or None for the homework's own where there is one.
         receipt: the folder that a receipt of the training goes to (see `receipt.py`); None: there is none.
+    """
+
+    file: Path
+    homework: str | None = None
+    as_json: bool = False
+    train: bool = False
+    protocol: str | None = None
+    data: Path | None = None
+    checkpoint: str | None = None
+    sandbox: str | None = None
+    verbose: bool = False
+    receipt: Path | None = None
+
+
+def check(request: CheckRequest, *, plot: "LivePlot | None" = None, runner: "Runner | None" = None) -> int:
+    """Check the file and print what came of it. Returns 0 when all required checks pass, 1 when some failed.
+
+    Args:
         plot: is told how far the training is.
+        runner: what runs the file; None: the sandbox's.
 
     Raises KitError when it can't be checked: no such file, not Python, too large, unreadable, no sandbox; and when the
     receipt can't be written, after all else has been said.
     """
-    looked = _look(file, homework_name, sandbox, forked=False)
+    looked = _look(request.file, request.homework, request.sandbox, forked=False, runner=runner)
 
     from autograder.checks import passed, unmet
 
     homework, results = looked.homework, looked.results
-    report = Transcript(file, looked.handed_in, homework, results, verbose)
-    if not as_json:
+    report = Transcript(request.file, looked.handed_in, homework, results, request.verbose)
+    if not request.as_json:
         _show(looked, report)
     trained = None
-    if train:
-        setup = setup_here(homework, looked.place, protocol, data, start)
-        shown = None if as_json else report
-        trained = _train(looked.handed_in, setup, looked.observations, unmet(results), shown, plot)
-        if receipt is not None:
-            _write_receipt(receipt, looked, setup, trained, shown)
-    if as_json:
-        print(json.dumps(_object(file, homework, results, trained), indent=2, ensure_ascii=False))
+    if request.train:
+        setup = _setup(request, looked, runner)
+        shown = None if request.as_json else report
+        trained = _train(looked, setup, unmet(results), shown, plot)
+        if request.receipt is not None:
+            _write_receipt(request.receipt, looked, setup, trained, shown)
+    if request.as_json:
+        print(json.dumps(_object(request.file, homework, results, trained), indent=2, ensure_ascii=False))
     return 0 if passed(results) else 1
 
 
@@ -124,7 +132,7 @@ def watch(file: Path, homework_name: str | None, *, sandbox: str | None, verbose
     except KeyboardInterrupt:
         return 0
     finally:
-        warm.end()
+        fork_client.end()
 
 
 @dataclass(frozen=True)
@@ -139,13 +147,15 @@ class _Looked:
     seconds: float
 
 
-def _look(file: Path, homework_name: str | None, sandbox: str | None, *, forked: bool) -> _Looked:
+def _look(
+    file: Path, homework_name: str | None, sandbox: str | None, *, forked: bool, runner: "Runner | None" = None
+) -> _Looked:
     started = time.monotonic()
     handed_in = submissions.read(file)
     homework = homeworks.load(homework_name or _homework_of(file))
     _refuse_what_is_not_python(file, handed_in)
     place = sandboxes.choose(sandbox)
-    observations = _observe(homework, handed_in, place, forked=forked)
+    observations = _observe(homework, handed_in, place, forked=forked, runner=runner)
     if observations.syntax_error is not None:
         raise _not_python(file, handed_in, observations.syntax_error.line, observations.syntax_error.message)
 
@@ -174,7 +184,7 @@ def _stamp(file: Path) -> tuple[int, ...] | None:
 
 def _homework_of(file: Path) -> str:
     """The homework that the file's name begins with; the only one, where there is one. Raises KitError."""
-    names = homeworks.homework_names()
+    names = homeworks.names()
     if len(names) == 1:
         return names[0]
     named = [name for name in names if file.stem.lower().startswith(name)]
@@ -207,12 +217,14 @@ def _not_python(file: Path, handed_in: Submission, line: int | None, message: st
     )
 
 
-def _observe(homework: Homework, handed_in: Submission, place: Sandbox, *, forked: bool) -> Observations:
-    from autograder import supervise
+def _observe(
+    homework: Homework, handed_in: Submission, place: Sandbox, *, forked: bool, runner: "Runner | None"
+) -> Observations:
+    from autograder.runner.runner import SANDBOX_RUNNER
 
     loading = threading.Thread(target=_load_what_is_needed_later, args=(homework,), daemon=True)
     loading.start()
-    observations = supervise.observe(homework, handed_in, place, threads=1, warm=forked)
+    observations = (runner or SANDBOX_RUNNER).observe(homework, handed_in, place, threads=1, warm=forked)
     loading.join()
     return observations
 
@@ -230,35 +242,30 @@ def _load_what_is_needed_later(homework: Homework) -> None:
     checks.run(Observations(homework=homework.name, file="", problem="nothing ran"), homework)
 
 
-def setup_here(
-    homework: Homework, place: Sandbox, protocol: str | None, data: Path | None, start: str | None
-) -> "Setup":
-    """What one training here runs with, on all cores: full on a GPU, else a preview, unless `protocol` says which.
-
-    Raises KitError where the rubric, the dataset or the checkpoint can't be had.
-    """
-    from autograder import checkpoint, dataset, rubric, supervise
+def _setup(request: CheckRequest, looked: _Looked, runner: "Runner | None") -> "Setup":
+    """What the training runs with, on all cores."""
     from autograder.machine import cores
-    from autograder.verdict import Setup
+    from autograder.runner.runner import SANDBOX_RUNNER
+    from autograder.runner.setup import TrainingRequest, prepared
 
-    ruled = rubric.load(rubric.PATH, homework.name)
-    budget = homework.protocol(protocol or ("full" if supervise.gpu_available() else "preview"), ruled.budget)
-    images = dataset.choose(homework, budget, data)
-    begin, why_not = checkpoint.find(homework, budget, images, start)
-    return Setup(homework, ruled, budget, images, place, cores(), begin, why_not, chosen())
+    asked = TrainingRequest(
+        homework=looked.homework.name,
+        data=request.data,
+        protocol=request.protocol,
+        checkpoint=request.checkpoint,
+        language=chosen(),
+    )
+    runner = runner or SANDBOX_RUNNER
+    return prepared(asked, looked.place, full=runner.has_gpu(), threads=cores(), runner=runner, forks=False)
 
 
 def _train(
-    handed_in: Submission,
-    setup: "Setup",
-    seen: Observations,
-    unmet: set[str],
-    report: "Transcript | None",
-    plot: "LivePlot | None",
+    looked: _Looked, setup: "Setup", unmet: set[str], report: "Transcript | None", plot: "LivePlot | None"
 ) -> Trained:
-    from autograder import score, verdict
+    from autograder.runner.evaluate import evaluate
+    from autograder.runner.setup import start_of
 
-    start = verdict.start_of(setup, seen)
+    start = start_of(setup, looked.observations)
     epochs = start.protocol.epochs
     with Progress(report, setup, start) as bar:
 
@@ -267,10 +274,8 @@ def _train(
             if plot is not None:
                 plot.progressed(said, epochs)
 
-        training = verdict.one_training(setup, start, handed_in, progress=progressed)
-    found = None
-    if training.outcome == "GRADED":
-        found = score.score(training.scores, setup.dataset.test_labels[: setup.protocol.test_images])
+        training = evaluate(setup, start, looked.handed_in, looked.observations, progress=progressed)
+    found = training.accuracy
     percent = None if found is None else found.counted_percent
     tier = setup.rubric.decide(percent, unmet)
     trained = Trained(
@@ -307,7 +312,8 @@ def _write_receipt(
     folder: Path, looked: _Looked, setup: "Setup", trained: Trained, report: "Transcript | None"
 ) -> None:
     from autograder import __version__
-    from autograder import receipt as receipts
+    from autograder.intake import receipt as receipts
+    from autograder.runner import nvidia_smi
 
     stem = looked.homework.stem
     said = receipts.Receipt(
@@ -320,7 +326,7 @@ def _write_receipt(
         dataset=f"{setup.dataset.name} {setup.dataset.fingerprint[:12]}"[:200],
         protocol="full" if trained.protocol == "full" else "preview",
         device=trained.device,
-        gpu=receipts.gpu_name() if trained.device == "cuda" else "",
+        gpu=nvidia_smi.gpu_name() if trained.device == "cuda" else "",
         seconds=trained.seconds,
         epochs=trained.epochs,
         outcome=trained.outcome[:200],

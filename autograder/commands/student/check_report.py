@@ -10,18 +10,18 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.homework import Homework
+from autograder.course.homework import Homework
+from autograder.intake.submission import Submission
 from autograder.language import gettext as _
 from autograder.language import marked
-from autograder.sandbox import Sandbox
-from autograder.submission import Submission
+from autograder.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from autograder.checks import CheckResult, EntryRow, Row
     from autograder.observations import TrainingProgress
-    from autograder.verdict import Setup, Start
+    from autograder.runner.setup import Setup, Start
 
 NARROW = 80
 WIDE = 100

@@ -10,20 +10,17 @@ looked up in the handout, in which a comment under a heading names the checks th
 
 import importlib
 import re
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markdown import Markdown
 
-from autograder import homework as homeworks
+from autograder import homeworks
+from autograder.commands.student.check_report import wrapped
+from autograder.course.homework import Homework
 from autograder.errors import KitError
-from autograder.homework import Homework
+from autograder.files import HANDOUTS
 from autograder.language import gettext as _
-from autograder.transcript import wrapped
-
-HANDOUTS = Path(__file__).resolve().parent / "handouts"
-"""A folder for each homework with its handout, as students get it: a link to `assignment/` in a checkout."""
 
 WIDTH = 100  # columns, at most
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from autograder import drawing
-from autograder.epochs import Epoch, about_record, average_error_percent
-from autograder.homework import Homework, Reference
+from autograder.course.homework import Homework, Reference
 from autograder.language import gettext as _
-from autograder.results import Result
-from autograder.solution_runs import Band, Range
+from autograder.observations import Epoch
+from autograder.publish.charts import drawing
+from autograder.publish.solution_runs import Band, Range
+from autograder.results.result import Result
+from autograder.runner.epochs import average_error_percent
 
 APART_PERCENT = 3.0  # percentage points between two runs from which on a sentence says what may be the cause
 SHORTEST_AXIS = 5  # epochs; a run of one or two would else fill the width
@@ -291,7 +292,7 @@ def _student_row(result: Result) -> StudentRow:
         best_percent=max(percents, default=None),
         average_error=average_error_percent(result.epochs) if percents else None,
         own_last=result.own_epochs[-1] if result.own_epochs else None,
-        notices=[notice for notice in result.notices if about_record(notice)],
+        notices=list(result.record_notes),
     )
 
 

@@ -1,39 +1,18 @@
-"""What this machine's GPUs did while a class ran: nvidia-smi's own record, and the plot of it in the class report.
+"""The class report's figure of what this machine's GPUs did while the class ran, from nvidia-smi's record.
 
-Called by `class_run.py`, and by `sharing.py` for what is in use now. The record, `gpu.csv`, is added to by each run
-into the same folder; without a GPU there is none. GPUs of a cluster's workers aren't in it. It decides nothing.
+Called by `class_run.py`. It decides nothing.
 """
 
-import contextlib
-import csv
-import os
-import shutil
 import statistics
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
-from autograder import drawing
-from autograder.supervise import gpu_available
+from autograder.publish.charts import drawing
+from autograder.runner.nvidia_smi import EVERY_S, Sample
 
-FILE = "gpu.csv"
-EVERY_S = 10
-COLUMNS = "timestamp,index,name,utilization.gpu,memory.used,memory.total"
 PARTS = 60  # of a line; the table has tenths
 TENTHS = 10
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One GPU at one moment: its share of time in which a kernel ran, and its memory in use."""
-
-    gpu: int
-    name: str
-    percent: float
-    used_mib: float
-    total_mib: float
 
 
 @dataclass(frozen=True)
@@ -62,45 +41,6 @@ class Use:
 
     seconds: float
     lines: list[Line]
-
-
-@contextlib.contextmanager
-def recorded(out: Path) -> Iterator[None]:
-    """What the GPUs do within is added to `out`'s record."""
-    if not gpu_available() or shutil.which("nvidia-smi") is None:
-        yield
-        return
-    command = ["nvidia-smi", f"--query-gpu={COLUMNS}", "--format=csv,noheader,nounits", f"--loop={EVERY_S}"]
-    with (out / FILE).open("ab") as file:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def memory() -> tuple[float, float] | None:
-    """MiB in use of the GPU that runs are given, of how many; None where nvidia-smi doesn't say."""
-    which = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0] or "0"
-    command = ["nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits", f"--id={which}"]
-    try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
-        used, total = map(float, said.split(","))
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return None
-    return used, total
-
-
-def read(out: Path) -> list[Sample]:
-    """What is on record, in order; [] where nothing is. A line that was cut, or has no numbers, is left out."""
-    samples = []
-    with contextlib.suppress(OSError), (out / FILE).open(newline="", encoding="utf-8", errors="replace") as file:
-        for row in csv.reader(file, skipinitialspace=True):
-            with contextlib.suppress(ValueError):
-                _, index, name, percent, used, total = row
-                samples.append(Sample(int(index), name[:100], float(percent), float(used), float(total)))
-    return samples
 
 
 def plot(samples: Sequence[Sample]) -> Use | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autograder.checks import Row
-from autograder.checks.ladder import Rung
+from autograder.checks.network.layer_table import Rung
 from autograder.language import gettext as _
 
 ROW, TOP = 20, 34  # height of a row, and where the first one begins, in the SVG's own units

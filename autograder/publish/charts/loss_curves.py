@@ -9,8 +9,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autograder import drawing
-from autograder.results import Result
+from autograder.publish.charts import drawing
+from autograder.results.result import Result
 
 PARTS = 24  # of the budget's images; a curve has the mean loss of each
 QUARTER = PARTS // 4

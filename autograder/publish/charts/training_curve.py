@@ -7,9 +7,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autograder import drawing, solution_runs
 from autograder.observations import TrainingReport
-from autograder.solution_runs import Band, Range
+from autograder.publish import solution_runs
+from autograder.publish.charts import drawing
+from autograder.publish.solution_runs import Band, Range
 
 
 @dataclass(frozen=True)

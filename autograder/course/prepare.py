@@ -1,0 +1,96 @@
+"""Datasets, got ready: chosen for a training, downloaded, imported or drawn.
+
+Called by the commands (`autograder data ...`) and by `runner.setup`. What is prepared lies where `dataset.py` says.
+"""
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from autograder.course import sources
+from autograder.course.dataset import (
+    IMPORTED,
+    OFFICIAL,
+    PRACTICE,
+    Arrays,
+    Dataset,
+    default_root,
+    load,
+    verify,
+    write,
+)
+from autograder.course.homework import Homework, Protocol
+from autograder.course.practice import CLASSES, SOURCE, TEST_COUNT, TRAIN_COUNT, draw
+from autograder.errors import KitError
+
+
+def choose(homework: Homework, protocol: Protocol, data: Path | None) -> Dataset:
+    """The data to train `homework` on under `protocol`, verified.
+
+    A dataset's own folder is taken as it is. Of a folder of datasets (None: the kit's own), full takes the homework's
+    own, and fetches it when it isn't there; a preview takes it when it is there, else the practice set.
+    """
+    root = data or default_root()
+    if data is not None and ((data / "dataset.json").exists() or not (data.is_dir() or data.name == PRACTICE)):
+        found = load(data)
+    elif data is not None and data.name == PRACTICE:
+        found = practice(data.parent)
+    elif (root / homework.dataset / "dataset.json").exists():
+        found = load(root / homework.dataset)
+    elif protocol.name == "full":
+        found = fetch(homework.dataset, root)
+    else:
+        found = practice(root)
+    if len(found.classes) != homework.classes:
+        raise KitError(
+            f"{found.folder}: has {len(found.classes)} classes, and {homework.name} is about {homework.classes}"
+        )
+    height, width, channels = found.image_shape
+    if (channels, height, width) != homework.input_shape:
+        raise KitError(f"{found.folder}: has images of {height}x{width}, and {homework.name} takes others")
+    verify(found)
+    return found
+
+
+def fetch(name: str, root: Path, source: Path | None = None) -> Dataset:
+    """Prepare a dataset in a folder of its own under `root`, and return it.
+
+    Without `source`: the official archive ("cifar10" is the only one there is), downloaded unless it is prepared
+    already. With `source`: the official `.tar.gz` or its unpacked folder, which becomes "cifar10" whatever `name` is;
+    or an image folder `train/<class>/*`, `test/<class>/*`, or a tar archive of one, which becomes `name`, or
+    "cifar10-jpeg" where `name` is "cifar10". Images are 32x32; labels follow the alphabetical order of the classes.
+
+    Raises KitError when the source isn't one of these, is damaged, or its checksums aren't the official ones.
+    """
+    if source is None:
+        if name != OFFICIAL:
+            hint = f"fetch {OFFICIAL}, or import a folder: --from"
+            raise KitError(f"there is no dataset called {name!r} to fetch", hint)
+        with suppress(KitError):
+            return load(root / OFFICIAL)
+        found = sources.download(root)
+    else:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name) or name == PRACTICE:
+            raise KitError(f"a dataset can't be called {name!r}", "use lower case letters, digits, '-', '_' and '.'")
+        found = sources.read(source)
+    if found.official:
+        name = OFFICIAL
+    elif name == OFFICIAL:
+        name = IMPORTED
+    return write(root, name, found.words, found.arrays, found.classes)
+
+
+def practice(root: Path) -> Dataset:
+    """The generated practice set in `root/practice`, drawn when it isn't there yet (or by an older version)."""
+    with suppress(KitError):
+        dataset = load(root / PRACTICE)
+        if dataset.source == SOURCE:
+            return dataset
+    images, labels = draw(TRAIN_COUNT + TEST_COUNT)
+    arrays: Arrays = {
+        "train_images": images[:TRAIN_COUNT],
+        "train_labels": labels[:TRAIN_COUNT],
+        "test_images": images[TRAIN_COUNT:],
+        "test_labels": labels[TRAIN_COUNT:],
+    }
+    return write(root, PRACTICE, SOURCE, arrays, CLASSES)

@@ -1,0 +1,88 @@
+"""Keys: two results with an equal one are the same result, so the second isn't made.
+
+Called by `decision`, by `class_run` (what is reused) and by workers of a cluster (what kit they have). A key is of
+everything that a result follows from: what was handed in, what it was graded with, and the kit's own modules. Evidence
+is what running a submission brings to light, and takes hours; a decision is what is made of it, and takes a moment. So
+what only decides (checks, rubric, flags) is part of the second key and not of the first.
+"""
+
+import hashlib
+import json
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from autograder import __version__
+from autograder.files import PACKAGE
+from autograder.grading.lateness import percent_off
+from autograder.intake.hand_ins import Entry
+from autograder.results.result import SCHEMA_VERSION
+from autograder.runner.setup import Setup
+
+EVIDENCE = (
+    *("errors.py", "files.py", "machine.py", "observations.py", "intake/submission.py"),
+    *("course", "sandbox", "proctor", "runner"),
+)
+"""Modules, and folders of such, that evidence follows from."""
+
+DECISION = (
+    *EVIDENCE,
+    *("language.py", "checks", "intake", "results/result.py"),
+    *("grading/decision.py", "grading/flags.py", "grading/keys.py", "grading/lateness.py"),
+)
+"""The same of a decision."""
+
+
+def of_result(entry: Entry, setup: Setup, package: Path = PACKAGE) -> str:
+    """The key of all that a result follows from. `package`: the folder of the kit's modules."""
+    return _fingerprint(
+        [
+            of_evidence(entry, setup, package),
+            of_kit(DECISION, setup.homework.name, package),
+            setup.rubric.fingerprint,
+            setup.language,
+            [entry.late, percent_off(entry, setup.rubric)],
+            # A new record of the student's own is shown.
+            [[epoch.model_dump() for epoch in entry.own_epochs], entry.record_notes, entry.receipt, entry.notes],
+        ]
+    )
+
+
+def of_evidence(entry: Entry, setup: Setup, package: Path = PACKAGE) -> str:
+    """The key of all that the evidence follows from: neither rubric nor checks are part of it."""
+    protocol, file = setup.protocol, entry.submission
+    return _fingerprint(
+        [
+            SCHEMA_VERSION,
+            [entry.outcome] if file is None else [file.name, file.sha256],
+            [setup.homework.name, setup.homework.version],
+            [setup.dataset.name, setup.dataset.fingerprint],
+            [protocol.name, protocol.epochs, protocol.time_box_s, protocol.train_images, protocol.test_images],
+            "" if setup.checkpoint is None else setup.checkpoint.record.sha256,
+            setup.sandbox.name,
+            of_kit(EVIDENCE, setup.homework.name, package),
+        ]
+    )
+
+
+def worker_kit(homework: str) -> str:
+    """What a worker must have as the grader has it: results of one class come from one kit and one torch."""
+    return f"{__version__} {of_kit(DECISION, homework)[:8]} with torch {version('torch')}"
+
+
+@cache
+def of_kit(parts: tuple[str, ...], homework: str, package: Path = PACKAGE) -> str:
+    """SHA-256, as hex, of the kit's version, of the modules in `parts`, and of the homework's own."""
+    named = [package / part for part in (*parts, f"homeworks/{homework}.py")]
+    modules = {path for one in named for path in (one.rglob("*.py") if one.is_dir() else [one])}
+    digest = hashlib.sha256(__version__.encode())
+    for path in sorted(modules):
+        digest.update(f"\n{path.relative_to(package).as_posix()}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _fingerprint(value: Any) -> str:
+    """SHA-256, as hex, of a value that JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

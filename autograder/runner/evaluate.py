@@ -1,0 +1,184 @@
+"""One way to evaluate a submission: train it, score its answers, judge the audit; what came of it is the evidence.
+
+Called by `grade`, `check --train`, `reference` and the Gradescope autograder. Students' code never runs here: a runner
+runs it, and what comes back is data. Decides nothing.
+"""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from pydantic import BaseModel, ConfigDict
+
+from autograder.course.dataset import PRACTICE, Images
+from autograder.intake.submission import Submission
+from autograder.machine import machine
+from autograder.observations import Epoch, Observations, TrainingProgress, TrainingReport
+from autograder.runner import audit, epochs, gpu_sharing, score
+from autograder.runner.audit import Audit
+from autograder.runner.score import Score
+from autograder.runner.setup import Setup, Start
+from autograder.runner.test_passes import Audited
+from autograder.runner.train import Training
+
+MOST_MISTAKEN = 12  # pictures of mistakes that a page shows
+
+
+class OneRun(BaseModel):
+    """One of several trainings of the same file: how it ended, the accuracy of the pass that counts, and its time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    outcome: str
+    accuracy_percent: float | None
+    seconds: float
+
+
+class Mistaken(BaseModel):
+    """A test image that was taken for something else, and how sure the network was of that.
+
+    Attributes:
+        image: its number in the dataset.
+        label, answered: classes.
+        sure_percent: the softmax of the answered class.
+        picture: the image as a PNG file, in base64.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image: int
+    label: int
+    answered: int
+    sure_percent: float
+    picture: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What running a submission brought to light: all that checks and rubric decide from.
+
+    Attributes:
+        outcome: "GRADED", or why there is no accuracy; `message` says it in a sentence.
+        runs: all trainings, where it was trained more than once.
+        log: what the script printed.
+    """
+
+    observations: Observations
+    outcome: str
+    message: str = ""
+    report: TrainingReport | None = None
+    accuracy: Score | None = None
+    mistaken: Sequence[Mistaken] = ()
+    audit: Audit | None = None
+    epochs: Sequence[Epoch] = ()
+    runs: Sequence[OneRun] = ()
+    seconds: float = 0.0
+    device: str = ""
+    threads: int = 0
+    machine: str = ""
+    log: str = ""
+
+    @property
+    def percent(self) -> float | None:
+        """The accuracy that counts; None without one."""
+        return None if self.accuracy is None else self.accuracy.counted_percent
+
+
+def evaluate(
+    setup: Setup,
+    start: Start,
+    submission: Submission,
+    seen: Observations,
+    *,
+    seed: int = 0,
+    progress: Callable[[TrainingProgress], None] | None = None,
+) -> Evidence:
+    """Train `submission` from `start`, test its network and audit it.
+
+    Args:
+        seen: what the look at it gave.
+        seed: what its random numbers start from, unless the script seeds for itself.
+        progress: is told every two seconds or so how far the training is.
+    """
+    run = partial(
+        setup.runner.train,
+        setup.homework,
+        submission,
+        setup.dataset,
+        start.protocol,
+        setup.sandbox,
+        threads=setup.threads,
+        checkpoint=start.checkpoint,
+        seed=seed,
+        warm=setup.forks_trainings,
+    )
+    if setup.sharing > 1:
+        training = gpu_sharing.train(gpu_sharing.gate(setup.sharing), run, start.protocol.time_box_s, progress)
+    else:
+        training = run(progress=progress)
+    accuracy: Score | None = None
+    mistaken: list[Mistaken] = []
+    by_epoch: list[Epoch] = []
+    second_look: Audit | None = None
+    if training.outcome == "GRADED":
+        labels = setup.dataset.test_labels[: setup.protocol.test_images]
+        accuracy = score.score(training.scores, labels)
+        mistaken = _mistaken(setup, training.scores[accuracy.counted], labels)
+        epoch_images = setup.protocol.train_count(setup.dataset.train_count)
+        if (again := training.audited) is not None:
+            first = training.scores["eval"][again.chosen]
+            timed = _timed_epochs(training, again, epoch_images)
+            second_look = audit.judge(first, again.again, again.altered, labels[again.chosen], again.before, timed)
+        if training.report is not None:
+            by_epoch = epochs.proctored(training.report, epoch_images, training.epoch_scores, labels)
+    return Evidence(
+        observations=seen,
+        outcome=training.outcome,
+        message=training.message,
+        report=training.report,
+        accuracy=accuracy,
+        mistaken=mistaken,
+        audit=second_look,
+        epochs=by_epoch,
+        seconds=training.seconds,
+        device=training.device,
+        threads=training.threads,
+        machine=machine(training.device),
+        log=training.log,
+    )
+
+
+def _mistaken(setup: Setup, scores: score.Scores, labels: score.Labels) -> list[Mistaken]:
+    """The surest mistakes with their pictures: of public images only, since an instructor's own ones are secret."""
+    if setup.dataset.name not in (setup.homework.dataset, PRACTICE):
+        return []
+    return [
+        Mistaken(
+            image=image,
+            label=int(labels[image]),
+            answered=answered,
+            sure_percent=sure,
+            picture=_png(setup.dataset.test_images[image]),
+        )
+        for image, answered, sure in score.surest_mistakes(scores, labels, MOST_MISTAKEN)
+    ]
+
+
+def _png(image: Images) -> str:
+    """The PNG file of one (H, W, 3) uint8 image, in base64; the same image gives the same text."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _timed_epochs(training: Training, again: Audited, epoch_images: int) -> float | None:
+    if training.beside:
+        return None  # its neighbours came and went
+    report = training.report
+    assert report is not None  # who was audited was trained
+    computing_s = training.training_s - report.loading_s
+    return audit.timed_epochs(computing_s, again.forward_s / len(again.chosen), epoch_images, report.tested_images)

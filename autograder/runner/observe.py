@@ -1,0 +1,67 @@
+"""A look at a submission: it is rehearsed on a few pictures and its network is examined; nothing is trained.
+
+Called by `runner.SandboxRunner`. What comes back is untrusted: it is validated, and a look that fails as a whole says
+so in place of observations.
+"""
+
+from typing import Any
+
+from autograder.course.homework import Homework
+from autograder.intake.submission import Submission, blanks
+from autograder.language import gettext as _
+from autograder.machine import gpu_available
+from autograder.observations import Observations, Rehearsal
+from autograder.runner.conversation import RunError, validated
+from autograder.runner.proctored import proctored
+from autograder.sandbox.sandbox import Sandbox
+
+OBSERVE_S = 300.0  # import of torch, rehearsal, examination; a right file takes under ten on a slow machine
+
+
+def observe(
+    homework: Homework, submission: Submission, sandbox: Sandbox, *, threads: int = 1, warm: bool = False
+) -> Observations:
+    """Rehearse `submission` and examine its network. Trains nothing; about a second beside the import of torch.
+
+    With `warm`, where many are looked at, that import is paid once (see `warm.py`).
+
+    A run that fails as a whole (killed, no answer) gives observations with `problem` set.
+    """
+    said: dict[str, Any] = {}
+    problem = None
+    with proctored(homework, submission, sandbox, {}, OBSERVE_S, threads, gpu_available(), warm=warm) as (
+        proctor,
+        files,
+    ):
+        try:
+            proctor.begin({"kind": "observe", "homework": homework.name, **files})
+            while (said := proctor.message())["kind"] != "observations":
+                pass
+        except RunError as error:
+            problem = f"{error.outcome}: {error.message}"
+    return _observations(homework, submission, said, problem)
+
+
+def _observations(
+    homework: Homework, submission: Submission, said: dict[str, Any], problem: str | None
+) -> Observations:
+    base = {"homework": homework.name, "file": submission.name[:500], "blanks": blanks(submission.script)}
+    if problem is not None:
+        return Observations.model_validate({**base, "problem": problem})
+    try:
+        seen = validated(Observations, {**said, **base}, _("a message"))
+    except RunError as error:
+        return Observations.model_validate({**base, "problem": f"{error.outcome}: {error.message}"})
+    rehearsal = seen.rehearsal
+    if rehearsal is not None and _is_syntax_error(rehearsal):
+        return Observations.model_validate({**base, "syntax_error": rehearsal.failure})
+    return seen
+
+
+def _is_syntax_error(rehearsal: Rehearsal) -> bool:
+    failure = rehearsal.failure
+    return (
+        failure is not None
+        and failure.type in ("SyntaxError", "IndentationError", "TabError")
+        and not (rehearsal.steps or rehearsal.network_class)
+    )

@@ -1,0 +1,60 @@
+"""A proctor at work on a submission: what is put into the sandbox with it, and its end with all that it started.
+
+Called by `observe` and `train`. Nothing of the dataset but training images, and never a label of a test image, is put
+there.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from autograder.course.checkpoint import Checkpoint
+from autograder.course.homework import Homework
+from autograder.files import PACKAGE
+from autograder.intake.submission import Submission
+from autograder.runner.conversation import Conversation
+from autograder.sandbox.bubblewrap import Limits
+from autograder.sandbox.sandbox import Sandbox
+
+_START = "import sys; sys.path.append(sys.argv[1]); from autograder.proctor.__main__ import main; main()"
+
+
+@contextmanager
+def proctored(
+    homework: Homework,
+    submission: Submission,
+    sandbox: Sandbox,
+    binds: dict[str, Path],
+    seconds: float,
+    threads: int,
+    gpu: bool,
+    checkpoint: Checkpoint | None = None,
+    warm: bool = False,
+) -> Iterator[tuple[Conversation, dict[str, str]]]:
+    """A proctor at work, and where it finds the submission ("file") and what it runs ("script").
+
+    Ended, with all its processes, on the way out.
+    """
+    name = f"{homework.stem}.py"
+    with tempfile.TemporaryDirectory(prefix="autograder-") as folder:
+        place = Path(folder, "submission")
+        place.mkdir()
+        for file, content in {name: submission.script, **homework.given_files()}.items():
+            (place / file).write_bytes(content)
+            (place / file).chmod(0o644)
+        if checkpoint is not None:
+            beside = shutil.copyfile(checkpoint.path, place / f"{homework.name}{checkpoint.path.suffix}")
+            beside.chmod(0o644)
+        for path in (Path(folder), place):
+            path.chmod(0o755)
+        visible = {"/submission": place, str(PACKAGE): PACKAGE, **binds}
+        program = [_START, str(PACKAGE.parent)]
+        run = sandbox.start(program, visible, Limits(seconds=seconds), threads=threads, gpu=gpu, warm=warm)
+        try:
+            roles = {"file": name, "script": homework.given[0] if homework.given else name}
+            files = {role: sandbox.inside(place / file, f"/submission/{file}") for role, file in roles.items()}
+            yield Conversation(run), files
+        finally:
+            run.end()

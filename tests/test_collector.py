@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import downloads
-from downloads import Uploaded
+from support.downloads import Uploaded
 
 CONFIGURATION = """
 c = get_config()

@@ -23,7 +23,7 @@ import corpus
 import psutil
 import pytest
 from autograder.grading.verdict import Setup
-from corpus import Row, Seen
+from support.corpus import Row, Seen
 from rich.console import Console
 
 from autograder.course import rubric

@@ -21,7 +21,7 @@ from test_check import CASES, HW6, RIGHT, golden, run, seen
 from test_cli import Command, autograder
 from test_report import RESNET20_RUBRIC, RUBRIC, Page, class_of_five, hostile, resnet20, training
 from test_results import result
-from test_verdict import entry, evidence, full, missing
+from test_decision import entry, evidence, full, missing
 
 from autograder import language, notebook
 from autograder.commands import options

@@ -9,7 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from observed import right
+from support.observed import right
 
 from autograder import in_nbgrader, notebook
 from autograder.commands.course import release

@@ -1,0 +1,368 @@
+"""What the command `check` prints and exits with.
+
+`tests/golden/check_*` holds what people and programs read. After a change that was meant: UPDATE_GOLDEN=1 pytest
+tests/commands/test_check.py, and read the difference.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support.observed import CRASH, HW6, USUAL, Sketch, forward, right, right_network, right_rehearsal, step
+
+from autograder import checks
+from autograder.commands.student import check as command
+from autograder.course.dataset import Dataset
+from autograder.errors import KitError
+from autograder.intake import submission
+from autograder.observations import Blank, Observations
+from autograder.runner import supervise
+from autograder.sandbox.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+GOLDEN = Path(__file__).parent.parent / "golden"
+RIGHT = Path(__file__).parent.parent / "scripts" / "hw6_right.py"
+
+
+def shared_block() -> Observations:
+    """One block in both places of stage 1, and gradients that are never zeroed."""
+    graph = [
+        op.model_copy(update={"layer": op.layer.replace("stage1.1", "stage1.0")}) if op.layer else op
+        for op in Sketch().network()
+    ]
+    steps = [step(*USUAL[1:]), step(*USUAL[1:], stale_gradients=True)]
+    tests = [forward(grad_enabled=False, line=95)] * 3
+    return right(
+        network=right_network(graph=graph, parameters=11_101_834), rehearsal=right_rehearsal(steps=steps, tests=tests)
+    )
+
+
+def skeleton() -> Observations:
+    blanks = [Blank(line=30, question=None), *(Blank(line=60 + q.number, question=q.name) for q in HW6.questions)]
+    crashed = right_rehearsal(
+        ended="crashed", failure=CRASH, steps=[], tests=[], optimizer=None, network_class=None, train_loader=None
+    )
+    return right(blanks=blanks, rehearsal=crashed, network=None, variants=[])
+
+
+def crash_in_forward() -> Observations:
+    broken = right_network(outputs={}, graph=[], zeroed=[], forward_failures={1: CRASH, 2: CRASH, 4: CRASH})
+    return right(
+        network=broken, rehearsal=right_rehearsal(ended="crashed", failure=CRASH, steps=[step("zero_grad")], tests=[])
+    )
+
+
+CASES = {
+    "right": right(),
+    "shared": shared_block(),
+    "skeleton": skeleton(),
+    "crash": crash_in_forward(),
+    "endless": right(rehearsal=right_rehearsal(ended="stopped", tests=[])),
+    "killed": Observations(homework="hw6", file="hw6.py", problem="MEMORY: its processes took more than 8,192 MiB"),
+}
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make `check` see these observations in place of a run's, at a time that stands still."""
+
+    def see(observed: Observations) -> None:
+        monkeypatch.setattr(supervise, "observe", lambda *_args, **_options: observed)
+        monkeypatch.setattr("autograder.commands.student.check.time.monotonic", lambda: 7.0)
+
+    return see
+
+
+def run(file: Path = RIGHT, **changes: Any) -> int:
+    options: dict[str, Any] = {"as_json": False, "train": False, "protocol": None, "data": None}
+    options |= {"sandbox": "none", "verbose": False}
+    return command.check(file, "hw6", **(options | changes))
+
+
+def golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_people_read(name: str, seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    seen(CASES[name])
+    assert run() == (0 if checks.passed(checks.run(CASES[name], HW6)) else 1)
+    text = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "\x1b" not in text
+    golden(f"check_{name}.txt", text)
+
+
+def test_what_people_read_of_a_notebook(seen: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = RIGHT.read_text().splitlines()
+    parts = ["\n".join(lines[:30]), "\n".join(lines[30:60]), "\n".join(lines[60:])]
+    cells = [{"cell_type": "markdown", "metadata": {}, "source": "# hw6"}]
+    cells += [
+        {"cell_type": "code", "metadata": {}, "source": part, "outputs": [], "execution_count": None} for part in parts
+    ]
+    path = tmp_path / "hw6.ipynb"
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+    seen(CASES["shared"])
+    assert run(path) == 1
+    golden("check_notebook.txt", capsys.readouterr().out)
+
+
+def test_what_people_read_when_they_ask_for_more(seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    seen(CASES["shared"])
+    assert run(verbose=True) == 1
+    golden("check_shared_verbose.txt", capsys.readouterr().out)
+
+
+def test_what_programs_read(seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    seen(CASES["shared"])
+    assert run(as_json=True) == 1
+    text = capsys.readouterr().out
+    golden("check_shared.json", text)
+    said = json.loads(text)
+    assert list(said) == ["homework", "file", "passed", "checks", "training"]
+    assert said["passed"] is False
+    assert said["training"] is None
+    asked = {"id", "title", "outcome", "question", "line", "saw", "expected", "why"}
+    assert all(asked <= set(each) for each in said["checks"])
+
+
+def test_colour_is_for_terminals_that_want_it(
+    seen: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen(CASES["shared"])
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    run()
+    assert "\x1b[1;31m" in capsys.readouterr().out
+    monkeypatch.setenv("NO_COLOR", "1")
+    run()
+    assert "\x1b[1;31m" not in capsys.readouterr().out
+
+
+def test_a_notebooks_lines_are_told_by_cell(tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": "# hw6"},
+        {"cell_type": "code", "metadata": {}, "source": "a = 1", "outputs": [], "execution_count": None},
+        {"cell_type": "code", "metadata": {}, "source": "b = 1\nc = (", "outputs": [], "execution_count": None},
+    ]
+    path = tmp_path / "hw6.ipynb"
+    path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+    with pytest.raises(KitError) as caught:
+        run(path)
+    assert caught.value.message == "hw6.ipynb, cell 3, line 2: not Python that can be run: '(' was never closed"
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"def f(:\n", "hw6.py:1: not Python that can be run: invalid syntax"),
+        (b"x = 1\n  y = 2\n", "hw6.py:2: not Python that can be run: unexpected indent"),
+        (b"if True:\n\tx = 1\n        y = 2\n", "hw6.py:3: not Python that can be run: inconsistent use of tabs"),
+        (b"return 3\n", "hw6.py:1: not Python that can be run: 'return' outside function"),
+        (b"Dear all,\nplease find enclosed", "hw6.py:1: not Python that can be run: invalid syntax"),
+        (b"\n \n", "hw6.py: the file is empty"),
+        (b"\x00\x01\x02", "hw6.py: holds binary data"),
+    ],
+)
+def test_what_is_not_python_is_refused_before_anything_runs(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "hw6.py"
+    path.write_bytes(content)
+    with pytest.raises(KitError) as caught:
+        run(path)
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.exit_code == 2
+
+
+def test_what_only_the_run_finds_to_be_no_python_is_refused_too(seen: Any) -> None:
+    error = CRASH.model_copy(update={"type": "SyntaxError", "message": "source code too deep", "line": 9})
+    seen(Observations(homework="hw6", file="hw6.py", syntax_error=error))
+    with pytest.raises(KitError, match=r"hw6_right\.py:9: not Python that can be run: source code too deep"):
+        run()
+
+
+def test_a_training_is_told_with_its_tier(
+    seen: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, practice: Dataset
+) -> None:
+    import numpy as np
+
+    def trained(*_args: Any, threads: int, **_options: Any) -> supervise.Training:
+        labels = practice.test_labels[: HW6.preview.test_images]
+        scores = np.eye(10, dtype=np.float32)[labels]
+        scores[: len(labels) // 4] = 0
+        scores[: len(labels) // 4, 0] = np.nan
+        return supervise.Training("GRADED", "", None, {"eval": scores}, seconds=61.4, threads=threads)
+
+    seen(CASES["right"])
+    monkeypatch.setattr(supervise, "train", trained)
+    monkeypatch.setattr("autograder.machine.cores", lambda: 2)
+    assert run(train=True, protocol="preview", data=practice.folder) == 0
+    text = capsys.readouterr().out
+    golden("check_trained.txt", text)
+    lines = text.splitlines()
+    training = [line for line in lines if "training on practice" in line or "of the test images" in line]
+    assert len(training) == 2
+    assert all(line.startswith("no points: ") for line in training)
+    assert lines[-2].startswith("no points: ")
+    assert run(train=True, protocol="preview", data=practice.folder, as_json=True) == 0
+    said = json.loads(capsys.readouterr().out)["training"]
+    assert said["accuracy_percent"] == 75.0
+    assert said["as_left_percent"] is None
+    assert said["tier_points"] == 20
+    assert said["gives_points"] is False
+
+
+def test_a_training_without_an_accuracy_is_told_with_its_row(
+    seen: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, practice: Dataset
+) -> None:
+    def trained(*_args: Any, threads: int, **_options: Any) -> supervise.Training:
+        return supervise.Training("EXIT 3", "the process ended itself with status 3", None, threads=threads)
+
+    seen(CASES["right"])
+    monkeypatch.setattr(supervise, "train", trained)
+    run(train=True, protocol="preview", data=practice.folder)
+    text = capsys.readouterr().out
+    assert "no points: no accuracy (EXIT 3): the process ended itself with status 3" in text
+    assert "gets 2 points (no accuracy could be had)" in " ".join(text.split())
+
+
+def test_the_homework_is_told_by_the_name_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autograder.homeworks.names", lambda: ["hw6", "resnet20", "resnet50"])
+    assert command._homework_of(Path("resnet50_final.py")) == "resnet50"
+    assert command._homework_of(Path("HW6 (1).ipynb")) == "hw6"
+    with pytest.raises(KitError, match="doesn't say which homework") as caught:
+        command._homework_of(Path("main.py"))
+    assert caught.value.hint == "say --homework hw6|resnet20|resnet50"
+
+
+def test_the_command_never_imports_torch() -> None:
+    program = (
+        "import sys; from autograder import check, checks, supervise, verdict, dataset, rubric, score;"
+        "from autograder.course.homework import load; check._load_what_is_needed_later(load('hw6'));"
+        "print(sorted(name for name in ('torch', 'torchvision', 'jinja2', 'distributed') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.fixture
+def saves(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Have each of these happen while a watch waits, one a look; then Ctrl-C."""
+
+    def waiting(*happen: Any) -> None:
+        rest = iter(happen)
+
+        def sleep(_seconds: float) -> None:
+            act = next(rest, None)
+            if act is None:
+                raise KeyboardInterrupt
+            act()
+
+        monkeypatch.setattr("autograder.commands.student.check.time.sleep", sleep)
+
+    return waiting
+
+
+def test_a_watched_file_is_checked_at_every_save(
+    seen: Any, saves: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen(CASES["right"])
+    path = tmp_path / "hw6.py"
+    path.write_text("x = 1\n")
+    aside = tmp_path / "new.py"
+    aside.write_text("x = 4\n")
+    saves(
+        lambda: None,
+        lambda: path.write_text("x = (\n"),
+        lambda: None,
+        path.unlink,
+        lambda: None,
+        lambda: path.write_text("x = 33\n"),
+        lambda: aside.replace(path),
+    )
+    assert command.watch(path, None, sandbox="none", verbose=False) == 0
+    text = capsys.readouterr().out
+    said = text.split("watching hw6.py: save it to check it again, Ctrl-C to stop\n")
+    assert [part.strip().splitlines()[-1] for part in said[:-1]] == [
+        "22 of 22 required checks pass",
+        "hint: Python reads the whole file before it runs",
+        "22 of 22 required checks pass",
+        "22 of 22 required checks pass",
+    ]
+    assert said[-1] == ""
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "homework", "message"),
+    [
+        ("hw6.py", None, "no such file"),
+        ("main.py", None, "doesn't say which homework"),
+        ("hw6.py", "hw7", "called 'hw7'"),
+    ],
+)
+def test_what_can_never_be_checked_is_not_watched(
+    name: str, homework: str | None, message: str, tmp_path: Path
+) -> None:
+    if message != "no such file":
+        (tmp_path / name).write_text("x = 1\n")
+    with pytest.raises(KitError, match=message):
+        command.watch(tmp_path / name, homework, sandbox="none", verbose=False)
+
+
+@pytest.mark.slow
+def test_a_real_file_is_watched(sandbox_bwrap: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "hw6.py"
+    path.write_bytes(RIGHT.read_bytes())
+    program = "from autograder.commands.app import main; main()"
+    watching = subprocess.Popen(
+        [sys.executable, "-u", "-c", program, "check", str(path), "--watch", "--sandbox", sandbox_bwrap.name],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert watching.stdout is not None
+    said = iter(watching.stdout.readline, "")
+
+    def report() -> str:
+        return "".join(iter(said.__next__, "watching hw6.py: save it to check it again, Ctrl-C to stop\n"))
+
+    assert "22 of 22 required checks pass" in report()
+    path.write_bytes(RIGHT.read_bytes().replace(b"        optimizer.zero_grad()\n", b""))
+    again = report()
+    assert "21 of 22 required checks pass" in again
+    assert "hint: autograder hint hw6 zero-grad · autograder explain hw6 zero-grad" in again
+    family = psutil.Process(watching.pid).children(recursive=True)
+    assert family  # what has imported torch, waiting
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(timeout=60) == 0
+    watching.stdout.close()
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+
+
+@pytest.mark.slow
+def test_a_real_file_end_to_end(sandbox_none: Sandbox, tmp_path: Path) -> None:
+    script = submission.read(RIGHT).script.replace(b"        optimizer.zero_grad()\n", b"")
+    path = tmp_path / "hw6.py"
+    path.write_bytes(script)
+    program = "from autograder.commands.app import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "check", str(path), "--sandbox", sandbox_none.name, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    assert [each["id"] for each in said["checks"] if each["outcome"] != "passed"] == ["zero-grad"]

@@ -1,0 +1,158 @@
+"""Faults of our own side: power cuts at any moment, a clock that jumps. What was finished is kept, the rest follows."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from test_grade import await_, done, start, table, two  # noqa: F401  the last one is a fixture
+
+from autograder.course.dataset import Dataset
+from autograder.files import ROOT
+from autograder.results import store
+from autograder.sandbox.sandbox import Sandbox
+
+# Grades a class with runs that cost nothing, and dies just before the nth thing that it does to the output folder;
+# prints how many there were. A process of its own: what is forked may have one thread only.
+POWER_CUT = """
+import contextlib, dataclasses, json, os, sys
+from pathlib import Path
+import numpy as np
+
+place, root, practice = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+sys.path.insert(0, root)
+import rich.progress
+from autograder import dataset, engine, grade, history, homework, report, results, supervise, twins, verdict
+from autograder.errors import KitError
+from autograder.observations import Observations
+from autograder.runner.supervise import Training
+
+labels = dataset.load(practice).test_labels[:100]
+
+def observe(*_, **__):
+    return Observations(homework="hw6", file="hw6.py", problem="NO_RESULT: not run here")
+
+def train(given, submission, *_, **__):
+    right = 10 * (1 + len(submission.content) % 9)
+    answers = np.where(np.arange(100) < right, labels, (labels + 1) % 10)
+    return Training("GRADED", "", None, {"eval": np.eye(10, dtype=np.float32)[answers]}, log="printed", seconds=1.0)
+
+@contextlib.contextmanager
+def serial(setup, *_):
+    yield lambda entries: (verdict.train(one, setup, verdict.observe(one, setup)) for one in entries)
+
+supervise.observe, supervise.train, engine.start = observe, train, serial
+report.feedback = report.class_report = lambda *_: "a page, which costs seconds and isn't what is tested here"
+TOUCHING = {"open", "os.mkdir", "os.rename", "os.remove", "os.chmod", "os.truncate", "os.listdir", "tempfile.mkstemp"}
+
+def run(out):
+    return grade.grade(place / "class", out, "hw6", data=practice, protocol="preview", hours=None, deadline=None,
+                       workers=1, sandbox="none")
+
+def graded(out, cut_at=None):
+    "Grade in a child; the number of things done to `out`, None where it was cut, -1 where it failed."
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        done = [0]
+        def touch(event, arguments):
+            if event in TOUCHING and arguments and str(arguments[0]).startswith(str(out)):
+                done[0] += 1
+                if done[0] == cut_at:
+                    os._exit(9)
+        sys.addaudithook(touch)
+        os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+        code = run(out)
+        os.write(write, str(done[0] if code == 0 else -1).encode())
+        os._exit(0)
+    os.close(write)
+    said = os.read(read, 100)
+    os.close(read)
+    os.waitpid(child, 0)
+    return int(said) if said else None
+
+run(place / "first")  # whatever is imported and kept is there in each child
+whole = place / "whole"
+count = graded(whole)
+wrong = []
+for at in range(1, count + 1):
+    out = place / f"cut{at}"
+    if graded(out, at) is not None:
+        wrong.append(f"{at}: wasn't cut")
+    for folder in out.glob("s*"):
+        try:
+            results.read(folder)
+        except KitError as error:
+            wrong.append(f"{at}: {error}")
+    if graded(out) in (None, -1):
+        wrong.append(f"{at}: doesn't go on")
+    for path in sorted(whole.rglob("*.csv")) + sorted(whole.glob("*/log.txt")):
+        if path.read_bytes() != (out / path.relative_to(whole)).read_bytes():
+            wrong.append(f"{at}: {path.name} differs")
+    told = {line.key for line in history.read(out)}
+    if {results.read(folder).key for folder in out.glob("s*")} - told:
+        wrong.append(f"{at}: a result is not in the history")
+    names = [{str(p.relative_to(each)) for p in each.rglob("*") if p.is_file()} for each in (whole, out)]
+    if names[0] != names[1]:
+        wrong.append(f"{at}: left {sorted(names[0] ^ names[1])}")
+print(json.dumps({"count": count, "wrong": wrong}))
+"""
+
+
+@pytest.mark.slow
+def test_a_power_cut_at_any_point_loses_nothing_and_leaves_nothing_half(tmp_path: Path, practice: Dataset) -> None:
+    for student, text in (("s1", "print(1)\n"), ("s2", "")):
+        (tmp_path / "class" / student).mkdir(parents=True)
+        (tmp_path / "class" / student / "hw6.py").write_text(text)
+    command = [sys.executable, "-c", textwrap.dedent(POWER_CUT), str(tmp_path), str(ROOT), str(practice.folder)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    found = json.loads(ran.stdout.splitlines()[-1])
+    assert found["count"] > 40  # two results, two pages, a log, the class's table and page: each takes some
+    assert found["wrong"] == []
+
+
+DAY = 24 * 60 * 60  # seconds
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cc") is None and "CI" not in os.environ, reason="needs a C compiler")
+def test_a_clock_that_jumps_changes_no_result(
+    two: Path,  # noqa: F811
+    tmp_path: Path,
+    practice: Dataset,
+    sandbox_bwrap: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    library, clock = tmp_path / "jumping_clock.so", tmp_path / "clock"
+    source = (Path(__file__).parent.parent / "jumping_clock.c")
+    subprocess.run(["cc", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, source], check=True)
+    clock.write_text(str(10 * DAY))
+    with monkeypatch.context() as patch:
+        patch.setenv("LD_PRELOAD", str(library))
+        patch.setenv("CLOCK_OFFSET", str(clock))
+        running = start(two, tmp_path / "out", practice.folder, sandbox_bwrap.name)
+    lock = tmp_path / "out" / ".lock"
+    await_(lambda: lock.exists() and "since" in lock.read_text())
+    began = lock.read_text()
+    for jump in (3 * DAY, -40 * DAY):
+        before = len(done(tmp_path / "out"))
+        clock.write_text(str(jump))
+        await_(lambda before=before: len(done(tmp_path / "out")) > before)  # type: ignore[misc]
+    said, _ = running.communicate(timeout=600)
+    assert running.returncode == 0, said
+    assert f"since {datetime.now() + timedelta(days=10):%Y-%m-%d}" in began  # it did have another clock
+    jumped = table(tmp_path / "out")
+    said, _ = start(two, tmp_path / "out", practice.folder, sandbox_bwrap.name).communicate(timeout=600)
+    assert "2 done by an earlier run, kept" in said  # nothing that a result follows from has the time in it
+    assert table(tmp_path / "out") == jumped
+    for student in ("s1", "s2"):  # what a run took is told by a clock that doesn't jump
+        result = store.read(tmp_path / "out" / student)
+        assert result is not None
+        assert result.outcome == "GRADED"
+        assert 0 < result.seconds < 600

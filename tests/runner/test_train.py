@@ -1,0 +1,276 @@
+"""Trainings under the proctor, in real subprocesses: what ends them, what is counted, tested and refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autograder.course.dataset import Dataset
+from autograder.course.homework import Protocol
+from autograder.homeworks import load
+from autograder.intake.submission import read
+from autograder.runner import supervise
+from autograder.sandbox import bubblewrap
+from autograder.sandbox.sandbox import Sandbox
+
+pytestmark = pytest.mark.slow  # every run imports torch
+
+HOMEWORK = load("hw6")
+SMALL = Protocol("preview", epochs=2, time_box_s=60, train_images=40, test_images=20)
+
+HEAD = """
+import torch, torch.nn as nn, torchvision, torchvision.transforms as T
+class IdentityResNet(nn.Module):
+    def __init__(self, a=2, b=2, c=2, d=2):
+        super().__init__()
+        self.fc = nn.Linear(3072, 10)
+        self.bn = nn.BatchNorm1d(10)
+    def forward(self, x):
+        return self.bn(self.fc(x.flatten(1)))
+tf = T.Compose([T.ToTensor(), T.Normalize((0.5,) * 3, (0.5,) * 3)])
+trainset = torchvision.datasets.CIFAR10(root="./data", train=True, download=True, transform=tf)
+testset = torchvision.datasets.CIFAR10(root="./data", train=False, download=True, transform=tf)
+loader = torch.utils.data.DataLoader(trainset, batch_size=8, shuffle=True)
+testloader = torch.utils.data.DataLoader(testset, batch_size=4)
+def step(net, optimizer, x, y):
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(net(x), y)
+    loss.backward()
+    optimizer.step()
+"""
+NET = """
+net = IdentityResNet()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, practice: Dataset, sandbox_none: Sandbox):
+    def train(body: str, protocol: Protocol = SMALL, sandbox: Sandbox = sandbox_none, net: str = NET):
+        file = tmp_path / "hw6.py"
+        file.write_text(HEAD + net + body)
+        return supervise.train(HOMEWORK, read(file), practice, protocol, sandbox, threads=1)
+
+    return train
+
+
+def test_an_endless_loop_that_catches_everything_ends_with_the_budget(run) -> None:
+    training = run(
+        """
+def main():
+    net = IdentityResNet()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+    while True:
+        try:
+            for x, y in loader:
+                step(net, optimizer, x, y)
+        except BaseException:
+            pass
+if __name__ == "__main__":
+    main()
+""",
+        net="",
+    )
+    assert training.outcome == "GRADED"
+    assert (training.report.ended_by, training.report.epochs, training.report.images) == ("epochs", 2.0, 80)
+    assert training.report.steps == 10
+    assert training.scores["eval"].shape == training.scores["as_left"].shape == (20, 10)
+    assert (training.report.left_in, training.report.network_class) == ("train", "IdentityResNet")
+    assert training.log.splitlines()[0].startswith("[proctor] the test images in this run are stand-ins")
+
+
+def test_a_script_as_students_write_them(run) -> None:
+    training = run(
+        """
+import matplotlib.pyplot as plt
+name = input("your name? ")
+images, labels = next(iter(testloader))
+plt.imshow(images[0].permute(1, 2, 0) / 2 + 0.5)
+plt.show()
+part, held_out = torch.utils.data.random_split(trainset, [45000, 5000])
+loader = torch.utils.data.DataLoader(part, batch_size=8, shuffle=True, num_workers=2, pin_memory=True)
+val_loader = torch.utils.data.DataLoader(held_out, batch_size=8)
+net = nn.DataParallel(net.cuda())
+device = "cuda:0"
+for epoch in range(2):
+    net.train()
+    for x, y in loader:
+        step(net, optimizer, x.to(device), y.to(torch.device("cuda")))
+    net.eval()
+    with torch.no_grad():
+        for x, y in val_loader:
+            net.forward(x.to(device))
+total, of_class = 0, [0] * 10
+with torch.no_grad():
+    for x, y in testloader:
+        for j in range(4):
+            of_class[y[j]] += 1
+            total += 1
+print("counted", total, [1 / n for n in of_class] and "all classes", len(trainset), len(testset))
+"""
+    )
+    report = training.report
+    assert training.outcome == "GRADED", training.message
+    assert (report.ended_by, report.epochs, report.left_in, report.test_batch_size) == ("script", 2.0, "eval", 4)
+    lines = (HEAD + NET).count("\n")
+    assert report.cuda_requests == [lines + 10, lines + 15, lines + 19]
+    assert "counted 20 all classes 50000 10000" in training.log
+    assert "nobody is here to answer input()" in training.log
+    assert np.array_equal(training.scores["eval"], training.scores["as_left"])
+
+
+def test_the_time_box_ends_a_slow_training(run) -> None:
+    training = run(
+        """
+import time
+for epoch in range(100):
+    for x, y in loader:
+        step(net, optimizer, x, y)
+        time.sleep(0.5)
+""",
+        replace(SMALL, epochs=50, time_box_s=3),
+    )
+    assert training.outcome == "GRADED"
+    assert training.report.ended_by == "time"
+    assert 3 <= training.report.seconds < 10
+    assert 0 < training.report.epochs < 5
+
+
+def test_a_crash_in_training_leaves_what_was_trained(run) -> None:
+    training = run(
+        """
+for i, (x, y) in enumerate(loader):
+    step(net, optimizer, x, y)
+    if i == 2:
+        raise RuntimeError("this is where it breaks")
+"""
+    )
+    assert training.outcome == "GRADED"
+    assert training.report.ended_by == "crash"
+    assert training.report.failure.message == "this is where it breaks"
+    assert training.report.failure.line == (HEAD + NET).count("\n") + 5
+    assert (training.report.steps, training.report.images) == (3, 24)
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "ended_by"),
+    [
+        pytest.param("import os; os._exit(3)", "EXIT 3", None, id="exits at once"),
+        pytest.param("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "SIGNAL 11", None, id="a signal"),
+        pytest.param("del net, optimizer, IdentityResNet", "NO_RESULT", "script", id="no network"),
+        pytest.param("net.fc = nn.Linear(3072, 7); net.bn = nn.BatchNorm1d(7)", "BAD_SHAPE", "script", id="7 classes"),
+        pytest.param("net.forward = lambda x: x.nothing", "CRASHED", "script", id="fails on test images"),
+        pytest.param("net.forward = lambda x: [1, 2]", "CRASHED", "script", id="answers with a list"),
+        pytest.param(
+            "import os\nfor fd in range(3, 20):\n try: os.write(fd, b'\\xff' * 100)\n except OSError: pass",
+            "RESULT_TOO_BIG",
+            None,
+            id="rubbish in the pipe",
+        ),
+        pytest.param(
+            "import sys\nframe = sys._getframe()\nwhile frame and 'channel' not in frame.f_locals:\n"
+            "    frame = frame.f_back\nframe.f_locals['channel'].send('trained', report={})",
+            "BAD_MESSAGE",
+            None,
+            id="a forged report",
+        ),
+    ],
+)
+def test_a_run_that_gives_nothing_to_grade_says_why(run, body: str, outcome: str, ended_by: str | None) -> None:
+    training = run(body)
+    assert training.outcome == outcome
+    assert training.message
+    assert training.scores == {}
+    assert (training.report.ended_by if training.report else None) == ended_by
+
+
+def test_a_loop_that_spins_without_asking_for_images_is_ended(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "SETUP_S", 15.0)
+    training = run("while True:\n    pass")
+    assert training.outcome == "TIMEOUT"
+    assert training.scores == {}
+
+
+def test_what_is_read_without_a_loader_counts_too(run) -> None:
+    training = run(
+        """
+for i in range(10_000):
+    x, y = trainset[i]
+    optimizer.zero_grad()
+    net.bn.eval()
+    nn.functional.cross_entropy(net(x[None]), torch.tensor([y])).backward()
+    optimizer.step()
+"""
+    )
+    assert training.outcome == "GRADED"
+    assert (training.report.ended_by, training.report.images, training.report.epochs) == ("epochs", 80, 2.0)
+
+
+def test_weights_that_ran_off_are_tested_as_they_are(run) -> None:
+    training = run("nn.init.constant_(net.fc.weight, float('nan'))")
+    assert training.outcome == "GRADED"
+    assert np.isnan(training.scores["eval"]).all()
+
+
+def test_inside_bubblewrap_there_is_no_label_no_network_and_no_home(
+    run, sandbox_bwrap: Sandbox, practice: Dataset
+) -> None:
+    training = run(
+        f"""
+import os, socket, numpy as np
+for place in ("/data", "/submission", {str(jail.KIT.parent)!r}, "/home"):
+    print(place, sorted(os.listdir(place)))
+print("dataset folder:", os.path.exists({str(practice.folder)!r}))
+print("kit folder:", os.path.exists({str(Path(__file__).parent.parent)!r}))
+print("environment:", "MARKER" in os.environ)
+print("processes:", sum(name.isdigit() for name in os.listdir("/proc")) < 6)
+for write in ({str(jail.KIT / "x")!r}, "/data/x", "/usr/x"):
+    try:
+        open(write, "w")
+        print("wrote", write)
+    except OSError as error:
+        print("refused", write)
+try:
+    socket.create_connection(("127.0.0.1", 22), timeout=2)
+    print("connected")
+except OSError:
+    print("no network")
+augmented = T.Compose([T.RandomHorizontalFlip(), T.ToTensor()])
+trainset.transform = augmented
+for x, y in torch.utils.data.DataLoader(trainset, batch_size=8, num_workers=2):
+    step(net, optimizer, x, y)
+print("x" * 70 + "\\n" * 1)
+for i in range(20_000):
+    print("storm", i)
+""",
+        sandbox=sandbox_bwrap,
+    )
+    assert training.outcome == "GRADED", training.message
+    log = training.log
+    assert "/data ['train_images.npy', 'train_labels.npy']" in log
+    assert "/submission ['hw6.py']" in log
+    # Beside the kit there is no more than the way to the interpreter, where that lies there too.
+    interpreter = [path for path in bubblewrap.interpreter_folders() if path.is_relative_to(bubblewrap.KIT.parent)]
+    beside = {bubblewrap.KIT.name, *(path.relative_to(bubblewrap.KIT.parent).parts[0] for path in interpreter)}
+    assert f"{jail.KIT.parent} {sorted(beside)}" in log
+    assert "/home ['student']" in log
+    assert "dataset folder: False" in log
+    assert "kit folder: False" in log
+    assert "environment: False" in log
+    assert "processes: True" in log
+    assert "wrote" not in log
+    assert "no network" in log
+    assert "bytes not kept" in log
+    assert log.endswith("storm 19999\n")
+
+
+def test_memory_is_watched_from_outside(run, sandbox_none: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = supervise.Limits
+    monkeypatch.setattr(supervise, "Limits", lambda seconds: limits(seconds=seconds, memory_mib=1024))
+    training = run("kept = [bytearray(2**28) for _ in range(8)]\nimport time\ntime.sleep(30)")
+    assert training.outcome == "MEMORY"
+
+
+def test_ci_ran_with_the_real_sandbox(sandbox_bwrap: Sandbox) -> None:
+    assert sandbox_bwrap.name == "bwrap"

@@ -7,6 +7,7 @@ block adds BN, ReLU, convolution, BN, ReLU, convolution to it. What its construc
 from collections import Counter
 
 from autograder.checks.network.data_flow import Block, Structure, is_large
+from autograder.checks.network.expected import family_of
 from autograder.checks.network.words import between_shapes, label, labels, main_convs, network_of, structure_of
 from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.course.homework import Homework
@@ -68,7 +69,7 @@ def test_other_counts_build_too(observed: Observations, homework: Homework) -> N
                 why=why,
                 line=variant.failure.line,
             )
-    ignored = [number + 1 for number in range(len(homework.stages)) if _ignored(observed, homework, number)]
+    ignored = [number + 1 for number in range(len(family_of(homework).stages)) if _ignored(observed, homework, number)]
     if ignored:
         variant = _built(observed)[0]
         fail(
@@ -273,7 +274,7 @@ def _convs_at(observed: Observations, side: int) -> int:
 def _blocks(observed: Observations, homework: Homework, variant: Variant) -> list[float]:
     """Blocks of each stage, from how many convolutions more or fewer than usual run at its map size."""
     blocks = []
-    for stage, usual in zip(homework.stages, homework.arguments, strict=True):
+    for stage, usual in zip(family_of(homework).stages, homework.arguments, strict=True):
         more = variant.convs.get(stage.side, 0) - _convs_at(observed, stage.side)
         blocks.append(usual + more / CONVS_OF_A_BLOCK)
     return blocks
@@ -288,5 +289,5 @@ def _ignored(observed: Observations, homework: Homework, number: int) -> bool:
 
 
 def _map(homework: Homework, number: int) -> str:
-    side = homework.stages[number].side
+    side = family_of(homework).stages[number].side
     return f"{side}x{side}"

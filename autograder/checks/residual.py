@@ -13,6 +13,7 @@ from autograder.checks.network.expected import (
     expected_ladder,
     expected_parameters,
     expected_shapes,
+    family_of,
     layer_table,
     skips,
 )
@@ -36,7 +37,8 @@ AFTER_THE_ANSWER = ("flatten", "slice", "_log_softmax")  # what may follow the l
 def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -> None:
     """every stage has its channels and its map size"""
     structure = structure_of(observed, homework)
-    if homework.block == "bottleneck" and shortcuts.complaint(structure) is not None:
+    family = family_of(homework)
+    if family.block.bottleneck and shortcuts.complaint(structure) is not None:
         wait("gradients" if network_of(observed).without_gradient else "skip")
     expected = expected_shapes(homework)
     seen: list[tuple[int, int]] = []
@@ -52,9 +54,7 @@ def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -
         fail(
             saw=_shapes(seen) or _("no convolution on the way from the image to the answer"),
             expected=_shapes(expected),
-            why=_("Each stage after the first doubles the channels and halves the map, once.")
-            if homework.block != "bottleneck"
-            else _("A stage changes the channels in its first block, and halves the map, if at all, in its last."),
+            why=_(family.block.why_shapes),
             line=lines[different] if lines else network_of(observed).line,
         )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from autograder.course.dataset import OFFICIALS, Official
+from autograder.course.families.residual import Residual
 from autograder.files import SOLUTIONS
 
 if TYPE_CHECKING:
@@ -65,37 +66,6 @@ TRAINING_QUESTIONS = (
     Question(9, "testing without graphs", "no-grad"),
 )
 """Those of a script that trains batch by batch and then tests, of which `checks/training_step.py` knows the answers."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A run of blocks that give one shape: (N, channels, side, side).
-
-    Attributes:
-        middle: channels within a bottleneck block; None in others.
-        halves_last: its last block halves the map, not its first.
-    """
-
-    channels: int
-    side: int
-    blocks: int
-    middle: int | None = None
-    halves_last: bool = False
-
-
-@dataclass(frozen=True)
-class Stem:
-    """What comes before the first stage: a convolution with padding `kernel // 2`, to the first stage's channels.
-
-    Attributes:
-        channels: what it gives; None: as many as the first stage has.
-        pool: a 3x3 max pool with stride 2 and padding 1 follows.
-    """
-
-    kernel: int = 3
-    stride: int = 1
-    channels: int | None = None
-    pool: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,12 +150,6 @@ class Recipe:
     label_smoothing: float = 0.0
 
 
-Block = Literal["pre-activation", "post-activation", "bottleneck"]
-"""How a block is built. Two 3x3 convolutions, with BN and ReLU before each and nothing after the sum; or with BN after
-each and a ReLU after the sum. Or a bottleneck: 1x1, 3x3 and 1x1 convolutions, with BN and ReLU after each and nothing
-after the sum."""
-
-
 @dataclass(frozen=True)
 class Homework:
     """One assignment.
@@ -203,10 +167,7 @@ class Homework:
         images_per_core_s: training images a second on one core of a 2020s server, in float32, for estimates only.
         questions: the numbered blanks.
         other_arguments: further ways to build the network that are reported and never charged.
-        block, stem_layer, stages: of a residual network, what its blocks are, what comes before them, and its stages
-            from the image to the classifier.
-        conv_bias: whether its convolutions have biases; None: that is up to the student.
-        kaiming: whether its convolutions start from Kaiming normal weights by fan_out, and its BNs from 1 and 0.
+        family: what is asked of a network of its kind, which check modules of that kind read; None for any other kind.
         tests_epochs: whether the network is tested as it was after each epoch, for a curve of the epochs.
         reference: what others reached; None when there is nothing to compare.
         dataset: the name of its own dataset; a run on any other gives no points.
@@ -233,11 +194,7 @@ class Homework:
     images_per_core_s: float
     questions: tuple[Question, ...] = ()
     other_arguments: tuple[tuple[int, ...], ...] = ()
-    block: Block | None = None
-    stem_layer: Stem = Stem()
-    stages: tuple[Stage, ...] = ()
-    conv_bias: bool | None = None
-    kaiming: bool = False
+    family: Residual | None = None
     tests_epochs: bool = False
     reference: Reference | None = None
     dataset: str = "cifar10"
@@ -247,6 +204,11 @@ class Homework:
     answers: tuple[Answers, ...] = ()
     recipes: tuple[Recipe, ...] = ()
     epochs_from_checkpoint: int = 1
+
+    @property
+    def tells_initial_values(self) -> bool:
+        """Whether it says how weights start."""
+        return self.family is not None and self.family.kaiming
 
     @property
     def own_dataset(self) -> Official:
@@ -262,11 +224,6 @@ class Homework:
     def goes_on_from_checkpoint(self) -> bool:
         """Whether a graded training goes on from a checkpoint, where there is one."""
         return any(recipe.model == self.name for recipe in self.recipes)
-
-    @property
-    def stem_side(self) -> int:
-        """Side of the map that the first stage gets, in pixels."""
-        return self.input_shape[1] // self.stem_layer.stride // (2 if self.stem_layer.pool else 1)
 
     def given_files(self) -> dict[str, bytes]:
         """Name -> content of the files that students get complete."""

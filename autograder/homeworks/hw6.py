@@ -3,7 +3,8 @@
 Source: "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027), and the homework's own text.
 """
 
-from autograder.course.homework import TRAINING_QUESTIONS, AskedOptimizer, Homework, Protocol, Stage
+from autograder.course.families.residual import PRE_ACTIVATION, Residual, Stage
+from autograder.course.homework import TRAINING_QUESTIONS, AskedOptimizer, Homework, Protocol
 
 HOMEWORK = Homework(
     name="hw6",
@@ -15,8 +16,7 @@ HOMEWORK = Homework(
     classes=10,
     checks=("file", "residual", "identity_resnet", "training_step"),
     questions=TRAINING_QUESTIONS,
-    block="pre-activation",
-    stages=(Stage(64, 32, 2), Stage(128, 16, 2), Stage(256, 8, 2), Stage(512, 4, 2)),
+    family=Residual(PRE_ACTIVATION, stages=(Stage(64, 32, 2), Stage(128, 16, 2), Stage(256, 8, 2), Stage(512, 4, 2))),
     optimizer=AskedOptimizer("SGD", momentum=0.9),
     full=Protocol("full", epochs=5, time_box_s=2 * 3600),
     preview=Protocol("preview", epochs=5, time_box_s=600, train_images=240, test_images=100),

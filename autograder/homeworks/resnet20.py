@@ -4,6 +4,7 @@ Source: "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), secti
 the reference curve comes from.
 """
 
+from autograder.course.families.residual import POST_ACTIVATION, Residual, Stage
 from autograder.course.homework import (
     TRAINING_QUESTIONS,
     AskedOptimizer,
@@ -11,7 +12,6 @@ from autograder.course.homework import (
     Protocol,
     Recipe,
     Reference,
-    Stage,
 )
 from autograder.language import marked
 
@@ -25,10 +25,12 @@ HOMEWORK = Homework(
     classes=10,
     checks=("file", "residual", "basic_resnet", "training_step"),
     questions=TRAINING_QUESTIONS,
-    block="post-activation",
-    stages=(Stage(16, 32, 3), Stage(32, 16, 3), Stage(64, 8, 3)),
-    conv_bias=False,
-    kaiming=True,
+    family=Residual(
+        POST_ACTIVATION,
+        stages=(Stage(16, 32, 3), Stage(32, 16, 3), Stage(64, 8, 3)),
+        conv_bias=False,
+        kaiming=True,
+    ),
     optimizer=AskedOptimizer("SGD", momentum=0.9),
     full=Protocol("full", epochs=10, time_box_s=2 * 3600),
     preview=Protocol("preview", epochs=10, time_box_s=600, train_images=400, test_images=100),

@@ -4,17 +4,8 @@ Source: "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), the b
 homework's own text, which has the stride in the first 1x1 convolution and a ReLU after every BN.
 """
 
-from autograder.course.homework import (
-    Answers,
-    AskedOptimizer,
-    Entry,
-    Homework,
-    Protocol,
-    Recipe,
-    Reference,
-    Stage,
-    Stem,
-)
+from autograder.course.families.residual import BOTTLENECK, Residual, Stage, Stem
+from autograder.course.homework import Answers, AskedOptimizer, Entry, Homework, Protocol, Recipe, Reference
 from autograder.language import marked
 
 STAGES = (
@@ -63,11 +54,8 @@ HOMEWORK = Homework(
     arguments=(),
     input_shape=(3, 32, 32),
     classes=10,
-    checks=("file", "residual", "bottleneck_resnet", "reference"),
-    block="bottleneck",
-    stem_layer=Stem(kernel=7, stride=2, channels=64, pool=True),
-    stages=STAGES,
-    conv_bias=True,
+    checks=("file", "residual", "bottleneck_resnet", "reference_answers"),
+    family=Residual(BOTTLENECK, STAGES, stem=Stem(kernel=7, stride=2, channels=64, pool=True), conv_bias=True),
     optimizer=AskedOptimizer("Adam"),
     full=Protocol("full", epochs=10, time_box_s=2 * 3600),
     preview=Protocol("preview", epochs=10, time_box_s=600, train_images=600, test_images=100),

@@ -1,6 +1,7 @@
 """The proctor's process: takes a job from the grader, runs the submission, sends back what was seen.
 
-Started by `runner/proctored.py`, inside the sandbox. Two descriptors are its last arguments: the grader's messages, and ours.
+Started by `runner/proctored.py`, inside the sandbox. Two descriptors are its last arguments: the grader's messages, and
+ours.
 """
 
 import contextlib
@@ -72,7 +73,7 @@ def _observe(channel: Channel, homework: Homework, file: str, main_script: str) 
                 homework.arguments,
                 homework.input_shape,
                 file,
-                values=homework.kaiming,
+                values=homework.tells_initial_values,
                 entries=bool(homework.entries),
             )
             if network is not None:

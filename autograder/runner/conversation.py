@@ -1,8 +1,8 @@
 """What the grader and a proctor say to each other, seen from the grader's side.
 
 Called by `observe`, `train` and `test_passes`. Whatever comes from the proctor's process is untrusted, because a
-student's code shares it: each message is limited in size, has to carry the number that this run was given, and is judged
-before anybody sees it. Nothing is unpickled.
+student's code shares it: each message is limited in size, has to carry the number that this run was given, and is
+judged before anybody sees it. Nothing is unpickled.
 """
 
 import io

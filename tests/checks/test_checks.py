@@ -9,14 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.observed import CRASH, HW6, USUAL, Sketch, convs_at, forward, right, right_network, right_rehearsal, step
+from support.observed import (
+    CRASH,
+    HW6,
+    STAGES,
+    USUAL,
+    Sketch,
+    convs_at,
+    forward,
+    right,
+    right_network,
+    right_rehearsal,
+    step,
+)
 
 from autograder import checks
 from autograder.checks import CheckResult
 from autograder.checks.network.data_flow import Structure
 from autograder.checks.network.expected import expected_ladder, expected_parameters, expected_shapes
 from autograder.checks.network.layer_table import beside
-from autograder.course.homework import Stage, Stem
+from autograder.course.families.residual import BOTTLENECK, Residual, Stage, Stem
 from autograder.homeworks import load
 from autograder.homeworks import names as homework_names
 from autograder.observations import Blank, Failure, Layer, Loader, Observations, Optimizer, Variant
@@ -239,8 +251,9 @@ def test_counts_of_parameters_are_derived(option: str, biases: bool, last_norm: 
 
 def test_counts_of_other_depths_are_derived() -> None:
     for counts, parameters in (((1, 1, 1, 1), 4_903_306), ((3, 3, 3, 3), 17_448_586)):
-        stages = tuple(replace(stage, blocks=blocks) for stage, blocks in zip(HW6.stages, counts, strict=True))
-        ladder = expected_ladder(replace(HW6, stages=stages), ["B"] * 3)
+        stages = tuple(replace(stage, blocks=blocks) for stage, blocks in zip(STAGES, counts, strict=True))
+        assert HW6.family is not None
+        ladder = expected_ladder(replace(HW6, family=replace(HW6.family, stages=stages)), ["B"] * 3)
         theirs = [replace(rung, bias=True) for rung in ladder]
         assert expected_parameters(beside(ladder, theirs), HW6) == parameters
 
@@ -250,7 +263,7 @@ def test_a_network_of_bottlenecks_is_derived_too(skip: str, convs: int, count: i
     """A simplified ResNet-50: three layers, the first two of which halve the map in their last block."""
     stages = (Stage(256, 4, 3, 64, True), Stage(512, 2, 4, 128, True), Stage(1024, 2, 6, 256))
     stem = Stem(kernel=7, stride=2, channels=64, pool=True)
-    given = replace(HW6, block="bottleneck", stem_layer=stem, stages=stages, conv_bias=True)
+    given = replace(HW6, family=Residual(BOTTLENECK, stages, stem=stem, conv_bias=True))
     ladder = expected_ladder(given, [skip] * 13)
     assert sum(rung.kind == "conv" for rung in ladder) == sum(rung.kind == "bn" for rung in ladder) == convs
     assert expected_parameters(beside(ladder, ladder), given) == count

@@ -18,6 +18,8 @@ from autograder.observations import (
 )
 
 HW6 = load("hw6")
+assert HW6.family is not None
+STAGES = HW6.family.stages
 
 
 class Sketch:
@@ -60,7 +62,7 @@ class Sketch:
         """hw6's own, option B with biases."""
         x = self.conv(self.draw("input", [], [2, 3, 32, 32]), "conv", 64)
         before = 32
-        for number, stage in enumerate(HW6.stages, 1):
+        for number, stage in enumerate(STAGES, 1):
             for block in range(2):
                 x = self.block(x, f"stage{number}.{block}", stage.channels, before // stage.side)
                 before = stage.side
@@ -72,7 +74,7 @@ class Sketch:
 
 def convs_at(counts: list[int]) -> dict[int, int]:
     """Convolutions by map size in a network with these counts of blocks."""
-    convs = {stage.side: 2 * count for stage, count in zip(HW6.stages, counts, strict=True)}
+    convs = {stage.side: 2 * count for stage, count in zip(STAGES, counts, strict=True)}
     return convs | {32: convs[32] + 1}
 
 

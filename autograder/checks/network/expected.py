@@ -11,15 +11,23 @@ from itertools import pairwise
 from autograder.checks.network.data_flow import Structure
 from autograder.checks.network.layer_table import Row, Rung, beside, observed_ladder
 from autograder.checks.wording import joined
-from autograder.course.homework import Homework, Stage
+from autograder.course.families.residual import Residual, Stage
+from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.observations import Observations
+
+
+def family_of(homework: Homework) -> Residual:
+    """What is asked of the homework's residual network. Raises ValueError where it has none."""
+    if homework.family is None:
+        raise ValueError(f"{homework.name} declares no residual network")
+    return homework.family
 
 
 def layer_table(observed: Observations, homework: Homework) -> list[Row]:
     """Every conv, BN, pool and linear layer of one forward pass beside the homework's; [] when there is none."""
     network = observed.network
-    if network is None or not network.graph or not homework.stages:
+    if network is None or not network.graph or homework.family is None:
         return []
     structure = Structure(network.graph, network.outputs.get(2, []))
     return beside(expected_ladder(homework, skips(structure, homework)), observed_ladder(structure))
@@ -28,17 +36,17 @@ def layer_table(observed: Observations, homework: Homework) -> list[Row]:
 def skips(structure: Structure, homework: Homework) -> list[str]:
     """What the student chose for the skips that leave a choice.
 
-    Of a pre-activation network, for each stage after the first: "A" (2x2 max pool and zero channels) or "B" (1x1
-    convolution; also where there is no skip to look at). Of a bottleneck network, for each block: "bare", or "conv". A
-    post-activation network leaves none.
+    By stage, for each one after the first: "A" (2x2 max pool and zero channels) or "B" (1x1 convolution; also where
+    there is no skip to look at). By block: "bare", or "conv".
     """
-    if homework.block == "bottleneck":
+    family = family_of(homework)
+    if family.block.choice == "by block":
         found = ["conv" if any(op.kind == "conv" for op in block.skip) else "bare" for block in structure.blocks]
-        return found + ["conv"] * (sum(stage.blocks for stage in homework.stages) - len(found))
-    if homework.block != "pre-activation":
+        return found + ["conv"] * (sum(stage.blocks for stage in family.stages) - len(found))
+    if family.block.choice != "by stage":
         return []
     chosen = []
-    for stage in homework.stages[1:]:
+    for stage in family.stages[1:]:
         at = [block for block in structure.blocks if block.reshapes and block.addition.shape[1:2] == [stage.channels]]
         chosen.append("A" if at and not any(op.kind == "conv" for op in at[0].skip) else "B")
     return chosen
@@ -46,7 +54,7 @@ def skips(structure: Structure, homework: Homework) -> list[str]:
 
 def choices(structure: Structure, homework: Homework) -> str:
     """` (option B, convolutions with biases)`, or nothing where the homework leaves no choice."""
-    if homework.block != "pre-activation":
+    if family_of(homework).block.choice != "by stage":
         return ""
     convs = [op for op in structure.ops.values() if op.kind == "conv"]
     biased = sum(op.bias for op in convs)
@@ -64,9 +72,10 @@ def expected_ladder(homework: Homework, skips: Sequence[str] = ()) -> list[Rung]
     builder = _Builder(homework)
     builder.stem()
     of_blocks = iter(skips)
-    for number, stage in enumerate(homework.stages):
+    family = family_of(homework)
+    for number, stage in enumerate(family.stages):
         for block in range(stage.blocks):
-            if homework.block == "bottleneck":
+            if family.block.bottleneck:
                 builder.bottleneck(stage, block == stage.blocks - 1, next(of_blocks))
             else:
                 builder.basic(stage, skips[number - 1] if number and skips else "")
@@ -75,10 +84,11 @@ def expected_ladder(homework: Homework, skips: Sequence[str] = ()) -> list[Rung]
 
 def expected_shapes(homework: Homework) -> list[tuple[int, int]]:
     """(channels, side of the map) of what the trunk carries, from the first convolution on, each change once."""
-    stem, first = homework.stem_layer, homework.stages[0]
-    shapes = [(stem.channels or first.channels, homework.input_shape[1] // stem.stride)]
-    before = (stem.channels, homework.stem_side) if stem.pool else shapes[0]
-    for stage in homework.stages:
+    family, side = family_of(homework), homework.input_shape[1]
+    stem, first = family.stem, family.stages[0]
+    shapes = [(stem.channels or first.channels, side // stem.stride)]
+    before = (stem.channels, family.stem_side(side)) if stem.pool else shapes[0]
+    for stage in family.stages:
         between = [(stage.channels, before[1])] if stage.halves_last else []
         shapes += [*between, (stage.channels, stage.side)]
         before = shapes[-1]
@@ -89,15 +99,16 @@ class _Builder:
     """A ladder that grows, and the shape that it has reached."""
 
     def __init__(self, homework: Homework) -> None:
-        self.homework = homework
+        self.family = family_of(homework)
+        self.classes = homework.classes
         self.rungs: list[Rung] = []
         self.channels = homework.input_shape[0]
         self.side = homework.input_shape[1]
 
     def stem(self) -> None:
-        stem = self.homework.stem_layer
-        self.conv(stem.channels or self.homework.stages[0].channels, stem.kernel, stem.stride)
-        if self.homework.block != "pre-activation":
+        stem = self.family.stem
+        self.conv(stem.channels or self.family.stages[0].channels, stem.kernel, stem.stride)
+        if self.family.block.norm == "after":
             self.norm()
         if stem.pool:
             self.side //= 2
@@ -107,16 +118,16 @@ class _Builder:
         channels, stride = self.channels, self.side // stage.side
         reshapes = stride > 1 or channels != stage.channels
         for number in range(2):
-            if self.homework.block == "pre-activation":
+            if self.family.block.norm == "before":
                 self.norm()
             self.conv(stage.channels, 3, 1 if number else stride)
-            if self.homework.block == "post-activation":
+            if self.family.block.norm == "after":
                 self.norm()
         if reshapes and skip == "A":
             geometry = ((2, 2), (stride, stride), (0, 0))
             self.rungs.append(Rung("maxpool", channels, channels, *geometry, self.side, on_skip=True))
         elif reshapes:
-            self.projection(channels, stride, norm=self.homework.block == "post-activation")
+            self.projection(channels, stride, norm=self.family.block.norm == "after")
 
     def bottleneck(self, stage: Stage, last: bool, skip: str) -> None:
         channels, middle = self.channels, stage.middle or stage.channels
@@ -130,7 +141,7 @@ class _Builder:
     def conv(self, channels: int, kernel: int, stride: int) -> None:
         self.side //= stride
         geometry = ((kernel,) * 2, (stride,) * 2, (kernel // 2,) * 2)
-        self.rungs.append(Rung("conv", self.channels, channels, *geometry, self.side, bias=self.homework.conv_bias))
+        self.rungs.append(Rung("conv", self.channels, channels, *geometry, self.side, bias=self.family.conv_bias))
         self.channels = channels
 
     def norm(self) -> None:
@@ -138,21 +149,21 @@ class _Builder:
 
     def projection(self, channels_before: int, stride: int, norm: bool) -> None:
         geometry = ((1, 1), (stride, stride), (0, 0))
-        bias = self.homework.conv_bias
+        bias = self.family.conv_bias
         self.rungs.append(Rung("conv", channels_before, self.channels, *geometry, self.side, on_skip=True, bias=bias))
         if norm:
             self.rungs.append(Rung("bn", self.channels, self.channels, side=self.side, on_skip=True))
 
     def head(self) -> list[Rung]:
         pool = Rung("avgpool", self.channels, self.channels, (self.side,) * 2, side=1)
-        return [pool, Rung("linear", self.channels, self.homework.classes, bias=True)]
+        return [pool, Rung("linear", self.channels, self.classes, bias=True)]
 
 
 def expected_parameters(rows: Sequence[Row], homework: Homework) -> int:
     """How many numbers the homework's network trains, with the choices of a table's other side.
 
-    Choices are a bias for each convolution or none, where the homework leaves that open; and in a pre-activation
-    network option A or B at each change of shape, BN on a skip, and one last BN before the pool.
+    Choices are a bias for each convolution or none, where the homework leaves that open; and where shortcuts are chosen
+    by stage, option A or B at each change of shape, BN on a skip, and one last BN before the pool.
     """
     theirs = [row.theirs for row in rows if row.theirs is not None]
     convs = [rung for rung in theirs if rung.kind == "conv"]
@@ -162,7 +173,7 @@ def expected_parameters(rows: Sequence[Row], homework: Homework) -> int:
         if row.ours is not None:
             chosen = usual if row.theirs is None else row.theirs.bias
             total += _size(row.ours, bool(chosen if row.ours.bias is None else row.ours.bias))
-    if homework.block != "pre-activation":
+    if family_of(homework).block.choice != "by stage":
         return total
     last = [rung for rung, after in pairwise(theirs) if after.kind == "avgpool"]
     further = [rung for rung in [*theirs, *last] if rung.kind == "bn" and (rung.on_skip or rung in last)]

@@ -4,9 +4,10 @@ A script prints REACHED in front of what it must not get, which the table takes 
 what it must not be able to do.
 """
 
-from autograder.sandbox import bubblewrap
 from support.corpus.base import in_training, script
 from support.corpus.row import Row, as_honest, never_says, row, says
+
+from autograder.sandbox import bubblewrap
 
 KIT = str(bubblewrap.KIT)
 

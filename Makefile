@@ -67,10 +67,11 @@ check: $(READY) ## check one file: make check FILE=hw6.py
 test: lint ## run the linters and every test, slow ones last
 	$(PYTHON) -m pytest
 
-lint: $(READY) ## ruff and mypy
+lint: $(READY) ## ruff, mypy, and the one direction of imports
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	.venv/bin/lint-imports --no-cache
 
 release: $(READY) ## generate assignment/ from solution/
 	$(AUTOGRADER) release

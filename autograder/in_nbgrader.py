@@ -1,6 +1,6 @@
-"""Grading by nbgrader itself: a notebook for its `source/`, and what that notebook's cells call.
+"""Grading by nbgrader itself: what the cells of its notebook call (`commands/course/nbgrader_notebook.py` writes it).
 
-`write` is called by the command line. `begin`, `check` and `points` are called by locked cells of the notebook, in the
+`begin`, `check` and `points` are called by locked cells of the notebook, in the
 kernel that runs a student's cells: for whoever works on the notebook they do nothing, and for `nbgrader autograde`,
 where the course's configuration says so (`docs/instructors.md`), they grade. The last two start a process of their own
 that reads the notebook's file and goes the same way as `grade`, so the points are the same. What is weaker: a student's
@@ -19,7 +19,6 @@ from typing import Any
 
 from autograder.course.homework import Homework
 from autograder.errors import KitError
-from autograder.files import ROOT
 from autograder.homeworks import load
 
 GRADING = "AUTOGRADER_IN_NBGRADER"
@@ -136,46 +135,6 @@ def _answer(what: str, given: Homework, file: Path) -> dict[str, Any]:
         result = graded.result
     reasons = [f"for a person: {reason}" for reason in result.for_a_person]
     return {"points": result.points or 0.0, "text": "\n".join([nbgrader_gradebook.summary(result), *reasons])}
-
-
-# --- the notebook ----------------------------------------------------------------------------------------------------
-
-
-def write(homework_name: str, course: Path, root: Path = ROOT) -> Path:
-    """Write `source/<name>/<name>.ipynb` into nbgrader's folder of a course: the skeleton, between locked cells.
-
-    Raises KitError when there is no such homework, it has no notebook, or `release` hasn't made it yet.
-    """
-    import nbformat
-    from nbformat.v4 import new_code_cell
-
-    from autograder.commands.course import release
-    from autograder.course import rubric
-    from autograder.files import write_text
-    from autograder.publish import nbgrader_gradebook
-
-    given = load(homework_name)
-    skeleton = root / "assignment" / given.name / f"{given.name}.ipynb"
-    if given.given or not skeleton.is_file():
-        raise KitError(
-            f"{skeleton}: no such notebook", "only a homework of one file has one; autograder release makes it"
-        )
-    notebook = nbformat.read(skeleton, as_version=4)
-    most = rubric.load(rubric.PATH, given.name).max_points
-    made = {
-        name: new_code_cell(
-            f"from autograder.in_nbgrader import {name}\n\n{name}({given.name!r})",
-            id=f"autograder-{name}",
-            metadata={"nbgrader": nbgrader_gradebook.marks(name, worth)},
-        )
-        for name, worth in (("begin", None), ("check", 0.0), ("points", most))
-    }
-    # The kit's own cells would train in nbgrader's kernel, too.
-    cells = [cell for cell in notebook.cells if not cell["id"].startswith(release.KIT_CELL)]
-    notebook.cells = [made["begin"], *cells, made["check"], made["points"]]
-    path = course / "source" / given.name / f"{given.name}.ipynb"
-    write_text(path, nbformat.writes(notebook) + "\n")
-    return path
 
 
 if __name__ == "__main__":

@@ -198,9 +198,9 @@ def release(
             print(path)
         return
     if nbgrader is not None:
-        from autograder import in_nbgrader
+        from autograder.commands.course import nbgrader_notebook
 
-        print(in_nbgrader.write(homework or only_homework(), nbgrader))
+        print(nbgrader_notebook.write(homework or only_homework(), nbgrader))
         return
     from autograder.commands.course.release import release as write
 

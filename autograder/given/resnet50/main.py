@@ -1,1 +1,0 @@
-../../../solution/resnet50/main.py

@@ -1,1 +1,0 @@
-../../../solution/resnet50/vgg16_full.py

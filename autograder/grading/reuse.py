@@ -1,0 +1,82 @@
+"""What of an earlier run of a class may be kept, and who has to run. Pure: reads nothing, writes nothing.
+
+Called by `class_run`.
+"""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from autograder.grading import decision, keys
+from autograder.grading.lateness import percent_off
+from autograder.intake.hand_ins import Entry
+from autograder.results.result import Result
+from autograder.runner.setup import Setup
+
+
+@dataclass
+class Plan:
+    """A class, divided.
+
+    Attributes:
+        settled: results of those who need no run: without a file, too late, kept, or decided anew.
+        runs: everybody else.
+        kept, decided_anew: how many of `settled` an earlier run has left as they are, or with the evidence for it.
+    """
+
+    settled: list[Result] = field(default_factory=list)
+    runs: list[Entry] = field(default_factory=list)
+    kept: int = 0
+    decided_anew: int = 0
+
+
+def plan(
+    entries: Sequence[Entry], earlier: Mapping[str, Result], setup: Setup, again: AbstractSet[str] = frozenset()
+) -> Plan:
+    """Divide a class.
+
+    Args:
+        earlier: student -> the result that an earlier run has left.
+        again: students who run whatever there is.
+    """
+    divided = Plan()
+    for entry in entries:
+        if entry.submission is None or percent_off(entry, setup.rubric) is None:
+            divided.settled.append(decision.without_a_run(entry, setup))
+            continue
+        left = None if entry.student in again else earlier.get(entry.student)
+        if left is not None and left.key == keys.of_result(entry, setup):
+            divided.kept += 1
+        elif left is not None and (left := _decided_anew(entry, left, setup)) is not None:
+            divided.decided_anew += 1
+        if left is None:
+            divided.runs.append(entry)
+        else:
+            divided.settled.append(_of_today(entry, left))
+    return divided
+
+
+def equals(entries: Sequence[Entry], setup: Setup) -> dict[str, list[Entry]]:
+    """Those who handed in the same bytes, by the first of them, who is run for all."""
+    alike: dict[str, list[Entry]] = {}
+    for entry in entries:
+        alike.setdefault(keys.of_evidence(entry, setup), []).append(entry)
+    return {same[0].student: same for same in alike.values()}
+
+
+def _decided_anew(entry: Entry, earlier: Result, setup: Setup) -> Result | None:
+    """What follows today from an earlier run's evidence; None where that isn't this entry's, or isn't enough."""
+    if earlier.evidence_key != keys.of_evidence(entry, setup) or earlier.observations is None:
+        return None
+    evidence = decision.evidence_of(earlier)
+    if decision.is_due(setup, evidence.percent, len(evidence.runs) or 1):
+        return None  # the rubric of today asks for more runs than it has had
+    return decision.decide(entry, setup, evidence)
+
+
+def _of_today(entry: Entry, earlier: Result) -> Result:
+    """An earlier result; the same bytes may have come again at another time."""
+    if earlier.submission is None:
+        return earlier
+    file = earlier.submission.model_copy(update={"submitted_at": entry.submitted_at})
+    return earlier.model_copy(update={"submission": file, "name": entry.name})

@@ -49,7 +49,7 @@ from autograder.files import ROOT, write_text
 from autograder.intake import submission
 from autograder.machine import machine
 from autograder.observations import Observations, TrainingProgress
-from autograder.publish import nbgrader_gradebook, report, similar_files
+from autograder.publish import class_report, feedback_page, nbgrader_gradebook, similar_files
 from autograder.results import history
 from autograder.runner import supervise
 from autograder.sandbox import fork_client, sandbox

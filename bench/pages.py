@@ -18,7 +18,7 @@ from pathlib import Path
 from autograder.course import rubric
 from autograder.files import ROOT
 from autograder.machine import machine
-from autograder.publish import report
+from autograder.publish import class_report, feedback_page
 
 sys.path.insert(0, str(ROOT / "tests"))
 from observed import right
@@ -49,12 +49,12 @@ def main() -> None:
     students = parser.parse_args().students
     everybody = [one.model_copy(update={"observations": right()}) for one in large_class(students)]
     ruled = rubric.load(ROOT / "grading_rubric.md", "hw6")
-    report.feedback(everybody[0], ruled)  # templates are compiled once
+    feedback_page.feedback(everybody[0], ruled)  # templates are compiled once
     began = time.perf_counter()
-    pages = [report.feedback(one, ruled) for one in everybody]
+    pages = [feedback_page.feedback(one, ruled) for one in everybody]
     feedback_s = time.perf_counter() - began
     began = time.perf_counter()
-    text = report.class_report(everybody, ruled)
+    text = class_report.class_report(everybody, ruled)
     report_s = time.perf_counter() - began
     print(
         f"{date.today()} · {machine('cpu')} · load {os.getloadavg()[0]:.1f} · {students} students\n"

@@ -16,7 +16,7 @@ from autograder.files import write_text
 from autograder.grading.student_run import Graded
 from autograder.intake.hand_ins import Entry
 from autograder.language import spoken
-from autograder.publish import nbgrader_gradebook, report, similar_files
+from autograder.publish import class_report, feedback_page, nbgrader_gradebook, similar_files
 from autograder.publish.charts import gpu_use
 from autograder.results import attempts, grades_table, history, store
 from autograder.results.result import Result
@@ -73,7 +73,7 @@ class ClassFiles:
         store.write(folder, result)
         try:
             with spoken(self.setup.language):
-                page = report.feedback(result, self.setup.rubric)
+                page = feedback_page.feedback(result, self.setup.rubric)
             write_text(folder / "feedback.html", page)
         except Exception:
             self.crashes[student] = traceback.format_exc()
@@ -87,7 +87,7 @@ class ClassFiles:
         write_text(self.out / attempts.FILE, attempts.csv_text(entries))
         used = gpu_use.plot(nvidia_smi.read(self.out))
         alike = similar_files.pairs(entries, self.setup.homework)
-        write_text(self.out / "report.html", report.class_report(everybody, self.setup.rubric, alike, used))
+        write_text(self.out / "report.html", class_report.class_report(everybody, self.setup.rubric, alike, used))
         return len(alike)
 
     def prepare_gradebook(self) -> None:

@@ -238,9 +238,9 @@ def measure(students: int, sample: Sample, place: Path, data: Path) -> Measured:
         ("checks", checks, "run"),
         ("history", history, "add"),
         ("result.json", result, "write"),
-        ("feedback.html", report, "feedback"),
+        ("feedback.html", feedback_page, "feedback"),
         ("comparing files", similar_files, "pairs"),
-        ("report.html", report, "class_report"),
+        ("report.html", class_report, "class_report"),
         ("gradebook", nbgrader_gradebook, "write"),
     ):
         timed(name, holder, function)

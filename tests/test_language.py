@@ -245,7 +245,7 @@ def test_lines_are_as_wide_as_their_letters() -> None:
 
 def feedback(one: Any, rubric: Any = RUBRIC, name: str = "ko") -> str:
     with language.spoken(name):
-        return feedback_page.feedback(one, rubric)
+        return report.feedback(one, rubric)
 
 
 def english_of_templates(said: Catalog) -> Collection[str]:
@@ -272,8 +272,8 @@ def test_a_page_is_korean_from_end_to_end(one: Any, rubric: Any, said: Catalog) 
 
 def test_the_report_of_a_class_stays_english() -> None:
     with language.spoken("ko"):
-        made = class_report.class_report(class_of_five(), RUBRIC)
-    assert made == class_report.class_report(class_of_five(), RUBRIC)
+        made = report.class_report(class_of_five(), RUBRIC)
+    assert made == report.class_report(class_of_five(), RUBRIC)
     assert '<html lang="en">' in made
 
 

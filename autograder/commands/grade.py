@@ -86,8 +86,7 @@ def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | 
         _refuse_to_overwrite_points(out, setup)
         history.read(out)  # one that was changed stops everything, before anything is added to it
         # What was recognised is kept: a class that is graded again is read as it was.
-        words = request.model_copy(update={"lms": class_.lms, "protocol": setup.protocol.name})
-        write_text(out / WORDS, words.kept())
+        write_text(out / WORDS, request.but(lms=class_.lms, protocol=setup.protocol.name).kept())
         place_of_book = book_of(out, request.gradebook)
         run = ClassRun(class_, setup, out, taken.deadline, count, console, place_of_book, frozenset(again), elsewhere)
         return run.run()
@@ -105,7 +104,7 @@ def again(out: Path, students: Sequence[str], *, runner: Runner | None = None) -
         raise KitError(
             f"{path}: doesn't say how the class was graded ({first_line(error)})", "give the command `grade` once more"
         ) from error
-    return grade(request.model_copy(update={"out": out}), again=students, runner=runner)
+    return grade(request.but(out=out), again=students, runner=runner)
 
 
 def _console() -> Console:

@@ -85,11 +85,15 @@ class ClassRequest(TrainingRequest):
     def _folder(cls, named: Path | None) -> Path | None:
         return None if named is None else dataset_folder(str(named))
 
+    def but(self, **changes: object) -> "ClassRequest":
+        """The same with other values, validated as any."""
+        return ClassRequest.model_validate({**dict(self), **changes})
+
     def kept(self) -> str:
         """JSON from which the same request can be made anywhere on this machine."""
         places = {name: getattr(self, name) for name in ("submissions", "out", "data", "roster", "slurm")}
         absolute = {name: path.resolve() for name, path in places.items() if path is not None}
-        return self.model_copy(update=absolute).model_dump_json(indent=1) + "\n"
+        return self.but(**absolute).model_dump_json(indent=1) + "\n"
 
 
 def as_options(command: Callable[..., None]) -> Callable[..., None]:

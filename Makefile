@@ -1,25 +1,18 @@
 # What people type. Every target sets up first whatever it needs; `make` alone lists them.
 
 # Given on the command line (make grade SUBMISSIONS=... DEADLINE=...); the environment's are ignored.
+# Each of these words is the option of `autograder grade` of the same name, in small letters.
+ANYWHERE = WORKERS SANDBOX LANGUAGE
+OF_A_CLASS = DATA PROTOCOL DEADLINE HOURS CHECKPOINT LMS TIMEZONE ROSTER CLUSTER SLURM
 HOMEWORK = hw6
 SUBMISSIONS =
-DATA =
-PROTOCOL =
-DEADLINE =
-HOURS =
-WORKERS =
-SANDBOX =
-CHECKPOINT =
-LANGUAGE =
-LMS =
-TIMEZONE =
-ROSTER =
-CLUSTER =
-SLURM =
 OUT =
 FILE =
 FROM =
 BENCH =
+$(foreach word,$(ANYWHERE) $(OF_A_CLASS),$(eval $(word) =))
+small = $(shell echo $(1) | tr A-Z a-z)
+options = $(foreach word,$(1),$(if $($(word)),--$(call small,$(word)) "$($(word))"))
 
 READY = .venv/.ready
 PYTHON = .venv/bin/python
@@ -40,29 +33,20 @@ $(READY): requirements.txt pyproject.toml setup.sh
 ifneq ($(strip $(SUBMISSIONS)),)
 grade: $(READY) ## grade the example class; with SUBMISSIONS=folder-or-zip a real one
 	@$(AUTOGRADER) grade "$(SUBMISSIONS)" --homework "$(HOMEWORK)" --out "$(or $(OUT),grades/$(HOMEWORK))" \
-	    $(if $(DATA),--data "$(DATA)") $(if $(PROTOCOL),--protocol "$(PROTOCOL)") \
-	    $(if $(DEADLINE),--deadline "$(DEADLINE)") $(if $(HOURS),--hours "$(HOURS)") \
-	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(SANDBOX),--sandbox "$(SANDBOX)") \
-	    $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)") $(if $(LMS),--lms "$(LMS)") \
-	    $(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(ROSTER),--roster "$(ROSTER)") \
-	    $(if $(CLUSTER),--cluster "$(CLUSTER)") $(if $(SLURM),--slurm "$(SLURM)") \
-	    $(if $(LANGUAGE),--lang "$(LANGUAGE)")
+	    $(call options,$(OF_A_CLASS) $(ANYWHERE))
 else
 # The demonstration: the same on any machine.
 grade: $(READY)
-	@if [ -n "$(DATA)$(PROTOCOL)$(DEADLINE)$(HOURS)$(CHECKPOINT)$(LMS)$(TIMEZONE)$(ROSTER)$(CLUSTER)$(SLURM)" ]; then \
+	@if [ -n "$(strip $(foreach word,$(OF_A_CLASS),$($(word))))" ]; then \
 	    echo "error: what a real class is graded with (DATA, DEADLINE, ROSTER, ...) needs SUBMISSIONS=folder" >&2; exit 2; \
 	fi; \
 	$(AUTOGRADER) grade "examples/submissions/$(HOMEWORK)" --homework "$(HOMEWORK)" \
-	    --out "$(or $(OUT),grades/example/$(HOMEWORK))" \
-	    --data practice --protocol preview \
-	    $(if $(WORKERS),--workers "$(WORKERS)") $(if $(SANDBOX),--sandbox "$(SANDBOX)") \
-	    $(if $(LANGUAGE),--lang "$(LANGUAGE)")
+	    --out "$(or $(OUT),grades/example/$(HOMEWORK))" --data practice --protocol preview $(call options,$(ANYWHERE))
 endif
 
 check: $(READY) ## check one file: make check FILE=hw6.py
 	@if [ -z "$(FILE)" ]; then echo "error: which file? make check FILE=hw6.py" >&2; exit 2; fi; \
-	$(AUTOGRADER) check "$(FILE)" $(if $(LANGUAGE),--lang "$(LANGUAGE)")
+	$(AUTOGRADER) check "$(FILE)" $(call options,LANGUAGE)
 
 test: lint ## run the linters and every test, slow ones last
 	$(PYTHON) -m pytest

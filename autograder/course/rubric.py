@@ -133,10 +133,14 @@ class Rubric(BaseModel):
         return 0.0 if self.late is None else self.late.most_s
 
     @property
+    def rows(self) -> list[Tier]:
+        """All rows that there are."""
+        return [*self.tiers, self.no_accuracy, self.no_file, *([self.required_failed] if self.required_failed else [])]
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of what the section means, as hex: another wording of the same rows has the same."""
-        rows = [*self.tiers, self.no_accuracy, self.no_file, *([self.required_failed] if self.required_failed else [])]
-        meaning = [row.model_dump(exclude={"line", "label"}) for row in rows]
+        meaning = [row.model_dump(exclude={"line", "label"}) for row in self.rows]
         late = [] if self.late is None else [self.late.model_dump()]
         text = json.dumps([self.homework, meaning, sorted(self.required_checks), *late], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

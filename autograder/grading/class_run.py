@@ -68,6 +68,7 @@ class ClassRun:
                 return 130
         entries = self.class_.entries
         everybody = [self.finished[entry.student] for entry in entries]
+        self.console.print("writing the class's tables and pages ...")
         if alike := self.files.write_class(everybody, entries):
             self.console.print(f"{alike} pair{'s' * (alike != 1)} of files are alike: see report.html")
         trouble: KitError | None = None

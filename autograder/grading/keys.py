@@ -40,7 +40,7 @@ def of_result(entry: Entry, setup: Setup, package: Path = PACKAGE) -> str:
         [
             of_evidence(entry, setup, package),
             of_kit(DECISION, setup.homework.name, package),
-            setup.rubric.fingerprint,
+            [setup.rubric.fingerprint, [row.label for row in setup.rubric.rows]],
             setup.language,
             [entry.late, percent_off(entry, setup.rubric)],
             # A new record of the student's own is shown.

@@ -16,7 +16,9 @@ from autograder.observations import TrainingProgress
 from autograder.results.result import Result
 from autograder.runner import gpu_sharing
 
-QUIET_S = 300.0  # without a terminal, a line about the whole class comes this often
+QUIET_S = 8.0  # without a terminal, a line about the whole class comes this often at first
+QUIET_SHARE = 0.05  # and later after this share of the time that the class has taken so far,
+LONGEST_QUIET_S = 300.0  # up to this
 FRESH_S = 1.0  # for so long what is left stays as it was said: to say it takes a look at everybody who waits
 
 
@@ -33,7 +35,9 @@ class Display:
         self.waiting = {entry.student for entry in runs}
         self.running: dict[str, float] = {}  # when each training began, by this process's clock
         self.seen = self.done = 0
-        self.said = time.monotonic()  # when a line about the whole class was last printed
+        self.began = self.said = time.monotonic()  # `said`: when a line was last printed
+        self.over = threading.Event()
+        self.teller = threading.Thread(target=self._tell, daemon=True)
         self.left = ""
         self.left_at = -FRESH_S  # when that was found out
         self.lock = threading.Lock()
@@ -49,17 +53,39 @@ class Display:
 
     def __enter__(self) -> "Display":
         self.bars.start()
+        if not self.console.is_terminal:
+            self.teller.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.bars.stop()
+        self.over.set()
+        if self.teller.is_alive():
+            self.teller.join()
+
+    def _tell(self) -> None:
+        """Without a terminal: a line where nothing else was said for a while, so that nobody thinks it hangs."""
+        while not self.over.wait(min(1.0, QUIET_S)):
+            now = time.monotonic()
+            if now - self.said < min(max(QUIET_S, QUIET_SHARE * (now - self.began)), LONGEST_QUIET_S):
+                continue
+            with self.lock:
+                left = self._left(now)
+            done = (
+                f"training  {self.done}/{self.total}" if self.seen == self.looks else f"checks {self.seen}/{self.looks}"
+            )
+            self._say(f"{done}   {left} left" if left else done)
+
+    def _say(self, line: str) -> None:
+        self.said = time.monotonic()
+        self.console.print(line)
 
     def observed(self, student: str, work: Work) -> float:
         """A student was looked at. Returns how many seconds the training is thought to take."""
         self.seen += 1
         self.bars.update(self.checks, completed=self.seen)
         if self.seen == self.looks and not self.console.is_terminal:
-            self.console.print(f"checks {self.seen}/{self.looks}")
+            self._say(f"checks {self.seen}/{self.looks}")
         with self.lock:
             return self.estimate.expect(student, work)
 
@@ -72,10 +98,7 @@ class Display:
             self.running.setdefault(student, now - said.seconds)
             if said.images:
                 self.estimate.measured(student, now - self.running[student], min(1.0, said.images / max(said.of, 1)))
-            left = self._left(now)
-        if left and not self.console.is_terminal and now - self.said > QUIET_S:
-            self.said = now
-            self.console.print(f"training  {self.done}/{self.total}   {left} left")
+            self._left(now)
 
     def graded(self, result: Result) -> None:
         self.done += 1
@@ -89,13 +112,13 @@ class Display:
         protocol = "" if result.protocol_label == "full" else f"{result.protocol_label}  "
         earned = result.tier_label if result.points is None else f"{points_text(result.points)} points"
         self.bars.update(self.training, completed=self.done)
-        self.console.print(
+        self._say(
             f"{self.done:>{len(str(self.total))}}/{self.total}  {result.student}  {protocol}{reached}  "
             f"{earned or result.status}{'' if self.console.is_terminal or not left else f'   {left} left'}"
         )
 
     def notice(self, text: str) -> None:
-        self.console.print(f"notice: {text}")
+        self._say(f"notice: {text}")
 
     def _left(self, now: float) -> str:
         """How long the rest takes, as far as the trainings so far tell; "" while that can't be said."""

@@ -118,8 +118,8 @@ class Network(Observed):
         line: where the class is defined.
         argument_names: the constructor's own, without self.
         entries: of its state dict, name -> shape, where the homework says which.
-        answers: its scores in float64 for the pictures and weights of `proctor/drawn.py`; empty where the homework
-            has none, or the pass failed.
+        answers: its scores in float64 for the pictures and weights of `proctor/drawn_weights.py`; empty where the
+            homework has none, or the pass failed.
     """
 
     class_name: Name

@@ -18,7 +18,8 @@ and writes `build/cohort.json`:
     mib_more_per_1000_comparing    the same with the comparison of files
     classes                        all that was measured of each
 
-Files are compared pair by pair, so that cost grows with the class (`autograder/publish/similar_files.py`) and is shown apart.
+Files are compared pair by pair, so that cost grows with the class (`autograder/publish/similar_files.py`) and is shown
+apart.
 """
 
 import argparse

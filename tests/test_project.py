@@ -80,11 +80,48 @@ def test_no_file_names_a_package_index() -> None:
     assert found == []
 
 
+def test_every_path_that_is_named_exists() -> None:
+    """In documents, docstrings and comments, between backticks: a path from the top, or a module by its file's name."""
+    folders = "autograder|tests|solution|assignment|bench|docs|examples|data"
+    named = re.compile(rf"`((?:{folders})/[\w./-]*[\w/]|[a-z_]+(?:/[a-z_]+)*\.py)`")  # no digits: names in downloads
+    made = ("build/", "data/", "grades/", "autograder/built/")  # by running or building the kit
+    of_the_page = re.compile(r"tiny|/figures/|<")  # `docs/adding-a-homework.md` adds these
+    files = {path.relative_to(ROOT).as_posix() for path in _tracked()}
+    known = {"/".join(Path(name).parts[-depth:]) for name in files for depth in (1, 2, 3)} | files
+    students = {"hw6.py", "resnet20.py", "net.py", "model.py", "notes.py", "main.py", "data.py"}
+    missing = [
+        f"{path.relative_to(ROOT)}:{number}: {name}"
+        for path in _tracked("*.md", "*.py", "*.toml", "Makefile")
+        if path.name != "CHANGELOG.md" and "examples" not in path.parts and "support" not in path.parts
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for name in named.findall(line)
+        if not (name in known or name in students or name.startswith(made) or of_the_page.search(name))
+        and not (ROOT / name).exists()
+    ]
+    assert missing == []
+
+
+def test_no_link_is_tracked() -> None:
+    """A link is a text file on Windows, and in archives that don't know links."""
+    command = ["git", "ls-files", "-s"]
+    listed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert [line for line in listed.splitlines() if line.startswith("120000")] == []
+
+
+def test_modules_are_short_enough_to_be_read() -> None:
+    long = [path for path in _tracked("autograder/*.py") if len(path.read_text(encoding="utf-8").splitlines()) > 400]
+    assert [str(path.relative_to(ROOT)) for path in long] == []
+
+
+def test_few_modules_lie_at_the_top_of_the_package() -> None:
+    assert len([path for path in (ROOT / "autograder").glob("*.py") if path.name != "__init__.py"]) <= 8
+
+
 def test_the_engine_names_no_homework() -> None:
-    homeworks = [homeworks.load(name) for name in homeworks.names()]
-    words = re.compile("|".join(rf"\b{one.name}\b|\b{one.network}\b" for one in homeworks), re.IGNORECASE)
+    every = [homeworks.load(name) for name in homeworks.names()]
+    words = re.compile("|".join(rf"\b{one.name}\b|\b{one.network}\b" for one in every), re.IGNORECASE)
     files = [*_tracked("autograder/*.py"), *_tracked("autograder/*.html")]
-    engine = [path for path in files if not {"homeworks", "given"} & set(path.parts)]
+    engine = [path for path in files if "homeworks" not in path.parts]
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in engine
@@ -138,8 +175,8 @@ def test_every_variable_of_the_readme_reaches_the_command() -> None:
     done = _make("grade", "SUBMISSIONS=the class", *variables, "AUTOGRADER=printf '%s|'")
     assert done.stdout == (
         "grade|the class|--homework|one|--out|an out|--data|two|--protocol|full|--deadline|2026-11-30 23:59|"
-        "--hours|8|--workers|4|--sandbox|none|--checkpoint|a checkpoint|--lms|canvas|--timezone|Asia/Seoul|--roster|"
-        "a roster.csv|--lang|ko|"
+        "--hours|8|--checkpoint|a checkpoint|--lms|canvas|--timezone|Asia/Seoul|--roster|a roster.csv|--workers|4|"
+        "--sandbox|none|--language|ko|"
     )
 
 
@@ -244,7 +281,11 @@ def test_the_package_holds_every_file_of_it(wheel: zipfile.ZipFile) -> None:
     tracked = {path.relative_to(ROOT).as_posix() for path in _tracked("autograder")}
     packed = {name for name in wheel.namelist() if name.startswith("autograder/")}
     assert len(tracked) > 20
-    assert packed == tracked
+    built = {name for name in packed if name.startswith("autograder/built/")}
+    assert packed - built == tracked
+    given = {"given/resnet50/main.py", "given/resnet50/vgg16_full.py"}
+    handouts = {f"handouts/{name}/README.md" for name in homeworks.names()}
+    assert built == {f"autograder/built/{name}" for name in {"grading_rubric.md", *given, *handouts}}
 
 
 def test_the_package_needs_little(wheel: zipfile.ZipFile) -> None:

@@ -1,6 +1,6 @@
 """The commands for a class: who handed in what, grades, what a person decides, and what goes back to the LMS.
 
-Called by `cli.py`, and as thin as it.
+Called by `app.py`, and as thin as it.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Who handed in what, before anything runs: the command `collect`, and the list of attempts that `grade` keeps.
 
-Called by the command line and by `grade`. Prints and makes text, decides nothing: see `intake.py`.
+Called by the command line and by `grade`. Prints and makes text, decides nothing: see `hand_ins.py`.
 """
 
 from collections import Counter

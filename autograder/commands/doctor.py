@@ -94,7 +94,7 @@ def doctor() -> int:
 
 
 def look(*, warm: bool = False) -> list[Protection]:
-    """What a probe in the sandbox finds; with `warm` one that was forked (see `warm.py`), where that works.
+    """What a probe in the sandbox finds; with `warm` one that was forked (see `fork_client.py`), where that works.
 
     Raises KitError when there is no sandbox.
     """

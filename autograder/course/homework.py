@@ -113,7 +113,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the right network says to the pictures, with the weights, that `proctor/drawn.py` draws.
+    """What the right network says to the pictures, with the weights, that `proctor/drawn_weights.py` draws.
 
     Attributes:
         name: what was chosen, for who reads the declaration.

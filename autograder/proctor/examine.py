@@ -24,7 +24,8 @@ from autograder.observations import Failure, Layer, Network, Op, Values, Variant
 from autograder.proctor import drawn_weights, lazy_compiler
 from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip, failure
 from autograder.proctor.skip_convolutions import Unfilled
-from autograder.proctor.trace import MOST_SIDES, Trace, border, memory_key, student_line
+from autograder.proctor.student_lines import border, student_line
+from autograder.proctor.trace import MOST_SIDES, Trace, memory_key
 
 Result = TypeVar("Result")
 

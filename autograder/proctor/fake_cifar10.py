@@ -1,6 +1,6 @@
 """What a submission gets when it asks torchvision for CIFAR-10: the same class, over arrays that the grader chose.
 
-Installed by `rehearse.py` and `train.py` before the submission runs. It takes torchvision's arguments, has its
+Installed by `rehearsal.py` and `train.py` before the submission runs. It takes torchvision's arguments, has its
 attributes and gives the same pixels bit for bit. It never holds a test image: where a script asks for them it reads
 stand-ins.
 

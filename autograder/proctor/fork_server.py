@@ -1,6 +1,6 @@
 """A process that has imported what the proctor imports, and forks one for each submission that is only looked at.
 
-Started by `warm.py`, in an environment made from nothing, outside of any sandbox: it never reads a byte of a
+Started by `fork_client.py`, in an environment made from nothing, outside of any sandbox: it never reads a byte of a
 submission, holds no secret, and runs nothing of torch. Each fork enters the namespaces that bubblewrap has made for it,
 takes the limits and gives up all rights before it becomes the proctor; `import torch` and its seconds are behind it.
 

@@ -1,6 +1,6 @@
 """DataLoaders under watch: how many images they hand out is counted, and what a preview hands out is limited.
 
-Installed by `rehearse.py` and `train.py` before the submission runs. Batches are those that the submission's own
+Installed by `rehearsal.py` and `train.py` before the submission runs. Batches are those that the submission's own
 loader makes, in its own order; a loader over nothing of the dataset's is left as it is.
 """
 

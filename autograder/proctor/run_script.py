@@ -1,6 +1,6 @@
 """Running a submission as it is: as `__main__`, from its own file, with what a script may expect around it.
 
-Called by `rehearse.py` and `train.py`, after they have put their watches in place. It never changes the source.
+Called by `rehearsal.py` and `train.py`, after they have put their watches in place. It never changes the source.
 """
 
 import builtins

@@ -12,27 +12,23 @@ or what its operations return but for that.
 """
 
 import math
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import CodeType, FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from autograder.observations import Op
 from autograder.proctor.aten_calls import Mode, Plan, per_side
-from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip
+from autograder.proctor.failure import NAME_CHARACTERS, clip
 from autograder.proctor.skip_convolutions import convolved_shape, passed_back, stand_in
+from autograder.proctor.student_lines import student_line
 
 MOST_OPS = 5000
 MOST_INPUTS = 256
 MOST_SIDES = 8
-
-Entrance = TypeVar("Entrance", bound=Callable[..., object])
-_borders: set[CodeType] = set()
 
 Geometry = tuple[int, tuple[int, ...], tuple[int, ...]]  # offset, shape, strides
 
@@ -60,37 +56,6 @@ RESHAPES = {"view", "_unsafe_view", "reshape", "_reshape_alias", "squeeze", "uns
 # The same value whenever the shape is the same (a slice of everything, a cast, a copy); a transposition isn't one.
 SAME_VALUE = RESHAPES | {"detach", "alias", "clone", "_to_copy", "lift_fresh", "slice", "expand"}
 UNFILLED = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}
-
-
-def border(function: Entrance) -> Entrance:
-    """Mark a function that calls the student's code to look at it.
-
-    The script itself may still be running further out; where it stands says nothing about the code looked at.
-    """
-    _borders.add(function.__code__)
-    return function
-
-
-def student_line(file: str, skip_init_of: object = None) -> int | None:
-    """The line that the innermost running frame of `file` is at, or None; frames outside a border don't count.
-
-    With `skip_init_of`, frames of that object's own `__init__` are passed over, unless there is no other.
-    """
-    frame: FrameType | None = sys._getframe(1)
-    own: int | None = None
-    while frame is not None and frame.f_code not in _borders:
-        if frame.f_code.co_filename == file:
-            line = min(frame.f_lineno, LAST_LINE)
-            if skip_init_of is None or not _is_init_of(frame, skip_init_of):
-                return line
-            own = line
-        frame = frame.f_back
-    return own
-
-
-def _is_init_of(frame: FrameType, instance: object) -> bool:
-    code = frame.f_code
-    return bool(code.co_name == "__init__" and code.co_argcount and frame.f_locals.get(code.co_varnames[0]) is instance)
 
 
 def memory_key(tensor: Tensor) -> int:

@@ -6,7 +6,7 @@ so in place, however deep in the script's loops the request was made, and ends t
 the network is called, where it lives, or whether the script catches every exception.
 
 Nothing of this is believed where points are concerned: the grader has its own clock, and test images come only after
-the training (`reveal.py`).
+the training (`answer_tests.py`).
 """
 
 import gc

@@ -2,8 +2,8 @@
 
 Called with the folder that `grade` wrote, and best with the file that the instructor has downloaded from the system:
 then only the cells concerned change, and every other byte stays. Reads results and that file; writes one other file.
-Decides nothing: points are what `final` says, and where nobody has decided the cell stays as it is. Nobody whom the
-system's file doesn't know is put into it.
+Decides nothing: points are what `final_points` says, and where nobody has decided the cell stays as it is. Nobody whom
+the system's file doesn't know is put into it.
 
 Of names that students choose, none may become a formula in whatever opens the file: see `_harmless`.
 """

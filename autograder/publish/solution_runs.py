@@ -1,9 +1,9 @@
 """What the course's own solution does in a training, recorded, to be set beside a student's: a band, never a target.
 
-Called by `report`, which looks for the record that fits a result, and by `reference`, which makes one. A record is a
-JSON file of a homework, a dataset and a protocol. What comes with the kit, for previews on the practice set, is in
-`references/`; an instructor's own are in `data/references/`, and win. What is no record, or fits no result, is left
-out of the pages and never stops one. Never imports torch.
+Called by the pages, which look for the record that fits a result, and by the command `reference`, which makes one. A
+record is a JSON file of a homework, a dataset and a protocol. What comes with the kit, for previews on the practice
+set, is in `publish/references/`; an instructor's own are in `data/references/`, and win. What is no record, or fits no
+result, is left out of the pages and never stops one. Never imports torch.
 """
 
 import json

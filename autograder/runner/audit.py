@@ -1,6 +1,6 @@
 """An audit after the test: some test images once more, as they are and altered, in an order of their own.
 
-Called by `supervise`, which asks for the answers, and by `verdict`, which sets them beside the first ones. What a
+Called by `test_passes`, which asks for the answers, and by `evaluate`, which sets them beside the first ones. What a
 network has learned holds for an image that is mirrored, shifted by some pixels and made a little noisy: honest ones
 lose 5 to 12 points, a table of known images 89 and more (measured on drawn images). And a network in eval mode gives an
 image the same answer in any company; one that adapts to what it is tested on doesn't. Both are signs and no more: a

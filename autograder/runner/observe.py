@@ -23,7 +23,7 @@ def observe(
 ) -> Observations:
     """Rehearse `submission` and examine its network. Trains nothing; about a second beside the import of torch.
 
-    With `warm`, where many are looked at, that import is paid once (see `warm.py`).
+    With `warm`, where many are looked at, that import is paid once (see `fork_client.py`).
 
     A run that fails as a whole (killed, no answer) gives observations with `problem` set.
     """

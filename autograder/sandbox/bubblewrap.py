@@ -161,8 +161,8 @@ while True:
         os._exit(code if code >= 0 else 128 - code)
 """
 
-# The same where what runs comes in from outside, see `warm.py`: it hands over its namespaces, through a descriptor that
-# is its argument, and ends as it is told.
+# The same where what runs comes in from outside, see `fork_client.py`: it hands over its namespaces, through a
+# descriptor that is its argument, and ends as it is told.
 HOLDER = """
 import ctypes, os, signal, socket, sys
 ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
@@ -225,7 +225,7 @@ def _whose() -> list[str]:
 
 @cache
 def system_call_filter() -> bytes | None:
-    """See `syscalls.py`. None where libseccomp or its binding is missing, which `doctor` says."""
+    """See `seccomp.py`. None where libseccomp or its binding is missing, which `doctor` says."""
     try:
         return seccomp.program()
     except (ImportError, OSError, RuntimeError):

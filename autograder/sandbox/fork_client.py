@@ -1,8 +1,8 @@
 """The process that has imported torch already, and has a fork of itself become a run: see `proctor/fork_server.py`.
 
-Called by `sandbox.py`, and by `engine.py` for its beginning and end. One for each process of the grader, begun when it
-is first asked for if not before; it ends with the grader, and a new one is begun where one has died. Beginning one
-costs as much as a run of its own, each run then 0.1 s.
+Called by `sandbox.py`, and by `schedule.py` for its beginning and end. There is one for each process of the grader. It
+begins when it is first asked for, if not before; it ends with the grader, and a new one begins where one has died.
+Beginning one costs as much as a run of its own, each run then 0.1 s.
 """
 
 import contextlib

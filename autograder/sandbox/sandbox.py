@@ -1,9 +1,9 @@
 """Where untrusted code runs: bubblewrap, or on purpose a plain subprocess.
 
-Called by `supervise.py`, which speaks to the proctor inside. Never reads what the submission wrote but its messages
+Called by `runner/train.py`, which speaks to the proctor inside. Never reads what the submission wrote but its messages
 and its output, and never takes an exit code at its word. Starting bubblewrap as root, with a uid of its own and a
 mount namespace prepared for it, costs 30 to 60 ms; `import torch` inside costs seconds, but for runs that are forked
-from a process that has done it (`warm.py`).
+from a process that has done it (`fork_client.py`).
 
 Protections here: no network, own user, pid, ipc, uts and cgroup namespaces, read-only system and packages, nothing
 of the home directories, an environment made from nothing, no capabilities, a filter of system calls, limits on memory,

@@ -1,9 +1,9 @@
 """The system calls that no homework needs, as a filter that the kernel applies to a submission.
 
-Called by `jail.py`, for bubblewrap, and by `proctor/fork_server.py`, whose forks put it on. Namespaces decide what a
-program can see; this keeps it from the parts of the kernel in which holes are found: tracing, mounting, namespaces of
-its own, keys, BPF, io_uring. What isn't named here is allowed, since torch, CUDA and what students import call much
-that no list would foresee.
+Called by `bubblewrap.py`, for bubblewrap, and by `proctor/fork_server.py`, whose forks put it on. Namespaces decide
+what a program can see; this keeps it from the parts of the kernel in which holes are found: tracing, mounting,
+namespaces of its own, keys, BPF, io_uring. What isn't named here is allowed, since torch, CUDA and what students import
+call much that no list would foresee.
 
 libseccomp compiles it in 1 ms. Names that this kernel's libseccomp doesn't know are left out.
 """

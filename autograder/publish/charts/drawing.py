@@ -1,6 +1,6 @@
 """Where things lie in a plot: from shares of an axis to the units of an SVG, and axes with round numbers.
 
-Called by `report` and the modules of its plots. All plots have one drawing area; a share is 0 at its left or bottom, 1
+Called by the pages and the modules of its plots. All plots have one drawing area; a share is 0 at its left or bottom, 1
 at its right or top.
 """
 

@@ -1,6 +1,6 @@
 """The epochs on the pages: curves of accuracy, their tables, and numbers beside what others reached.
 
-Called by `report`. Takes results and a homework with a reference, and gives numbers and SVG paths for the templates.
+Called by the pages. Takes results and a homework with a reference, and gives numbers and SVG paths for the templates.
 What a student recorded is drawn and never judged: it decides nothing.
 """
 

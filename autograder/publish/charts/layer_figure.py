@@ -1,7 +1,7 @@
 """The ladder of layers as a figure: the homework's on the left, the student's on the right, a bar for each map's size.
 
-Called by `report` with the rows of `checks.layer_table`, whose table on the page says the same and more: batch norms
-are drawn only where they differ.
+Called by `feedback_page` with the rows of `checks.layer_table`, whose table on the page says the same and more: batch
+norms are drawn only where they differ.
 """
 
 import math

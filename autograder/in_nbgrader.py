@@ -103,7 +103,7 @@ def main(words: list[str]) -> None:
     print(json.dumps(answer))
 
 
-def _answer(what: str, given: Homework, file: Path) -> dict[str, Any]:
+def _answer(what: str, homework: Homework, file: Path) -> dict[str, Any]:
     from autograder import checks
     from autograder.grading import decision, student_run
     from autograder.intake import submission
@@ -120,11 +120,11 @@ def _answer(what: str, given: Homework, file: Path) -> dict[str, Any]:
     except submission.UnreadableError as error:
         entry = Entry(file.parent.parent.name, error.outcome, error.message)
     if entry.submission is not None and what == "check":
-        found = checks.run(observe(given, entry.submission, sandbox.choose()), given)
+        found = checks.run(observe(homework, entry.submission, sandbox.choose()), homework)
         return {"text": "\n".join(f"{one.outcome:8} {one.title}" for one in found)}
     if what == "check":
         return {"text": f"{entry.outcome}: {entry.message}"}
-    asked = TrainingRequest(homework=given.name, data=data, protocol=os.environ[GRADING])
+    asked = TrainingRequest(homework=homework.name, data=data, protocol=os.environ[GRADING])
     setup = prepared(asked, sandbox.choose(), full=False, threads=cores(), forks=False)
     if entry.submission is None:
         result = decision.without_a_run(entry, setup)

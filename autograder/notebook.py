@@ -44,9 +44,9 @@ def hand_in(homework_name: str) -> None:
     """Write `<homework>.py` from this notebook's cells into the current folder; on Colab, download it too."""
 
     def write() -> None:
-        given = load(homework_name)
-        path = Path(f"{given.stem}.py")
-        path.write_bytes(_this(given).script)
+        homework = load(homework_name)
+        path = Path(f"{homework.stem}.py")
+        path.write_bytes(_this(homework).script)
         text = _("wrote {path}, {count} lines, from the cells of this notebook: hand it in")
         print(text.format(path=path, count=len(path.read_bytes().splitlines())))
         if (colab := _colab("files")) is not None:
@@ -68,12 +68,14 @@ def _say(action: Any) -> None:
 def _checked(homework_name: str, *, train: bool) -> None:
     from autograder.commands.student import check
 
-    given = load(homework_name)
-    handed_in = _this(given)
+    homework = load(homework_name)
+    handed_in = _this(homework)
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, f"{given.stem}.ipynb")  # so that places are told by cell
+        file = Path(folder, f"{homework.stem}.ipynb")  # so that places are told by cell
         file.write_bytes(handed_in.content)
-        request = check.CheckRequest(file, given.name, train=train, sandbox=_place(), receipt=Path() if train else None)
+        request = check.CheckRequest(
+            file, homework.name, train=train, sandbox=_place(), receipt=Path() if train else None
+        )
         check.check(request, plot=LivePlot() if train else None)
 
 
@@ -85,9 +87,9 @@ def _place() -> str:
         return "none"
 
 
-def _this(given: Homework) -> Submission:
+def _this(homework: Homework) -> Submission:
     """The notebook that runs this. Raises KitError where it can't be found or read."""
-    name = f"{given.stem}.ipynb"
+    name = f"{homework.stem}.ipynb"
     if (message := _colab("_message")) is not None:
         answer = message.blocking_request("get_ipynb", timeout_sec=COLAB_S)
         if not isinstance(answer, dict) or "ipynb" not in answer:

@@ -234,8 +234,8 @@ def pretrain(
     from autograder.commands.course import pretrain as command
     from autograder.course import checkpoint, prepare
 
-    given, _ = command.find(model)
-    images = prepare.choose(given, given.full, dataset_folder(data))
+    homework, _ = command.find(model)
+    images = prepare.choose(homework, homework.full, dataset_folder(data))
     folder = out or checkpoint.default_folder()
     made = command.pretrain(model, images, folder, epochs=epochs, source=source)
     record = made.record

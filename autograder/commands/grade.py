@@ -127,10 +127,10 @@ def _taken(request: ClassRequest) -> Taken:
         )
 
 
-def _refuse_unknown_checks(ruled: Rubric, given: Homework) -> None:
+def _refuse_unknown_checks(ruled: Rubric, homework: Homework) -> None:
     if ruled.required_checks:
-        nothing = Observations(homework=given.name, file="", problem="nothing ran")
-        known = [check.id for check in checks.run(nothing, given)]
+        nothing = Observations(homework=homework.name, file="", problem="nothing ran")
+        known = [check.id for check in checks.run(nothing, homework)]
         unknown = [name for name in ruled.required_checks if name not in known]
         if unknown:
             raise KitError(
@@ -168,15 +168,17 @@ def _say_what_full_would_take(console: Console, setup: Setup, class_: hand_ins.I
     """Without a GPU, the first line of a real run: how long the class would take, or takes, in full."""
     if setup.runner.has_gpu() or request.protocol == "preview":
         return
-    given = setup.homework
-    full = given.protocol("full", setup.rubric.budget, request.hours)
+    homework = setup.homework
+    full = homework.protocol("full", setup.rubric.budget, request.hours)
     runs = sum(
         entry.submission is not None and percent_off(entry, setup.rubric) is not None for entry in class_.entries
     )
     at_a_time = request.workers or _workers(full, setup.runner)
     threads = max(1, cores() // at_a_time)
-    images = given.own_dataset.train_count * (full.epochs if setup.checkpoint is None else given.epochs_from_checkpoint)
-    each = min(full.time_box_s, images / (given.images_per_core_s * threads))
+    images = homework.own_dataset.train_count * (
+        full.epochs if setup.checkpoint is None else homework.epochs_from_checkpoint
+    )
+    each = min(full.time_box_s, images / (homework.images_per_core_s * threads))
     needed = about(each * -(-runs // at_a_time))
     if setup.protocol.name == "full":
         console.print(f"no GPU here: {runs} full trainings take {needed} on this CPU, {at_a_time} at a time")

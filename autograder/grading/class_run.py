@@ -123,9 +123,9 @@ class ClassRun:
             nvidia_smi.recorded(self.files.out),
             Display(self.console, runs, sum(map(len, left)) - len(runs), self.workers, estimate) as display,
         ):
-            told = schedule.Told(display.observed, display.progressed, display.notice)
+            listener = schedule.Listener(display.observed, display.progressed, display.notice)
             try:
-                with schedule.start(self.setup, self.workers, told, self.elsewhere, patience_s) as run:
+                with schedule.start(self.setup, self.workers, listener, self.elsewhere, patience_s) as run:
                     for done, graded in enumerate(run(runs), start=1):
                         for entry in first[graded.result.student]:
                             own = student_run.of_equal(graded, entry, self.setup)

@@ -25,7 +25,7 @@ from autograder.sandbox import fork_client
 from autograder.sandbox import sandbox as sandboxes
 
 
-class Able(WorkerPlugin):
+class GradingPlugin(WorkerPlugin):
     """Gives a worker something to do where it can grade with `setup`, and has it say so where it can't."""
 
     name = "autograder"
@@ -78,5 +78,5 @@ class Able(WorkerPlugin):
 
 def setup_here(setup: Setup) -> Setup:
     """In a task: what this worker grades with."""
-    plugin = get_worker().plugins.get(Able.name)
-    return plugin.here or setup if isinstance(plugin, Able) else setup
+    plugin = get_worker().plugins.get(GradingPlugin.name)
+    return plugin.here or setup if isinstance(plugin, GradingPlugin) else setup

@@ -148,7 +148,7 @@ def is_due(setup: Setup, percent: float | None, runs: int) -> bool:
     return setup.protocol.name == "full" and runs <= ruled.borderline.runs and ruled.is_borderline(percent)
 
 
-def used(setup: Setup, protocol: Protocol) -> dict[str, Any]:
+def conditions(setup: Setup, protocol: Protocol) -> dict[str, Any]:
     """What a training was made with, as results and records have it: fields `homework`, `dataset` and so on."""
     data = setup.dataset
     return {
@@ -197,7 +197,7 @@ def _without_evidence(entry: Entry, setup: Setup, status: Status, tier: Tier | N
         submission=None
         if file is None
         else SubmittedFile(name=file.name, sha256=file.sha256, submitted_at=entry.submitted_at),
-        **used(setup, setup.protocol),
+        **conditions(setup, setup.protocol),
         rubric=setup.rubric.fingerprint,
         own_epochs=list(entry.own_epochs),
         record_notes=list(entry.record_notes),

@@ -41,7 +41,7 @@ class SchedulerLostError(Exception):
 
 
 @dataclass(frozen=True)
-class Told:
+class Listener:
     """What a run tells while it goes on, on more than one thread.
 
     Attributes:
@@ -61,7 +61,11 @@ Engine = Callable[[list[Entry]], Iterator[Graded]]
 
 @contextlib.contextmanager
 def start(
-    setup: Setup, workers: int, told: Told, elsewhere: Cluster | None = None, patience_s: float = cluster.CONNECT_S
+    setup: Setup,
+    workers: int,
+    listener: Listener,
+    elsewhere: Cluster | None = None,
+    patience_s: float = cluster.CONNECT_S,
 ) -> Iterator[Engine]:
     """What grades a class: `workers` submissions at a time on this machine, or as many as the workers `elsewhere` can.
 
@@ -71,11 +75,11 @@ def start(
     from distributed import as_completed
 
     def run(entries: list[Entry]) -> Iterator[Graded]:
-        def heard(event: tuple[float, tuple[str, dict[str, Any]]]) -> None:
+        def on_progress(event: tuple[float, tuple[str, dict[str, Any]]]) -> None:
             student, said = event[1]
-            told.progressed(student, TrainingProgress.model_validate(said))
+            listener.progressed(student, TrainingProgress.model_validate(said))
 
-        client.subscribe_topic("progress", heard)  # type: ignore[no-untyped-call]
+        client.subscribe_topic("progress", on_progress)  # type: ignore[no-untyped-call]
         looks = {LOOK: 1}
         for entry in entries:
             future = client.submit(_observe_task, entry, setup, pure=False, priority=FIRST, resources=looks)
@@ -94,7 +98,7 @@ def start(
             if part == "trained":
                 yield student_run.failed(entry, setup, came) if isinstance(came, str) else came
                 continue
-            seconds = told.observed(entry.student, work(_seen(came), setup))
+            seconds = listener.observed(entry.student, work(_seen(came), setup))
             looked_at += 1
             if looked_at == len(entries) and not setup.forks_trainings:
                 fork_client.end()  # nothing is forked any more, and trainings can use its memory
@@ -111,9 +115,9 @@ def start(
     futures: dict[Any, tuple[Entry, str]] = {}
     beside = elsewhere is not None or setup.runner.has_gpu()  # without a GPU, looking takes what training needs
     if elsewhere is not None:
-        from autograder.grading.cluster_worker import Able
+        from autograder.grading.cluster_worker import GradingPlugin
 
-        place = cluster.remote(elsewhere, Able(setup), told.notice, patience_s)
+        place = cluster.remote(elsewhere, GradingPlugin(setup), listener.notice, patience_s)
     else:
         if setup.forks and setup.sandbox.name == "bwrap":
             fork_client.begin()  # while Dask gets ready, too

@@ -54,9 +54,9 @@ def banner(first: Result, notices: Sequence[str], about_files: Sequence[str] = (
     return list(dict.fromkeys(lines))
 
 
-def others(given: Homework, tested: Sequence[Result], rows: list[tuple[str, float]]) -> Others | None:
+def others(homework: Homework, tested: Sequence[Result], rows: list[tuple[str, float]]) -> Others | None:
     """`rows` beside what others reached; None where the homework knows of nobody, or has their curve."""
-    reference = given.reference
+    reference = homework.reference
     if reference is None or reference.curve or not reference.results:
         return None
     first, note = tested[0], ""
@@ -65,7 +65,7 @@ def others(given: Homework, tested: Sequence[Result], rows: list[tuple[str, floa
             "Trained on {count:,} images of {data}, the others on all of the homework's own data: the numbers say "
             "nothing about each other."
         ).format(count=first.dataset.train_images, data=first.dataset.name)
-    elif given.goes_on_from_checkpoint and any(result.started_from_nothing for result in tested):
+    elif homework.goes_on_from_checkpoint and any(result.started_from_nothing for result in tested):
         note = _("Here training started from nothing, so this is how far one gets without the checkpoint.")
     theirs = [(_(whose), percent) for whose, percent in reference.results]
     return Others([*rows, *theirs], reference.conditions, note)

@@ -40,17 +40,17 @@ def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[P
     ordered = sorted(everybody, key=lambda result: result.student)
     accuracies = [result.accuracy.counted_percent for result in ordered if result.accuracy is not None]
     first = ordered[0]
-    given = homeworks.load(first.homework.name)
-    mistakes, further = common_mistakes.mistakes(ordered, given.stem)
+    homework = homeworks.load(first.homework.name)
+    mistakes, further = common_mistakes.mistakes(ordered, homework.stem)
     return render(
         "report.html",
         results=ordered,
         first=first,
         rubric=rubric,
         banner=banner(first, [one for result in ordered for one in (*result.notices, *result.notes)]),
-        epochs=epoch_curves.of_class(ordered, given),
+        epochs=epoch_curves.of_class(ordered, homework),
         reached=others(
-            given,
+            homework,
             [result for result in ordered if result.accuracy is not None],
             [("the class's best", max(accuracies)), ("the class's median", statistics.median(accuracies))],
         )

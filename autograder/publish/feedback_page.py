@@ -30,13 +30,13 @@ class Step:
 
 def feedback(result: Result, rubric: Rubric) -> str:
     """The page of one student, in the language that was chosen; sentences of the result stay as they were made."""
-    given = homeworks.load(result.homework.name)
-    rows = [] if result.observations is None else checks.layer_table(result.observations, given)
+    homework = homeworks.load(result.homework.name)
+    rows = [] if result.observations is None else checks.layer_table(result.observations, homework)
     band = solution_runs.find(result)
     return render(
         "feedback.html",
         result=result,
-        stem=given.stem,
+        stem=homework.stem,
         rubric=rubric,
         banner=banner(result, [*result.notices, *result.notes], result.record_notes),
         status=_(STATUS_WORDS[result.status]),
@@ -46,11 +46,11 @@ def feedback(result: Result, rubric: Rubric) -> str:
         ended=_ended(result),
         curve=None if result.training is None else training_curve.of_student(result.training, band),
         band=band,
-        epochs=epoch_curves.of_student(result, given, band),
+        epochs=epoch_curves.of_student(result, homework, band),
         reached=None
         if result.accuracy is None
-        else others(given, [result], [(_("this run"), result.accuracy.counted_percent)]),
-        entries=[] if result.observations is None else checks.entry_table(result.observations, given),
+        else others(homework, [result], [(_("this run"), result.accuracy.counted_percent)]),
+        entries=[] if result.observations is None else checks.entry_table(result.observations, homework),
         classes=_classes(result),
         answers=[*result.dataset.classes, _("no finite answer")],
         ladder=rows,

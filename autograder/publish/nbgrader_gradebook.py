@@ -55,7 +55,7 @@ def write(
     out: Path,
     everybody: Sequence[Result],
     entries: Sequence[Entry],
-    given: Homework,
+    homework: Homework,
     deadline: datetime | None,
     url: str,
 ) -> None:
@@ -66,13 +66,13 @@ def write(
     Raises KitError where the database can't be opened or written.
     """
     by_student = {entry.student: entry for entry in entries}
-    _write_course(out, given)
+    _write_course(out, homework)
     for result in everybody:
-        _write_files(out, result, by_student.get(result.student), given)
+        _write_files(out, result, by_student.get(result.student), homework)
     with _opened(url) as book:
-        _write_assignment(book, everybody, given, deadline)
+        _write_assignment(book, everybody, homework, deadline)
         for result in everybody:
-            _write_student(book, result, given)
+            _write_student(book, result, homework)
 
 
 def set_by_hand(url: str, assignment: str) -> dict[str, float]:
@@ -145,30 +145,30 @@ def _opened(url: str) -> Iterator["Gradebook"]:
 
 
 def _write_assignment(
-    book: "Gradebook", everybody: Sequence[Result], given: Homework, deadline: datetime | None
+    book: "Gradebook", everybody: Sequence[Result], homework: Homework, deadline: datetime | None
 ) -> None:
     # All cells come before the first submission: nbgrader gives one a grade for each cell that is there.
     most = max((result.max_points for result in everybody), default=0.0)
     due = None if deadline is None else deadline.astimezone(UTC).replace(tzinfo=None)
-    book.update_or_create_assignment(given.name, duedate=due, course_id=COURSE)
-    book.update_or_create_notebook(given.stem, given.name)
-    book.update_or_create_grade_cell(CELL, given.stem, given.name, max_score=most, cell_type="code")
-    book.update_or_create_solution_cell(CELL, given.stem, given.name)
+    book.update_or_create_assignment(homework.name, duedate=due, course_id=COURSE)
+    book.update_or_create_notebook(homework.stem, homework.name)
+    book.update_or_create_grade_cell(CELL, homework.stem, homework.name, max_score=most, cell_type="code")
+    book.update_or_create_solution_cell(CELL, homework.stem, homework.name)
     for check in dict.fromkeys(check.id for result in everybody for check in result.checks):
-        book.update_or_create_grade_cell(check, given.stem, given.name, max_score=0.0, cell_type="code")
+        book.update_or_create_grade_cell(check, homework.stem, homework.name, max_score=0.0, cell_type="code")
 
 
-def _write_student(book: "Gradebook", result: Result, given: Homework) -> None:
+def _write_student(book: "Gradebook", result: Result, homework: Homework) -> None:
     from nbgrader.api import Comment, Grade
 
     first, _, last = result.name.rpartition(" ")
     book.update_or_create_student(result.student, first_name=first or None, last_name=last or None)
     if result.submission is None:
-        _take_back(book, result.student, given)
+        _take_back(book, result.student, homework)
         return
     moment = result.submission.submitted_at
     submission = book.update_or_create_submission(
-        given.name, result.student, **({} if moment is None else {"timestamp": moment.astimezone(UTC)})
+        homework.name, result.student, **({} if moment is None else {"timestamp": moment.astimezone(UTC)})
     )
     (notebook,) = submission.notebooks
     notebook.late_submission_penalty = 0.0
@@ -195,16 +195,16 @@ def _write_student(book: "Gradebook", result: Result, given: Homework) -> None:
     book.db.commit()
 
 
-def _take_back(book: "Gradebook", student: str, given: Homework) -> None:
+def _take_back(book: "Gradebook", student: str, homework: Homework) -> None:
     """Remove an earlier submission, if there was one, unless a person has set its points: those stay."""
     from nbgrader.api import MissingEntry
 
     try:
-        (notebook,) = book.find_submission(given.name, student).notebooks
+        (notebook,) = book.find_submission(homework.name, student).notebooks
     except MissingEntry:
         return
     if all(grade.manual_score is None for grade in notebook.grades):
-        book.remove_submission(given.name, student)
+        book.remove_submission(homework.name, student)
 
 
 def summary(result: Result) -> str:
@@ -232,15 +232,15 @@ c.CourseDirectory.db_url = os.environ.get("{variable}") or f"sqlite:///{{Path(__
 """
 
 
-def _write_course(out: Path, given: Homework) -> None:
+def _write_course(out: Path, homework: Homework) -> None:
     text = _CONFIGURATION.format(course=COURSE, variable=STARTED_WITH, file=DATABASE)
     write_text(out / FOLDER / "nbgrader_config.py", text)
-    (out / FOLDER / "source" / given.name).mkdir(parents=True, exist_ok=True)
+    (out / FOLDER / "source" / homework.name).mkdir(parents=True, exist_ok=True)
 
 
-def _write_files(out: Path, result: Result, entry: Entry | None, given: Homework) -> None:
+def _write_files(out: Path, result: Result, entry: Entry | None, homework: Homework) -> None:
     """The submission with its time, and the notebook with the feedback."""
-    places = [out / FOLDER / step / result.student / given.name for step in ("submitted", "autograded")]
+    places = [out / FOLDER / step / result.student / homework.name for step in ("submitted", "autograded")]
     if entry is None or entry.submission is None:
         for place in places:
             shutil.rmtree(place, ignore_errors=True)
@@ -254,7 +254,7 @@ def _write_files(out: Path, result: Result, entry: Entry | None, given: Homework
         moment = f"{entry.submitted_at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
         for place in places:
             write_text(place / "timestamp.txt", moment)
-    write_text(autograded / f"{given.stem}.ipynb", _notebook(result, entry.submission.script))
+    write_text(autograded / f"{homework.stem}.ipynb", _notebook(result, entry.submission.script))
 
 
 def _notebook(result: Result, script: bytes) -> str:

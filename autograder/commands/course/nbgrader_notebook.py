@@ -21,17 +21,17 @@ def write(homework_name: str, course: Path, root: Path = ROOT) -> Path:
 
     Raises KitError when there is no such homework, it has no notebook, or `release` hasn't made it yet.
     """
-    given = load(homework_name)
-    skeleton = root / "assignment" / given.name / f"{given.name}.ipynb"
-    if given.given or not skeleton.is_file():
+    homework = load(homework_name)
+    skeleton = root / "assignment" / homework.name / f"{homework.name}.ipynb"
+    if homework.given or not skeleton.is_file():
         raise KitError(
             f"{skeleton}: no such notebook", "only a homework of one file has one; autograder release makes it"
         )
     notebook = nbformat.read(skeleton, as_version=4)
-    most = rubric.load(rubric.PATH, given.name).max_points
+    most = rubric.load(rubric.PATH, homework.name).max_points
     made = {
         name: new_code_cell(
-            f"from autograder.in_nbgrader import {name}\n\n{name}({given.name!r})",
+            f"from autograder.in_nbgrader import {name}\n\n{name}({homework.name!r})",
             id=f"autograder-{name}",
             metadata={"nbgrader": nbgrader_gradebook.marks(name, worth)},
         )
@@ -40,6 +40,6 @@ def write(homework_name: str, course: Path, root: Path = ROOT) -> Path:
     # The kit's own cells would train in nbgrader's kernel, too.
     cells = [cell for cell in notebook.cells if not cell["id"].startswith(release.KIT_CELL)]
     notebook.cells = [made["begin"], *cells, made["check"], made["points"]]
-    path = course / "source" / given.name / f"{given.name}.ipynb"
+    path = course / "source" / homework.name / f"{homework.name}.ipynb"
     write_text(path, nbformat.writes(notebook) + "\n")
     return path

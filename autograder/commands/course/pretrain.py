@@ -44,7 +44,7 @@ Networks = dict[str, tuple[Homework, Recipe]]
 def networks() -> Networks:
     """Model name -> homework and recipe, of all that a checkpoint can be made of."""
     every = [homeworks.load(name) for name in homeworks.names()]
-    return {recipe.model: (given, recipe) for given in every for recipe in given.recipes}
+    return {recipe.model: (homework, recipe) for homework in every for recipe in homework.recipes}
 
 
 def find(model: str) -> tuple[Homework, Recipe]:
@@ -65,8 +65,8 @@ def pretrain(model: str, dataset: Dataset, folder: Path, *, epochs: int | None, 
     Raises KitError when there is no such model, no solution to take it from, when `source` can't be read or isn't of
     this network, and when the folder can't be written.
     """
-    given, recipe = find(model)
-    network = _network(given, recipe)
+    homework, recipe = find(model)
+    network = _network(homework, recipe)
     console = Console(highlight=False, markup=False)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -122,9 +122,9 @@ def _is_definition(part: ast.stmt) -> bool:
     return isinstance(part, ast.Import | ast.ImportFrom | ast.ClassDef | ast.FunctionDef)
 
 
-def _network(given: Homework, recipe: Recipe) -> nn.Module:
+def _network(homework: Homework, recipe: Recipe) -> nn.Module:
     """A fresh network of the solution's class, from a seed of its own."""
-    path = ROOT / "solution" / given.name / recipe.file
+    path = ROOT / "solution" / homework.name / recipe.file
     try:
         script = ast.parse(path.read_bytes())
     except OSError as error:
@@ -136,7 +136,7 @@ def _network(given: Homework, recipe: Recipe) -> nn.Module:
     defined: dict[str, Any] = {"__name__": path.stem}
     exec(compile(script, path, "exec"), defined)
     torch.manual_seed(SEED)
-    network: nn.Module = defined[recipe.network](*given.arguments)
+    network: nn.Module = defined[recipe.network](*homework.arguments)
     return network
 
 

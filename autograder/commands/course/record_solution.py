@@ -17,7 +17,7 @@ from rich.console import Console
 from autograder import homeworks
 from autograder.errors import KitError
 from autograder.files import SOLUTIONS
-from autograder.grading.decision import used
+from autograder.grading.decision import conditions
 from autograder.intake import submission
 from autograder.intake.submission import Submission
 from autograder.language import duration, spoken
@@ -46,8 +46,8 @@ def reference(
     Raises KitError when there is no solution, when a run comes to no accuracy, and when nothing can be written.
     """
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    given = homeworks.load(request.homework)
-    path = file or SOLUTIONS / given.name / f"{given.stem}.py"
+    homework = homeworks.load(request.homework)
+    path = file or SOLUTIONS / homework.name / f"{homework.stem}.py"
     if file is None and not path.is_file():
         raise KitError(f"{path}: no such file", "the solution is in a checkout; --file names another")
     solution = submission.read(path)
@@ -57,7 +57,7 @@ def reference(
         setup = prepared(request, place, full=runner.has_gpu(), threads=cores(), runner=runner, forks=False)
         if setup.protocol.name == "preview" and not runner.has_gpu():
             setup = replace(setup, threads=1)  # one runs at a time, and has what a class's would have
-        seen = runner.observe(given, solution, place, threads=setup.threads)
+        seen = runner.observe(homework, solution, place, threads=setup.threads)
         begun = start_of(setup, seen)
         done: list[Run] = []
         for number in range(runs):
@@ -79,7 +79,7 @@ def reference(
 
 def _record(setup: Setup, start: Start, runs: list[Run], device: str) -> Record:
     return Record(
-        **used(setup, start.protocol),
+        **conditions(setup, start.protocol),
         checkpoint="" if start.checkpoint is None else str(start.checkpoint),
         checkpoint_sha256="" if start.checkpoint is None else start.checkpoint.record.sha256,
         runs=runs,

@@ -86,11 +86,11 @@ def build(homework_name: str, into: Path, root: Path = ROOT, kit: str = "") -> l
     script = _write_script(notebook)
     _check_python(script, source)
     _check_leaks(script, answers, source.name, source)
-    given = handout.read_text(encoding="utf-8")
-    if POINTS in given:
-        given = given.replace(POINTS, _points_table(root / "grading_rubric.md", homework_name))
-    given = given.replace(COLAB, _badge(kit, homework_name) or COLAB)
-    _check_leaks(given, answers, handout.name, source)
+    text = handout.read_text(encoding="utf-8")
+    if POINTS in text:
+        text = text.replace(POINTS, _points_table(root / "grading_rubric.md", homework_name))
+    text = text.replace(COLAB, _badge(kit, homework_name) or COLAB)
+    _check_leaks(text, answers, handout.name, source)
     for path in complete:
         _check_leaks(path.read_text(encoding="utf-8"), answers, path.name, source)
 
@@ -103,7 +103,7 @@ def build(homework_name: str, into: Path, root: Path = ROOT, kit: str = "") -> l
         (into / f"{homework_name}.ipynb").write_text(
             _write_notebook(notebook, homework_name, kit), encoding="utf-8", newline="\n"
         )
-    (into / handout.name).write_text(given, encoding="utf-8", newline="\n")
+    (into / handout.name).write_text(text, encoding="utf-8", newline="\n")
     for figure in sorted((source.parent / "figures").glob("*.svg")):
         (into / "figures").mkdir(exist_ok=True)
         shutil.copyfile(figure, into / "figures" / figure.name)
@@ -187,9 +187,9 @@ def _check_python(script: str, source: Path) -> None:
         ) from error
 
 
-def _check_leaks(given: str, answers: set[str], name: str, source: Path) -> None:
+def _check_leaks(text: str, answers: set[str], name: str, source: Path) -> None:
     """Refuse a script or a handout in which a line of an answer can still be read."""
-    for number, line in enumerate(given.splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         for answer in sorted(answers):
             if answer in line:
                 raise KitError(

@@ -33,8 +33,8 @@ def hint(homework_name: str, name: str, step: int) -> int:
 
     Raises KitError when there is no such homework, check or step.
     """
-    given = homeworks.load(homework_name)
-    mark, title = _declared(given, name)
+    homework = homeworks.load(homework_name)
+    mark, title = _declared(homework, name)
     steps = [_(text) for text in (mark["hint"], mark["more"])]
     if not 1 <= step <= len(steps):
         raise KitError(
@@ -42,11 +42,11 @@ def hint(homework_name: str, name: str, step: int) -> int:
             _("say one of: {names}").format(names=", ".join(map(str, range(1, len(steps) + 1)))),
         )
     console = _console()
-    _print_title(console, given, mark, title)
+    _print_title(console, homework, mark, title)
     for number, text in enumerate(steps[:step], 1):
         which = _("{number} of {count}").format(number=number, count=len(steps))
         console.print("\n" + wrapped(f"{which}  {text}", console.width, " " * (len(which) + 2)), soft_wrap=True)
-    asked = f"{given.name} {mark['identifier']}"
+    asked = f"{homework.name} {mark['identifier']}"
     if step < len(steps):
         then = _("more: {command}").format(command=f"autograder hint {asked} {step + 1}")
     else:
@@ -60,59 +60,59 @@ def explain(homework_name: str, name: str) -> int:
 
     Raises KitError when there is no such homework or check, and where the handout says nothing about it.
     """
-    given = homeworks.load(homework_name)
-    mark, title = _declared(given, name)
-    text = part(given, mark["identifier"])
+    homework = homeworks.load(homework_name)
+    mark, title = _declared(homework, name)
+    text = part(homework, mark["identifier"])
     console = _console()
-    _print_title(console, given, mark, title)
+    _print_title(console, homework, mark, title)
     console.print()
     console.print(Markdown(text) if console.is_terminal else text.strip(), soft_wrap=not console.is_terminal)
     return 0
 
 
-def part(given: Homework, check: str) -> str:
+def part(homework: Homework, check: str) -> str:
     """What the handout says about a check: from a heading to the next one, in Markdown. Raises KitError."""
-    path = HANDOUTS / given.name / "README.md"
+    path = HANDOUTS / homework.name / "README.md"
     try:
         handout = path.read_text(encoding="utf-8")
     except OSError as error:
         raise KitError(
-            f"{path}: no handout of {given.name} ({error.strerror})", "make it: autograder release"
+            f"{path}: no handout of {homework.name} ({error.strerror})", "make it: autograder release"
         ) from error
     for text in re.split(r"^(?=#+ )", handout, flags=re.MULTILINE):
         named = _EXPLAINS.search(text)
         if named is not None and check in named[1].split():
             plain = _EXPLAINS.sub("", text)
             return _FIGURE.sub(lambda figure: f"*Figure in the handout: {figure[1]}*", plain)
-    raise KitError(f"the handout of {given.name} has no part about {check}", "`autograder hint` says where to look")
+    raise KitError(f"the handout of {homework.name} has no part about {check}", "`autograder hint` says where to look")
 
 
-def declared(given: Homework) -> dict[str, tuple[dict[str, Any], str]]:
+def declared(homework: Homework) -> dict[str, tuple[dict[str, Any], str]]:
     """What is written at each check of a homework (see `wording.check`), and its title, by its id."""
     found = {}
-    for module in given.checks:
+    for module in homework.checks:
         for test in vars(importlib.import_module(f"autograder.checks.{module}")).values():
             for mark in getattr(test, "pytestmark", ()):
                 if mark.name == "check":
-                    found[mark.kwargs["identifier"]] = (mark.kwargs, _(test.__doc__).format(homework=given))
+                    found[mark.kwargs["identifier"]] = (mark.kwargs, _(test.__doc__).format(homework=homework))
     return found
 
 
-def _declared(given: Homework, name: str) -> tuple[dict[str, Any], str]:
-    checks = declared(given)
-    by_question = {question.name.lower(): question.check for question in given.questions}
+def _declared(homework: Homework, name: str) -> tuple[dict[str, Any], str]:
+    checks = declared(homework)
+    by_question = {question.name.lower(): question.check for question in homework.questions}
     identifier = by_question.get(name.lower(), name)
     if identifier not in checks:
         raise KitError(
-            _("{homework} has no check called {name!r}").format(homework=given.name, name=name),
+            _("{homework} has no check called {name!r}").format(homework=homework.name, name=name),
             _("there are: {names}").format(names=", ".join(checks)),
         )
     return checks[identifier]
 
 
-def _print_title(console: Console, given: Homework, mark: dict[str, Any], title: str) -> None:
-    question = given.question_of(mark["identifier"])
-    text = f"{given.name} · {f'{question} ' if question else ''}{title} ({mark['identifier']})"
+def _print_title(console: Console, homework: Homework, mark: dict[str, Any], title: str) -> None:
+    question = homework.question_of(mark["identifier"])
+    text = f"{homework.name} · {f'{question} ' if question else ''}{title} ({mark['identifier']})"
     console.print(wrapped(text, console.width, "  "), style="bold", soft_wrap=True)
 
 

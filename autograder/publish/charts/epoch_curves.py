@@ -186,12 +186,12 @@ class OfClass:
     students: list[StudentRow]
 
 
-def of_student(result: Result, given: Homework, band: Band | None = None) -> OfStudent | None:
+def of_student(result: Result, homework: Homework, band: Band | None = None) -> OfStudent | None:
     """The section about the epochs, or None when there are none, or nothing to set them beside.
 
     `band`: of the solution's runs, which are of the same kind as the result's.
     """
-    reference, run, own = given.reference, result.epochs, result.own_epochs
+    reference, run, own = homework.reference, result.epochs, result.own_epochs
     if reference is None or not reference.curve or not (run or own):
         return None
     compared = result.comparable
@@ -220,9 +220,9 @@ def of_student(result: Result, given: Homework, band: Band | None = None) -> OfS
     )
 
 
-def of_class(everybody: Sequence[Result], given: Homework) -> OfClass | None:
+def of_class(everybody: Sequence[Result], homework: Homework) -> OfClass | None:
     """The section about everybody's epochs, or None when there are none, or nothing to set them beside."""
-    reference = given.reference
+    reference = homework.reference
     students = [_student_row(result) for result in everybody]
     students = [row for row in students if row.epochs or row.own_last or row.notices]
     if reference is None or not reference.curve or not students:

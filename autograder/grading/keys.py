@@ -55,7 +55,7 @@ def of_evidence(entry: Entry, setup: Setup, package: Path = PACKAGE) -> str:
     return _fingerprint(
         [
             SCHEMA_VERSION,
-            [entry.outcome] if file is None else [file.name, file.sha256],
+            [entry.outcome] if file is None else [file.name, file.fingerprint],
             [setup.homework.name, setup.homework.version],
             [setup.dataset.name, setup.dataset.fingerprint],
             [protocol.name, protocol.epochs, protocol.time_box_s, protocol.train_images, protocol.test_images],

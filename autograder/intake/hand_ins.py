@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 from autograder import homeworks
 from autograder.course.homework import Homework
 from autograder.errors import KitError, printable
-from autograder.intake import lms, own_record, receipt, roster, submission
+from autograder.intake import beside, lms, own_record, receipt, roster, submission
 from autograder.intake.file_tree import Node, OnDisk, local
 from autograder.intake.lms import Attempt, Student
 from autograder.intake.roster import Listed
@@ -301,7 +301,7 @@ def _read(student: str, attempt: Attempt, given: Homework, zone: tzinfo | None) 
     submitted_at = attempt.submitted_at
     notes: tuple[str, ...] = ()
     try:
-        node, notes = _chosen(attempt.files, given, zone)
+        folder, node, notes = _chosen(attempt.files, given, zone)
         if submitted_at is None and attempt.late is None:
             submitted_at = node.modified().astimezone(zone)
         if node.kind == "link":
@@ -309,6 +309,8 @@ def _read(student: str, attempt: Attempt, given: Homework, zone: tzinfo | None) 
         if node.kind != "file":
             raise UnreadableError("NOT_REGULAR", _("{file}: not a regular file").format(file=node.name))
         handed_in = submission.of(node.name, node.content(submission.largest(node.name)))
+        if folder is not None:
+            handed_in = replace(handed_in, beside=beside.files(folder, node, given))
     except UnreadableError as error:
         return Entry(student, error.outcome, printable(error.message), None, submitted_at)
     except OSError as error:
@@ -330,23 +332,28 @@ def _read(student: str, attempt: Attempt, given: Homework, zone: tzinfo | None) 
     )
 
 
-def _chosen(files: Node, given: Homework, zone: tzinfo | None) -> tuple[Node, tuple[str, ...]]:
-    """The file that counts, and notes. Raises UnreadableError when there is none or no telling which; OSError."""
+def _chosen(files: Node, given: Homework, zone: tzinfo | None) -> tuple[Node | None, Node, tuple[str, ...]]:
+    """The folder of the file that counts (None where it lies alone), the file, and notes. Raises UnreadableError when there is none or no telling which; OSError."""
     if files.kind == "link":
         raise UnreadableError("SYMLINK", _("{file} is a link to somewhere else").format(file=files.name))
     if files.kind != "folder":
-        return files, ()
+        return None, files, ()
     inside = files.children()
     node = _only(inside, given)
     if node is not None:
-        return node, ()
+        return files, node, ()
     packed = [one for one in inside if one.suffix in ARCHIVES and one.kind == "file"]
     if len(packed) == 1 and packed[0].suffix == ".zip":
-        members = _all_files(packed[0].archive(zone))
+        archive = packed[0].archive(zone)
+        members = _all_files(archive)
         node = _only(members, given)
         if node is not None:
             note = _("{file} was taken out of {archive}")
-            return node, (note.format(file=printable(node.name), archive=printable(packed[0].name)),)
+            return (
+                _folder_of(node, archive),
+                node,
+                (note.format(file=printable(node.name), archive=printable(packed[0].name)),),
+            )
         if deeper := [one for one in members if one.suffix in ARCHIVES]:
             text = _("{file}: holds archives itself: {files}")
             raise UnreadableError("BAD_ARCHIVE", text.format(file=packed[0].name, files=_list(deeper)))
@@ -355,6 +362,14 @@ def _chosen(files: Node, given: Homework, zone: tzinfo | None) -> tuple[Node, tu
         raise UnreadableError("BAD_ARCHIVE", text.format(files=_list(packed)))
     text = _("no .py or .ipynb file; there is {files}") if inside else _("no .py or .ipynb file")
     raise UnreadableError("NO_FILE", text.format(files=_list(inside)))
+
+
+def _folder_of(node: Node, within: Node) -> Node | None:
+    """The folder of an archive that directly holds `node`."""
+    inside = within.children()
+    if any(one is node for one in inside):
+        return within
+    return next((found for one in inside if one.kind == "folder" and (found := _folder_of(node, one))), None)
 
 
 def _only(nodes: Sequence[Node], given: Homework) -> Node | None:

@@ -57,12 +57,23 @@ class Submission:
         content: its bytes.
         script: what runs: the content itself, or the script that a notebook's cells make. Lines count in this.
         sha256: of the content, as hex.
+        beside: (relative POSIX path, content) of what else of the same attempt lies in the file's folder and below, by
+            path: modules of the student's own, and what a script may read. See `beside.py`.
     """
 
     name: str
     content: bytes
     script: bytes
     sha256: str
+    beside: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256, as hex, of all that runs: the content's own where nothing lies beside it."""
+        if not self.beside:
+            return self.sha256
+        parts = [self.sha256, *(f"{path} {hashlib.sha256(content).hexdigest()}" for path, content in self.beside)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def read(path: Path) -> Submission:

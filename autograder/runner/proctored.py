@@ -1,6 +1,6 @@
 """A proctor at work on a submission: what is put into the sandbox with it, and its end with all that it started.
 
-Called by `observe` and `train`. Nothing of the dataset but training images, and never a label of a test image, is put
+Called by `observe` and `train`. What lies beside the submission travels with it. Nothing of the dataset but training images, and never a label of a test image, is put
 there.
 """
 
@@ -41,9 +41,9 @@ def proctored(
     with tempfile.TemporaryDirectory(prefix="autograder-") as folder:
         place = Path(folder, "submission")
         place.mkdir()
-        for file, content in {name: submission.script, **homework.given_files()}.items():
-            (place / file).write_bytes(content)
-            (place / file).chmod(0o644)
+        # The student's own modules come first: nothing of them takes the place of what is run or given.
+        for file, content in {**dict(submission.beside), name: submission.script, **homework.given_files()}.items():
+            _put(place, file, content)
         if checkpoint is not None:
             beside = shutil.copyfile(checkpoint.path, place / f"{homework.name}{checkpoint.path.suffix}")
             beside.chmod(0o644)
@@ -58,3 +58,15 @@ def proctored(
             yield Conversation(run), files
         finally:
             run.end()
+
+
+def _put(place: Path, file: str, content: bytes) -> None:
+    """Write a file for all to read, and the folders to it."""
+    path = place / file
+    if not path.resolve().is_relative_to(place.resolve()):
+        raise ValueError(f"{file}: leads out of the submission's folder")
+    for folder in reversed([one for one in path.parents if one != place and one.is_relative_to(place)]):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+    path.write_bytes(content)
+    path.chmod(0o644)

@@ -257,7 +257,7 @@ def _full(
 ) -> dict[str, Any] | None:
     """The solution under the proctor, on all training and test images."""
     from autograder.intake import submission
-    from autograder.runner import score, supervise
+    from autograder.runner import score
     from autograder.sandbox import sandbox
 
     hw6 = homeworks.load("hw6")
@@ -272,7 +272,7 @@ def _full(
     place = sandbox.choose("none")
     done = budget.attempt(
         what,
-        lambda: supervise.train(hw6, submission.read(SOLUTION), pictures, protocol, place, threads=os.cpu_count() or 1),
+        lambda: SANDBOX_RUNNER.train(hw6, submission.read(SOLUTION), pictures, protocol, place, threads=os.cpu_count() or 1),
     )
     if done is None:
         return None

@@ -50,7 +50,7 @@ from autograder.course.dataset import Dataset
 from autograder.files import ROOT
 from autograder.intake import submission
 from autograder.machine import processor
-from autograder.runner import supervise
+from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.sandbox import fork_client, sandbox
 
 BUILD = ROOT / "build"
@@ -163,7 +163,7 @@ def _checks(asked: argparse.Namespace) -> Iterator[Ratio]:
     place = sandbox.choose(None)
 
     def look(one: submission.Submission) -> None:
-        seen = supervise.observe(HW6, one, place, warm=True)
+        seen = SANDBOX_RUNNER.observe(HW6, one, place, warm=True)
         if not checks.passed(checks.run(seen, HW6)):
             sys.exit("a check of the solution failed")
 
@@ -288,7 +288,7 @@ def _sides(name: str, source: str, pictures: Dataset, threads: int) -> tuple[Cal
         )
 
     def proctored() -> float:
-        return _measured(supervise.train(HW6, handed_in, pictures, protocol, place, threads=threads).log)
+        return _measured(SANDBOX_RUNNER.train(HW6, handed_in, pictures, protocol, place, threads=threads).log)
 
     return bare, proctored
 

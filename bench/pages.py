@@ -22,7 +22,8 @@ from autograder.publish import class_report, feedback_page
 
 sys.path.insert(0, str(ROOT / "tests"))
 from observed import right
-from test_pages import CHROMIUM, large_class
+from support.pages import CHROMIUM
+from support.results import large_class
 
 TIMES = 5  # of the browser; the medians are printed
 READY = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"  # ms; our script has run by then

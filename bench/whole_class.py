@@ -17,7 +17,7 @@ from autograder.grading import schedule, verdict
 from autograder.intake.hand_ins import Entry
 from autograder.intake.submission import of
 from autograder.observations import Observations
-from autograder.runner import supervise
+from autograder.runner.train import Training
 from autograder.sandbox import sandbox
 
 # The class's notebook is left to whoever has another way.
@@ -112,9 +112,9 @@ def _nothing_runs() -> Iterator[None]:
     def observe(*_: object, **__: object) -> Observations:
         return Observations(homework="hw6", file="hw6.py", problem="NO_RESULT: not run here")
 
-    def train(*_: object, **__: object) -> supervise.Training:
+    def train(*_: object, **__: object) -> Training:
         time.sleep(TRAINING_S)
-        return supervise.Training("NO_RESULT", "not run here", None)
+        return Training("NO_RESULT", "not run here", None)
 
     supervise.observe, supervise.train = observe, train  # type: ignore[assignment]
     try:

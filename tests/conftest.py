@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from support import classes, command_line
+from support.command_line import Command
 
 from autograder.course import prepare
 from autograder.course.dataset import Dataset
@@ -40,3 +42,17 @@ def practice(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """The practice set, prepared once for the whole session. Tests read it and never change it."""
     root: Path = tmp_path_factory.mktemp("data")
     return prepare.practice(root)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """A class of two, whose tiny scripts do train; its folder."""
+    for student, rate in (("s1", "0.01"), ("s2", "0.03")):
+        classes.write(tmp_path / "class" / student / "hw6.py", classes.TINY.replace("RATE", rate))
+    return tmp_path / "class"
+
+
+@pytest.fixture
+def autograder(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs the command line in this process with some words, and returns what it exits with."""
+    return command_line.command(monkeypatch)

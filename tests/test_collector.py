@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import downloads
+from support import downloads
 from support.downloads import Uploaded
 
 CONFIGURATION = """

@@ -19,12 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import corpus
 import psutil
 import pytest
-from autograder.grading.verdict import Setup
-from support.corpus import Row, Seen
 from rich.console import Console
+from support import corpus
+from support.corpus import Row, Seen
 
 from autograder.course import rubric
 from autograder.course.dataset import Dataset
@@ -35,7 +34,7 @@ from autograder.intake import hand_ins
 from autograder.intake.hand_ins import Intake
 from autograder.results import store
 from autograder.results.result import Result
-from autograder.runner import supervise
+from autograder.runner.setup import Setup
 from autograder.sandbox.bubblewrap import Limits
 from autograder.sandbox.sandbox import Sandbox
 

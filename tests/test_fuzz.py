@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import downloads
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support import downloads
 
 from autograder import checks, homeworks
 from autograder.course import checkpoint, rubric
@@ -25,7 +25,7 @@ from autograder.intake.hand_ins import Intake
 from autograder.intake.submission import Submission, UnreadableError
 from autograder.observations import Observations, TrainingReport
 from autograder.results import history, store
-from autograder.runner import conversation, supervise
+from autograder.runner import conversation
 from autograder.runner.conversation import RunError
 
 HOMEWORK = homeworks.load("hw6")

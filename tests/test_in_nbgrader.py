@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
-from test_grade import TINY
+from support.classes import TINY
 
 from autograder import in_nbgrader
 from autograder.commands import grade

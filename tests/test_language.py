@@ -12,25 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from autograder.grading.verdict import Setup
 from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from rich.cells import cell_len
-from test_check import CASES, HW6, RIGHT, golden, run, seen
-from test_cli import Command, autograder
-from test_report import RESNET20_RUBRIC, RUBRIC, Page, class_of_five, hostile, resnet20, training
-from test_results import result
-from test_decision import entry, evidence, full, missing
+from support.checked import CASES, RIGHT
+from support.command_line import Command
+from support.evidence import entry, evidence, missing
+from support.golden import golden
+from support.observed import HW6
+from support.pages import RESNET20_RUBRIC, RUBRIC, Page
+from support.results import class_of_five, hostile, resnet20, result, training
 
 from autograder import language, notebook
 from autograder.commands import options
 from autograder.commands.student import check_report, hints
 from autograder.files import ROOT
-from autograder.grading import verdict
+from autograder.grading import decision
 from autograder.intake import submission
 from autograder.observations import Failure
 from autograder.publish import report
+from autograder.runner.setup import Setup
 
 __all__ = ["autograder", "full", "seen"]  # fixtures
 
@@ -310,15 +312,15 @@ def test_a_start_from_nothing_is_known_in_every_language(name: str) -> None:
 def test_a_language_changes_sentences_and_neither_points_nor_what_is_trained(full: Setup) -> None:
     korean = replace(full, language="ko")
     for usual, other in (
-        (verdict.conclude(entry(), full, evidence(61)), verdict.conclude(entry(), korean, evidence(61))),
-        (verdict.without_a_run(entry(late=True), full), verdict.without_a_run(entry(late=True), korean)),
-        (verdict.without_a_run(missing("NO_FILE"), full), verdict.without_a_run(missing("NO_FILE"), korean)),
+        (decision.decide(entry(), full, evidence(61)), decision.decide(entry(), korean, evidence(61))),
+        (decision.without_a_run(entry(late=True), full), decision.without_a_run(entry(late=True), korean)),
+        (decision.without_a_run(missing("NO_FILE"), full), decision.without_a_run(missing("NO_FILE"), korean)),
     ):
         same = ("evidence_key", "points", "would_earn", "status", "outcome", "flags", "tier", "accuracy")
         assert all(getattr(usual, field) == getattr(other, field) for field in same)
         assert usual.key != other.key  # what was trained is kept, and its checks are told anew
         assert [(one.id, one.outcome) for one in usual.checks] == [(one.id, one.outcome) for one in other.checks]
-    assert verdict.without_a_run(entry(late=True), korean).message == "파일이 마감 후에 제출되었습니다"
+    assert decision.without_a_run(entry(late=True), korean).message == "파일이 마감 후에 제출되었습니다"
     assert language.chosen() == "en"
 
 

@@ -20,7 +20,6 @@ from autograder.homeworks import names as homework_names
 from autograder.intake import receipt, submission
 from autograder.intake.receipt import Receipt
 from autograder.observations import TrainingProgress
-from autograder.runner import supervise
 
 NOTEBOOKS = [name for name in homework_names() if (ROOT / "assignment" / name / f"{name}.ipynb").exists()]
 INSTALL = "%pip install --quiet {KIT}"

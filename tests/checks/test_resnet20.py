@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from autograder.runner.supervise import Training
 
 from autograder import homeworks
 from autograder.course.dataset import Dataset
 from autograder.files import ROOT
 from autograder.intake import submission
 from autograder.observations import TrainingReport
-from autograder.runner import epochs, supervise
+from autograder.runner import epochs
+from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.runner.score import accuracy_percent
+from autograder.runner.train import Training
 from autograder.sandbox.sandbox import Sandbox
 
 RESNET20 = homeworks.load("resnet20")
@@ -55,7 +56,7 @@ def test_shapes_on_the_way(network: Any) -> None:
 
 @pytest.fixture(scope="module")
 def training(practice: Dataset, sandbox_none: Sandbox) -> Training:
-    return supervise.train(RESNET20, submission.read(SOLUTION), practice, SMALL, sandbox_none, threads=1)
+    return SANDBOX_RUNNER.train(RESNET20, submission.read(SOLUTION), practice, SMALL, sandbox_none, threads=1)
 
 
 @pytest.mark.slow
@@ -82,7 +83,7 @@ def test_a_homework_that_asks_for_no_epochs_keeps_none(practice: Dataset, sandbo
     plain = replace(SMALL, epochs=1, train_images=16, test_images=10)
     hw6 = homeworks.load("hw6")
     handed_in = submission.read(ROOT / "solution" / "hw6" / "hw6.py")
-    training = supervise.train(hw6, handed_in, practice, plain, sandbox_none, threads=1)
+    training = SANDBOX_RUNNER.train(hw6, handed_in, practice, plain, sandbox_none, threads=1)
     assert training.report
     assert training.report.kept_epochs == 0
     assert training.epoch_scores == []

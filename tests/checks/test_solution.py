@@ -18,7 +18,7 @@ from autograder.course.dataset import Dataset
 from autograder.course.homework import Homework
 from autograder.files import ROOT
 from autograder.intake import submission
-from autograder.runner import supervise
+from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.sandbox.sandbox import Sandbox
 
 FOLDER = ROOT / "solution" / "hw6"
@@ -49,7 +49,7 @@ def network_class(record: ModuleType) -> Any:
 
 
 def results(given: Homework, path: Path, sandbox: Sandbox) -> dict[str, CheckResult]:
-    observations = supervise.observe(given, submission.read(path), sandbox)
+    observations = SANDBOX_RUNNER.observe(given, submission.read(path), sandbox)
     return {result.id: result for result in checks.run(observations, given)}
 
 
@@ -121,7 +121,7 @@ def test_a_block_whose_convolutions_are_zero_passes_on_what_it_gets(network_clas
 @pytest.mark.slow
 def test_the_solution_trains_under_the_proctor_to_its_own_end(practice: Dataset, sandbox_none: Sandbox) -> None:
     small = replace(HW6.preview, train_images=24, test_images=20)
-    training = supervise.train(HW6, submission.read(FOLDER / "hw6.py"), practice, small, sandbox_none, threads=1)
+    training = SANDBOX_RUNNER.train(HW6, submission.read(FOLDER / "hw6.py"), practice, small, sandbox_none, threads=1)
     assert (training.outcome, training.message) == ("GRADED", "")
     assert training.report
     assert (training.report.ended_by, training.report.epochs, training.report.steps) == ("script", 5.0, 5)

@@ -14,58 +14,28 @@ from typing import Any
 
 import psutil
 import pytest
-from support.observed import CRASH, HW6, USUAL, Sketch, forward, right, right_network, right_rehearsal, step
+from support.checked import CASES, RIGHT
+from support.observed import CRASH, HW6
 
 from autograder import checks
 from autograder.commands.student import check as command
 from autograder.course.dataset import Dataset
 from autograder.errors import KitError
 from autograder.intake import submission
-from autograder.observations import Blank, Observations
-from autograder.runner import supervise
+from autograder.observations import Observations
+from autograder.runner.train import Training
 from autograder.sandbox.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent.parent / "golden"
-RIGHT = Path(__file__).parent.parent / "scripts" / "hw6_right.py"
 
 
-def shared_block() -> Observations:
-    """One block in both places of stage 1, and gradients that are never zeroed."""
-    graph = [
-        op.model_copy(update={"layer": op.layer.replace("stage1.1", "stage1.0")}) if op.layer else op
-        for op in Sketch().network()
-    ]
-    steps = [step(*USUAL[1:]), step(*USUAL[1:], stale_gradients=True)]
-    tests = [forward(grad_enabled=False, line=95)] * 3
-    return right(
-        network=right_network(graph=graph, parameters=11_101_834), rehearsal=right_rehearsal(steps=steps, tests=tests)
-    )
 
 
-def skeleton() -> Observations:
-    blanks = [Blank(line=30, question=None), *(Blank(line=60 + q.number, question=q.name) for q in HW6.questions)]
-    crashed = right_rehearsal(
-        ended="crashed", failure=CRASH, steps=[], tests=[], optimizer=None, network_class=None, train_loader=None
-    )
-    return right(blanks=blanks, rehearsal=crashed, network=None, variants=[])
 
 
-def crash_in_forward() -> Observations:
-    broken = right_network(outputs={}, graph=[], zeroed=[], forward_failures={1: CRASH, 2: CRASH, 4: CRASH})
-    return right(
-        network=broken, rehearsal=right_rehearsal(ended="crashed", failure=CRASH, steps=[step("zero_grad")], tests=[])
-    )
 
 
-CASES = {
-    "right": right(),
-    "shared": shared_block(),
-    "skeleton": skeleton(),
-    "crash": crash_in_forward(),
-    "endless": right(rehearsal=right_rehearsal(ended="stopped", tests=[])),
-    "killed": Observations(homework="hw6", file="hw6.py", problem="MEMORY: its processes took more than 8,192 MiB"),
-}
 
 
 @pytest.fixture
@@ -196,12 +166,12 @@ def test_a_training_is_told_with_its_tier(
 ) -> None:
     import numpy as np
 
-    def trained(*_args: Any, threads: int, **_options: Any) -> supervise.Training:
+    def trained(*_args: Any, threads: int, **_options: Any) -> Training:
         labels = practice.test_labels[: HW6.preview.test_images]
         scores = np.eye(10, dtype=np.float32)[labels]
         scores[: len(labels) // 4] = 0
         scores[: len(labels) // 4, 0] = np.nan
-        return supervise.Training("GRADED", "", None, {"eval": scores}, seconds=61.4, threads=threads)
+        return Training("GRADED", "", None, {"eval": scores}, seconds=61.4, threads=threads)
 
     seen(CASES["right"])
     monkeypatch.setattr(supervise, "train", trained)
@@ -225,8 +195,8 @@ def test_a_training_is_told_with_its_tier(
 def test_a_training_without_an_accuracy_is_told_with_its_row(
     seen: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, practice: Dataset
 ) -> None:
-    def trained(*_args: Any, threads: int, **_options: Any) -> supervise.Training:
-        return supervise.Training("EXIT 3", "the process ended itself with status 3", None, threads=threads)
+    def trained(*_args: Any, threads: int, **_options: Any) -> Training:
+        return Training("EXIT 3", "the process ended itself with status 3", None, threads=threads)
 
     seen(CASES["right"])
     monkeypatch.setattr(supervise, "train", trained)

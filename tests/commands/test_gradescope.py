@@ -20,7 +20,7 @@ from autograder.course.dataset import Dataset
 from autograder.errors import KitError
 from autograder.files import ROOT
 from autograder.observations import Observations, TrainingReport
-from autograder.runner import supervise
+from autograder.runner.train import Training
 
 SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
 SCRIPT = b"print('homework')\n"
@@ -318,13 +318,13 @@ def test_a_preview_names_no_points_and_the_checks_are_written_before_it(
 
     folder = platform(tmp_path, {"hw6.py": SCRIPT})
 
-    def trained(*args: Any, threads: int) -> supervise.Training:
+    def trained(*args: Any, threads: int) -> Training:
         protocol = args[3]
         assert (protocol.name, protocol.time_box_s) == ("preview", gradescope.PREVIEW_S)
         assert "the platform ended the run during the training" in told(folder)["output"]
         scores = np.eye(10, dtype=np.float32)[practice.test_labels[: protocol.test_images]]
         report = TrainingReport(ended_by="time", epochs=2.5)
-        return supervise.Training("GRADED", "", report, {"eval": scores}, seconds=61.4, threads=threads)
+        return Training("GRADED", "", report, {"eval": scores}, seconds=61.4, threads=threads)
 
     seen(right())
     monkeypatch.setattr(supervise, "train", trained)
@@ -346,17 +346,17 @@ def test_every_end_of_a_training_has_its_words() -> None:
 @pytest.mark.parametrize(
     ("ends", "words"),
     [
-        (supervise.Training("EXIT 3", "the process ended itself with status 3", None), "gave no accuracy (EXIT 3)"),
+        (Training("EXIT 3", "the process ended itself with status 3", None), "gave no accuracy (EXIT 3)"),
         (RuntimeError("the kit's own mistake"), "Preview: the kit failed during the training. That says nothing"),
     ],
 )
 def test_a_preview_that_fails_takes_no_check_away(
     ends: Any, words: str, seen: Any, monkeypatch: pytest.MonkeyPatch, practice: Dataset, tmp_path: Path
 ) -> None:
-    def trained(*_args: Any, **_options: Any) -> supervise.Training:
+    def trained(*_args: Any, **_options: Any) -> Training:
         if isinstance(ends, Exception):
             raise ends
-        training: supervise.Training = ends
+        training: Training = ends
         return training
 
     seen(right())

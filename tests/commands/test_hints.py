@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_check import golden
+from support.golden import golden
 
 from autograder.commands.course import release
 from autograder.commands.student import hints

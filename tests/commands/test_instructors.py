@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import downloads
 import pytest
+from support import downloads
 from support.downloads import Uploaded
-from test_grade import _half_right, runs  # noqa: F401  the last one is a fixture
+from support.runner import _half_right
 
 from autograder.commands import app
+from autograder.course import prepare
 from autograder.course.dataset import Dataset
 from autograder.files import ROOT
 from autograder.observations import TrainingReport
 from autograder.publish import solution_runs
-from autograder.runner import supervise
 
 TEXT = (ROOT / "docs" / "instructors.md").read_text(encoding="utf-8")
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_nbgrader_gradebook import full, write
+from support.gradebook import full, write
 
 from autograder.commands import override
 from autograder.errors import KitError

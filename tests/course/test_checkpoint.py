@@ -6,21 +6,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from autograder.grading.verdict import Setup
-from support.observed import right
 from safetensors.numpy import save_file
+from support.observed import right
 
 from autograder.course import checkpoint, rubric
 from autograder.course.checkpoint import Checkpoint, Record
 from autograder.course.dataset import Dataset
 from autograder.errors import KitError
 from autograder.files import ROOT
-from autograder.grading import verdict
+from autograder.grading import keys
 from autograder.homeworks import load
 from autograder.intake import submission
 from autograder.intake.hand_ins import READ, Entry
 from autograder.observations import Network, Observations
-from autograder.runner import supervise
+from autograder.runner.runner import SANDBOX_RUNNER
+from autograder.runner.setup import Setup, start_of
 from autograder.sandbox.sandbox import Sandbox
 
 RESNET50 = load("resnet50")
@@ -129,22 +129,22 @@ def test_a_network_starts_from_a_checkpoint_that_fits_it_alone(
     tmp_path: Path, practice: Dataset, sandbox_none: Sandbox
 ) -> None:
     setup = setup_of(practice, sandbox_none, checkpoint.load(make(tmp_path, practice)))
-    fits = verdict.start_of(setup, seen({"conv.bias": [4], "conv.weight": [4, 3, 1, 1]}))
+    fits = start_of(setup, seen({"conv.bias": [4], "conv.weight": [4, 3, 1, 1]}))
     assert fits.checkpoint is setup.checkpoint
     assert fits.protocol == replace(RESNET50.full, epochs=1)
     assert fits.words.startswith("the checkpoint resnet50.safetensors (81.25%")
-    differs = verdict.start_of(setup, seen({"conv.weight": [4, 3, 3, 3], "fc.weight": [1]}))
+    differs = start_of(setup, seen({"conv.weight": [4, 3, 3, 3], "fc.weight": [1]}))
     assert (differs.checkpoint, differs.protocol) == (None, RESNET50.full)
     assert differs.words == (
         "nothing, since the network doesn't fit the checkpoint: of its 2 entries 1 missing, 1 under other names, "
         "1 of another shape"
     )
-    crashed = verdict.start_of(setup, seen({}).model_copy(update={"network": None}))
+    crashed = start_of(setup, seen({}).model_copy(update={"network": None}))
     assert (crashed.checkpoint, crashed.words) == (None, "nothing, since no network was seen")
 
 
 def test_a_run_without_a_checkpoint_says_so(practice: Dataset, sandbox_none: Sandbox) -> None:
-    start = verdict.start_of(setup_of(practice, sandbox_none, None, "there is none"), seen({}))
+    start = start_of(setup_of(practice, sandbox_none, None, "there is none"), seen({}))
     assert (start.checkpoint, start.protocol, start.words) == (None, RESNET50.full, "nothing")
 
 
@@ -153,7 +153,7 @@ def test_another_checkpoint_is_another_training(tmp_path: Path, practice: Datase
     weights = {**WEIGHTS, "conv.bias": np.ones(4, np.float32)}
     paths = [make(tmp_path / "a", practice), make(tmp_path / "b", practice, weights)]
     setups = [setup_of(practice, sandbox_none, found) for found in (None, *map(checkpoint.load, paths))]
-    assert len({verdict.evidence_key(entry, setup) for setup in setups}) == 3
+    assert len({keys.of_evidence(entry, setup) for setup in setups}) == 3
 
 
 @pytest.mark.slow
@@ -168,7 +168,7 @@ def test_a_training_goes_on_from_the_checkpoint(tmp_path: Path, practice: Datase
     }
     path = make(tmp_path, practice, weights)
     small = replace(RESNET50.preview, epochs=1, train_images=100, test_images=20)
-    training = supervise.train(
+    training = SANDBOX_RUNNER.train(
         RESNET50, handed_in, practice, small, sandbox_bwrap, threads=1, checkpoint=checkpoint.load(path)
     )
     assert (training.outcome, training.message) == ("GRADED", "")

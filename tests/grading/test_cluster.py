@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from test_grade import TINY, await_, done, table, write
+from support.classes import TINY, await_, done, table, write
 
 from autograder.course.dataset import Dataset
 from autograder.files import ROOT

@@ -1,14 +1,13 @@
-"""One submission's verdict: what gives points, what doesn't, and what a crash of ours does."""
+"""One submission's decision: what gives points, what doesn't, and what a crash of ours does."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from autograder.grading.verdict import Evidence, Setup
-from autograder.runner.supervise import Training
+from support.evidence import HW6, RUBRIC, SEEN, entry, evidence, missing
+from support.runner import Asked, FakeRunner
 
 from autograder import checks, homeworks
 from autograder.checks import CheckResult
@@ -16,18 +15,13 @@ from autograder.course import rubric
 from autograder.course.checkpoint import Checkpoint
 from autograder.course.dataset import Dataset
 from autograder.files import ROOT
-from autograder.grading import flags, verdict
-from autograder.intake.hand_ins import READ, Entry
-from autograder.intake.submission import Submission
-from autograder.observations import Blank, Failure, Network, Observations, TrainingReport
-from autograder.runner import supervise
+from autograder.grading import decision, flags, keys, student_run
+from autograder.grading.lateness import percent_off as percent_off_of
+from autograder.observations import Failure, Network, Observations, TrainingReport
 from autograder.runner.audit import Audit
-from autograder.runner.score import Score, score
+from autograder.runner.setup import Setup, Start, start_of
+from autograder.runner.train import Training
 from autograder.sandbox.sandbox import Sandbox
-
-HW6 = homeworks.load("hw6")
-RUBRIC = rubric.load(ROOT / "grading_rubric.md", "hw6")
-SEEN = Observations(homework="hw6", file="hw6.py", blanks=[Blank(line=3, question="Q4")])
 
 
 @pytest.fixture
@@ -36,34 +30,19 @@ def full(practice: Dataset) -> Setup:
     return Setup(HW6, RUBRIC, HW6.full, replace(practice, name="cifar10"), Sandbox("bwrap"))
 
 
-def entry(content: bytes = b"print(1)\n", **fields: Any) -> Entry:
-    handed_in = Submission("hw6.py", content, content, f"{hash(content) % 2**64:064x}")
-    given = {"submission": handed_in, "submitted_at": datetime(2026, 11, 30, tzinfo=UTC)}
-    return Entry(**{"student": "s1", "outcome": READ, **given, **fields})
 
 
-def missing(outcome: str, message: str = "a reason") -> Entry:
-    return Entry("s1", outcome, message)
 
 
-def accuracy(right: int) -> Score:
-    labels = np.zeros(100, dtype=np.int64)
-    answers = np.eye(10, dtype=np.float32)[[0] * right + [1] * (100 - right)]
-    return score({"eval": answers}, labels)
 
 
-def evidence(right: int = 80, **fields: Any) -> Evidence:
-    report = TrainingReport(ended_by="script", epochs=5, seconds=100, steps=500)
-    honest = Audit(images=100, plain_percent=right, altered_percent=max(right - 10, 0), changed_percent=0)
-    given = {"observations": SEEN, "outcome": "GRADED", "report": report, "accuracy": accuracy(right), "audit": honest}
-    return Evidence(**{**given, **fields})
 
 
 def test_an_audit_that_is_missing_or_odd_calls_a_person_and_moves_no_points(full: Setup) -> None:
-    usual = verdict.conclude(entry(), full, evidence(61))
+    usual = decision.decide(entry(), full, evidence(61))
     odd = Audit(images=100, plain_percent=61, altered_percent=12, changed_percent=40)
     for second_look, signs in ((None, ["no-audit"]), (odd, ["audit-gap", "audit-changed"])):
-        result = verdict.conclude(entry(), full, evidence(61, audit=second_look))
+        result = decision.decide(entry(), full, evidence(61, audit=second_look))
         assert (result.points, result.status) == (usual.points, usual.status)
         assert [flag for flag in result.flags if flag not in usual.flags] == signs
         assert len(result.for_a_person) == len(signs)
@@ -92,13 +71,13 @@ def test_what_a_training_looked_like_is_a_sign(
     report = TrainingReport(**{"ended_by": "script", "epochs": 5, "steps": 500, **reported})
     second_look = Audit(images=100, plain_percent=61, altered_percent=50, changed_percent=0, timed_epochs=timed)
     found = evidence(61, observations=seen, report=report, audit=second_look)
-    assert list(flags.signs(found, verdict.start_of(full, seen))) == expected
+    assert list(flags.signs(found, start_of(full, seen))) == expected
 
 
 def test_a_sign_calls_a_person_and_moves_no_points(full: Setup) -> None:
-    usual = verdict.conclude(entry(), full, evidence(61))
+    usual = decision.decide(entry(), full, evidence(61))
     report = TrainingReport(ended_by="script", epochs=5, steps=500, loaded_line=7)
-    result = verdict.conclude(entry(), full, evidence(61, report=report))
+    result = decision.decide(entry(), full, evidence(61, report=report))
     assert result.for_a_person == ["line 7 loads weights into a network before the first step"]
     assert [flag for flag in result.flags if flag not in usual.flags] == ["loaded-weights"]
     assert (result.points, result.status) == (usual.points, usual.status)
@@ -113,27 +92,27 @@ def test_who_is_late_loses_what_the_rubric_says(
     late = rubric.Late(percent=10, unit_s=86_400, most_s=3 * 86_400)
     setup = replace(full, rubric=full.rubric.model_copy(update={"late": late}))
     handed_in = entry(late=late_s is not None, late_s=late_s)
-    result = verdict.conclude(handed_in, setup, evidence(80))
+    result = decision.decide(handed_in, setup, evidence(80))
     assert (result.points, result.would_earn, result.status) == (points, points, "graded")
     assert (None if result.late is None else result.late.percent_off) == percent_off
     assert ("late" in result.flags) == (late_s is not None)
-    assert setup.percent_off(entry(late=True, late_s=3 * 86_400 + 1)) is None
-    assert verdict.without_a_run(entry(late=True, late_s=3 * 86_400 + 1), setup).points == 0
-    unknown = verdict.without_a_run(entry(late=True), setup)
+    assert percent_off_of(entry(late=True, late_s=3 * 86_400 + 1), setup.rubric) is None
+    assert decision.without_a_run(entry(late=True, late_s=3 * 86_400 + 1), setup).points == 0
+    unknown = decision.without_a_run(entry(late=True), setup)
     assert (unknown.status, unknown.points) == ("needs a person", None)
-    assert verdict.without_a_run(entry(late=True), full).status == "late"
+    assert decision.without_a_run(entry(late=True), full).status == "late"
 
 
 def test_what_a_checkpoint_explains_is_no_sign(full: Setup) -> None:
     given = replace(full, homework=homeworks.load("resnet50"))
     report = TrainingReport(ended_by="script", epochs=1, loaded_line=7)
-    start = verdict.Start(given.protocol, Checkpoint.__new__(Checkpoint), "the checkpoint")
+    start = Start(given.protocol, Checkpoint.__new__(Checkpoint), "the checkpoint")
     assert flags.signs(evidence(61, report=report), start) == {}
 
 
 @pytest.mark.parametrize(("right", "points"), [(0, 2), (29, 2), (30, 6), (70, 6), (71, 20), (100, 20)])
 def test_a_full_run_on_the_homeworks_own_data_gives_the_rows_points(full: Setup, right: int, points: int) -> None:
-    result = verdict.conclude(entry(), full, evidence(right))
+    result = decision.decide(entry(), full, evidence(right))
     assert (result.status, result.points, result.would_earn, result.no_points_because) == (
         "graded",
         points,
@@ -157,11 +136,11 @@ def test_nothing_else_gives_points_to_anybody(full: Setup, change: dict[str, Any
         change = {"dataset": replace(full.dataset, name=change["dataset"])}
     other = replace(full, **change)
     everybody = [
-        verdict.conclude(entry(), other, evidence(80)),
-        verdict.conclude(entry(), other, evidence(80, accuracy=None, outcome="TIMEOUT")),
-        verdict.without_a_run(entry(late=True), other),
-        verdict.without_a_run(missing("NO_FILE"), other),
-        verdict.without_a_run(missing("BINARY"), other),
+        decision.decide(entry(), other, evidence(80)),
+        decision.decide(entry(), other, evidence(80, accuracy=None, outcome="TIMEOUT")),
+        decision.without_a_run(entry(late=True), other),
+        decision.without_a_run(missing("NO_FILE"), other),
+        decision.without_a_run(missing("BINARY"), other),
     ]
     assert [result.points for result in everybody] == [None] * 5
     assert [result.would_earn for result in everybody] == [20, 2, 0, 0, 2]
@@ -169,11 +148,11 @@ def test_nothing_else_gives_points_to_anybody(full: Setup, change: dict[str, Any
     for result in everybody:
         assert result.no_points_because is not None
         assert result.no_points_because.startswith(because)
-        assert result.notices == [result.no_points_because]
+        assert result.run_gives_no_points_because == result.no_points_because
 
 
 def test_without_an_accuracy_the_rubrics_row_for_that_decides(full: Setup) -> None:
-    result = verdict.conclude(entry(), full, evidence(accuracy=None, outcome="MEMORY", message="too much"))
+    result = decision.decide(entry(), full, evidence(accuracy=None, outcome="MEMORY", message="too much"))
     assert (result.status, result.points) == ("no accuracy", 2)
     assert result.tier is not None
     assert result.tier.kind == "no accuracy"
@@ -183,29 +162,29 @@ def test_without_an_accuracy_the_rubrics_row_for_that_decides(full: Setup) -> No
 
 @pytest.mark.parametrize("outcome", ["EMPTY", "BINARY", "ENCODING", "BAD_NOTEBOOK", "SOURCE_TOO_BIG"])
 def test_a_file_that_cannot_run_has_no_accuracy(full: Setup, outcome: str) -> None:
-    result = verdict.without_a_run(missing(outcome), full)
+    result = decision.without_a_run(missing(outcome), full)
     assert (result.status, result.points, result.outcome) == ("no accuracy", 2, outcome)
     assert result.for_a_person == []
 
 
 @pytest.mark.parametrize("outcome", ["AMBIGUOUS", "SYMLINK", "NOT_REGULAR", "UNREADABLE", "BAD_PATH"])
 def test_what_nobody_but_a_person_can_settle_gets_no_row(full: Setup, outcome: str) -> None:
-    result = verdict.without_a_run(missing(outcome), full)
+    result = decision.without_a_run(missing(outcome), full)
     assert (result.status, result.points, result.tier) == ("needs a person", None, None)
     assert result.for_a_person == ["a reason"]
     assert result.no_points_because == "a person has to decide"
 
 
 def test_late_and_missing_files_get_the_deadlines_row(full: Setup) -> None:
-    late = verdict.without_a_run(entry(late=True), full)
+    late = decision.without_a_run(entry(late=True), full)
     assert (late.status, late.points, late.flags) == ("late", 0, ["late"])
     assert late.submission is not None
-    none = verdict.without_a_run(missing("NO_FILE"), full)
+    none = decision.without_a_run(missing("NO_FILE"), full)
     assert (none.status, none.points, none.flags) == ("no file", 0, ["no-file"])
 
 
 def test_failed_checks_are_flagged_and_cost_nothing(full: Setup) -> None:
-    result = verdict.conclude(entry(), full, evidence(80))
+    result = decision.decide(entry(), full, evidence(80))
     assert result.points == 20
     assert "blanks" in result.flags
     assert {check.id for check in result.failed_checks} <= set(result.flags)
@@ -216,7 +195,7 @@ def test_a_check_that_the_rubric_requires_caps_the_points(full: Setup) -> None:
         update={"points": 3.0, "kind": "required check failed", "label": "a required …"}
     )
     strict = replace(full, rubric=RUBRIC.model_copy(update={"required_checks": ("blanks",), "required_failed": cap}))
-    result = verdict.conclude(entry(), strict, evidence(80))
+    result = decision.decide(entry(), strict, evidence(80))
     assert (result.points, result.tier and result.tier.kind) == (3, "required check failed")
 
 
@@ -234,7 +213,7 @@ def test_a_check_that_waits_for_a_failed_one_does_not_hold_either() -> None:
 
 def test_the_time_box_calls_a_person(full: Setup) -> None:
     report = TrainingReport(ended_by="time", epochs=3.14, seconds=7200.4, steps=9)
-    result = verdict.conclude(entry(), full, evidence(61, report=report))
+    result = decision.decide(entry(), full, evidence(61, report=report))
     assert result.for_a_person == ["the time box ended training after 2:00:00; 3.14 of 5 epochs seen; 61.0%"]
     assert "time-box" in result.flags
     assert result.points == 6
@@ -243,45 +222,36 @@ def test_the_time_box_calls_a_person(full: Setup) -> None:
 def test_a_crash_of_the_script_is_explained_and_calls_nobody(full: Setup) -> None:
     failure = Failure(type="ValueError", message="no", line=3)
     report = TrainingReport(ended_by="crash", failure=failure, problem="no network was trained")
-    result = verdict.conclude(entry(), full, evidence(report=report, accuracy=None, outcome="NO_RESULT", message="x"))
+    result = decision.decide(entry(), full, evidence(report=report, accuracy=None, outcome="NO_RESULT", message="x"))
     assert (result.status, result.for_a_person) == ("no accuracy", [])
 
 
 def test_without_a_sandbox_the_result_says_so(full: Setup) -> None:
     open_ = replace(full, sandbox=Sandbox("none", "no sandbox: submissions run with your own rights"))
-    result = verdict.conclude(entry(), open_, evidence())
+    result = decision.decide(entry(), open_, evidence())
     assert result.sandbox == "none"
     assert "no-sandbox" in result.flags
     assert result.notices == ["no sandbox: submissions run with your own rights"]
     assert result.points == 20
 
 
-def test_a_syntax_error_is_not_trained(full: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: object, **__: object) -> Training:
-        raise AssertionError("trained")
-
-    monkeypatch.setattr(supervise, "train", never)
+def test_a_syntax_error_is_not_trained(full: Setup) -> None:
+    runs = FakeRunner()
+    full = replace(full, runner=runs)
     failure = Failure(type="SyntaxError", message="invalid syntax", line=7)
     seen = Observations(homework="hw6", file="hw6.py", syntax_error=failure)
-    graded = verdict.train(entry(), full, seen)
+    graded = student_run.grade(entry(), full, seen)
     assert (graded.result.outcome, graded.result.status) == ("SYNTAX", "no accuracy")
     assert graded.result.message == "line 7: invalid syntax"
+    assert runs.trainings == []
     assert graded.crash == ""
 
 
 @pytest.mark.parametrize("broken", ["observe", "train"])
-def test_a_crash_of_ours_needs_a_person_and_never_gives_points(
-    full: Setup, monkeypatch: pytest.MonkeyPatch, broken: str
-) -> None:
-    def fine(*_: object, **__: object) -> Any:
-        return SEEN
-
-    def crash(*_: object, **__: object) -> Any:
-        raise ZeroDivisionError("ours")
-
-    monkeypatch.setattr(supervise, "observe", crash if broken == "observe" else fine)
-    monkeypatch.setattr(supervise, "train", crash)
-    graded = verdict.train(entry(), full, verdict.observe(entry(), full))
+def test_a_crash_of_ours_needs_a_person_and_never_gives_points(full: Setup, broken: str) -> None:
+    crash = ZeroDivisionError("ours")
+    full = replace(full, runner=FakeRunner(crash if broken == "observe" else SEEN, crash))
+    graded = student_run.grade(entry(), full, student_run.observe(entry(), full))
     result = graded.result
     assert (result.status, result.points, result.tier) == ("needs a person", None, None)
     assert result.for_a_person == ["the grader itself failed: ZeroDivisionError: ours"]
@@ -294,13 +264,10 @@ def test_a_crash_of_ours_needs_a_person_and_never_gives_points(
     [([80], 1), ([690], 1), ([695, 680, 699], 3), ([700, 701], 2), ([695, None, 710], 3), ([299, 301], 2), ([280], 1)],
 )
 def test_a_borderline_accuracy_is_trained_again_and_the_best_counts(
-    full: Setup, monkeypatch: pytest.MonkeyPatch, rights: list[int | None], runs: int
+    full: Setup, rights: list[int | None], runs: int
 ) -> None:
-    seeds = []
-
-    def train(*_: object, seed: int, **__: object) -> Training:
-        right = rights[len(seeds)]
-        seeds.append(seed)
+    def train(asked: Asked) -> Training:
+        right = rights[asked.seed]
         if right is None:
             return Training("TIMEOUT", "too long", None)
         scores = np.zeros((1000, 10), np.float32)
@@ -311,26 +278,26 @@ def test_a_borderline_accuracy_is_trained_again_and_the_best_counts(
             "GRADED", "", TrainingReport(ended_by="script", epochs=5), scores={"eval": scores}, log=str(right)
         )
 
-    monkeypatch.setattr(supervise, "train", train)
     rights = [right if right is None or right > 100 else 10 * right for right in rights]
-    strict = replace(full, rubric=full.rubric.model_copy(update={"borderline": rubric.Borderline(points=0.9)}))
-    graded = verdict.train(entry(), strict, SEEN)
-    assert seeds == list(range(runs))
+    runner = FakeRunner(SEEN, train)
+    strict = replace(full, runner=runner, rubric=full.rubric.model_copy(update={"borderline": rubric.Borderline(points=0.9)}))
+    graded = student_run.grade(entry(), strict, SEEN)
+    assert runner.seeds == list(range(runs))
     best = max(right for right in rights[:runs] if right is not None)
     assert graded.result.accuracy
     assert graded.result.accuracy.counted_percent == best / 10
     assert graded.log.endswith(str(best))
     percents = [None if right is None else right / 10 for right in rights[:runs]]
     assert [one.accuracy_percent for one in graded.result.runs] == (percents if runs > 1 else [])
-    seeds.clear()
-    preview = verdict.train(entry(), replace(strict, protocol=HW6.preview), SEEN)
-    assert (seeds, preview.result.runs) == ([0], [])
+    runner.trainings.clear()
+    preview = student_run.grade(entry(), replace(strict, protocol=HW6.preview), SEEN)
+    assert (runner.seeds, preview.result.runs) == ([0], [])
 
 
-def test_the_log_cannot_command_a_terminal(full: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_cannot_command_a_terminal(full: Setup) -> None:
     printed = "epoch 1\r\nepoch 2\repoch 3\n\x1b[2Jgone\x07\ttab\n"
-    monkeypatch.setattr(supervise, "train", lambda *_, **__: Training("NO_RESULT", "none", None, log=printed))
-    log = verdict.train(entry(), full, SEEN).log
+    runner = FakeRunner(SEEN, Training("NO_RESULT", "none", None, log=printed))
+    log = student_run.grade(entry(), replace(full, runner=runner), SEEN).log
     assert log.startswith("s1: hw6.py, SHA-256 ")
     assert log.endswith("epoch 1\nepoch 2\nepoch 3\n�[2Jgone�\ttab\n")
 
@@ -348,12 +315,12 @@ def test_a_result_is_reused_only_for_the_same_everything(full: Setup) -> None:
         (base, replace(full, protocol=HW6.protocol("full", hours=1))),
         (base, replace(full, sandbox=Sandbox("none"))),
     ]
-    assert verdict.key(entry(), replace(full, threads=7)) == verdict.key(base, full)
-    assert verdict.evidence_key(base, changed_rubric) == verdict.evidence_key(base, full)
-    assert verdict.key(base, changed_rubric) != verdict.key(base, full)
-    keys = [verdict.key(*change) for change in evidence_changes]
-    assert len({verdict.key(base, full), *keys}) == len(keys) + 1
-    assert len({verdict.evidence_key(*change) for change in evidence_changes}) == len(keys)
+    assert keys.of_result(entry(), replace(full, threads=7)) == keys.of_result(base, full)
+    assert keys.of_evidence(base, changed_rubric) == keys.of_evidence(base, full)
+    assert keys.of_result(base, changed_rubric) != keys.of_result(base, full)
+    changed = [keys.of_result(*change) for change in evidence_changes]
+    assert len({keys.of_result(base, full), *changed}) == len(changed) + 1
+    assert len({keys.of_evidence(*change) for change in evidence_changes}) == len(changed)
 
 
 SCRIPT = ROOT / "tests" / "scripts" / "hw6_right.py"
@@ -368,7 +335,7 @@ def test_a_right_script_goes_from_end_to_end(practice: Dataset, sandbox_bwrap: S
     (tmp_path / "hw6.py").write_bytes(SCRIPT.read_bytes())
     heard: list[dict[str, Any]] = []
     handed_in = entry(submission=submission.read(tmp_path / "hw6.py"))
-    graded = verdict.train(handed_in, setup, verdict.observe(handed_in, setup), heard.append)
+    graded = student_run.grade(handed_in, setup, student_run.observe(handed_in, setup), heard.append)
     result = graded.result
     assert graded.crash == ""
     assert (result.outcome, result.status, result.points) == ("GRADED", "preview", None)

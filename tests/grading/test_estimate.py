@@ -6,7 +6,6 @@ import random
 from dataclasses import replace
 
 import pytest
-from autograder.grading.verdict import Setup
 from support.observed import right, right_network
 
 from autograder.course.dataset import Dataset
@@ -15,6 +14,7 @@ from autograder.course.rubric import load as load_rubric
 from autograder.grading.estimate import Estimate, Work, forward_operations, work
 from autograder.homeworks import load
 from autograder.observations import Failure, Loader
+from autograder.runner.setup import Setup
 from autograder.sandbox.sandbox import Sandbox
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from test_grade import await_, done, start, table, two  # noqa: F401  the last one is a fixture
+from support.classes import await_, done, start, table
 
 from autograder.course.dataset import Dataset
 from autograder.files import ROOT
@@ -30,7 +30,7 @@ import rich.progress
 from autograder import dataset, engine, grade, history, homework, report, results, supervise, twins, verdict
 from autograder.errors import KitError
 from autograder.observations import Observations
-from autograder.runner.supervise import Training
+from autograder.runner.train import Training
 
 labels = dataset.load(practice).test_labels[:100]
 
@@ -44,7 +44,7 @@ def train(given, submission, *_, **__):
 
 @contextlib.contextmanager
 def serial(setup, *_):
-    yield lambda entries: (verdict.train(one, setup, verdict.observe(one, setup)) for one in entries)
+    yield lambda entries: (student_run.grade(one, setup, student_run.observe(one, setup)) for one in entries)
 
 supervise.observe, supervise.train, engine.start = observe, train, serial
 report.feedback = report.class_report = lambda *_: "a page, which costs seconds and isn't what is tested here"

@@ -7,14 +7,15 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import downloads
 import pytest
+from support import downloads
 from support.downloads import Uploaded
 
 from autograder.errors import KitError
 from autograder.files import ROOT
 from autograder.intake.hand_ins import READ, Entry, collect, parse_deadline
-from autograder.runner.epochs import LARGEST_RECORD, Epoch
+from autograder.intake.own_record import LARGEST_RECORD
+from autograder.observations import Epoch
 
 CODE = b"print('homework')\n"
 

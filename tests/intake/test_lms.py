@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import downloads
 import pytest
+from support import downloads
 from support.downloads import CODE, Member, Uploaded
 
 from autograder.errors import KitError

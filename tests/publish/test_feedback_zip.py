@@ -3,10 +3,10 @@
 import zipfile
 from pathlib import Path
 
-import downloads
 import pytest
+from support import downloads
 from support.downloads import Uploaded
-from test_results import result
+from support.results import result
 
 from autograder.errors import KitError
 from autograder.files import write_text

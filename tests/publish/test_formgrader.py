@@ -14,17 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import downloads
 import pytest
+from support import downloads
 from support.downloads import CODE, Uploaded
-from test_grade import _half_right, runs  # noqa: F401  the last one is a fixture
-from test_pages import CHROMIUM
+from support.pages import CHROMIUM
+from support.runner import _half_right
 
 from autograder.commands import grade
+from autograder.course import prepare
 from autograder.course.dataset import Dataset
 from autograder.publish import lms_grades, nbgrader_gradebook
 from autograder.publish.final_points import final
-from autograder.runner import supervise
 
 CLASS = [
     Uploaded("2016320187", "김하늘", "2026-11-29 10:11:12", [("hw6.py", b"first = 1\n")]),

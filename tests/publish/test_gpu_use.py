@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 import pytest
-from test_grade import write
-from test_report import result
+from support.classes import write
+from support.results import result
 
 from autograder.course import rubric
 from autograder.publish.charts import gpu_use

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from test_results import result
+from support.results import result
 
 from autograder.errors import KitError
 from autograder.publish import lms_grades
@@ -363,7 +363,7 @@ def test_a_new_csv_file_and_who_decided(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", '=HYPERLINK("x","y")', "\t=1", "\x00=1"])
 def test_no_name_is_a_formula(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        export, "final", lambda out, book=None: [decided("7", -1, "override", "=1+1", name), decided("=8", 0, "run")]
+        lms_grades, "final", lambda out, book=None: [decided("7", -1, "override", "=1+1", name), decided("=8", 0, "run")]
     )
     for lms in ("blackboard", "gradescope", "csv"):
         lms_grades.export(tmp_path, lms, None, tmp_path / "to.csv")
@@ -375,7 +375,7 @@ def test_no_name_is_a_formula(tmp_path: Path, name: str, monkeypatch: pytest.Mon
 
 def test_a_reason_in_a_file_of_theirs_stays_one_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        export, "final", lambda out, book=None: [decided("s1", 5, "override", 'said "5",\tin\r\nclass')]
+        lms_grades, "final", lambda out, book=None: [decided("s1", 5, "override", 'said "5",\tin\r\nclass')]
     )
     (tmp_path / "a.csv").write_bytes(b"student,points,feedback\r\ns1,,\r\n")
     lms_grades.export(tmp_path, "csv", tmp_path / "a.csv", tmp_path / "to.csv", column="points")

@@ -8,38 +8,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from test_results import result
+from support.gradebook import CODE, DEADLINE, full, write
+from support.results import result
 
-from autograder import homeworks
 from autograder.checks import CheckResult
 from autograder.errors import KitError
-from autograder.intake.hand_ins import READ, Entry
-from autograder.intake.submission import Submission
 from autograder.publish import nbgrader_gradebook
 from autograder.results import grades_table
-from autograder.results.result import Result
 
-HW6 = homeworks.load("hw6")
-DEADLINE = datetime(2026, 11, 30, 14, 59, tzinfo=UTC)
-CODE = b"print('<b>mine</b>')\n"
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
 
-def full(student: str, points: float | None = 20.0, **fields: Any) -> Result:
-    own = {**result().dataset.model_dump(), "name": "cifar10", "own": True}
-    protocol = {"name": "full", "own_budget": True, "epochs": 5, "time_box_s": 7200.0}
-    given = {"dataset": own, "protocol": protocol, "status": "graded", "points": points, "no_points_because": None}
-    return result(student, **{**given, **fields})
 
 
-def entry(student: str) -> Entry:
-    handed_in = Submission("hw6.py", CODE, CODE, "0" * 64)
-    return Entry(student, READ, "", handed_in, datetime(2026, 11, 30, 23, 0, tzinfo=UTC))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -81,9 +66,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             server.wait()
 
 
-def write(out: Path, url: str, *everybody: Result) -> None:
-    entries = [entry(one.student) for one in everybody if one.submission is not None]
-    nbgrader_gradebook.write(out, everybody, entries, HW6, DEADLINE, url)
 
 
 def test_points_go_in_and_what_a_person_set_stays(tmp_path: Path, url: str) -> None:

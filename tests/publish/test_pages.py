@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.golden import GOLDEN
 from support.observed import right
-from test_report import GOLDEN, HOSTILE, RUBRIC, class_of_five, full, hostile, resnet20, training, various, with_kernel
+from support.pages import CHROMIUM, RUBRIC
+from support.results import HOSTILE, class_of_five, full, hostile, large_class, resnet20, training, various, with_kernel
 
 from autograder.course import rubric
 from autograder.files import ROOT
@@ -18,7 +20,6 @@ from autograder.publish import report
 from autograder.publish.similar_files import Pair
 from autograder.results.result import Result
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 RESNET20_RUBRIC = rubric.load(ROOT / "grading_rubric.md", "resnet20")
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no chromium")
@@ -259,40 +260,3 @@ def test_a_class_of_a_thousand_is_one_page(browser: Any, tmp_path: Path) -> None
     assert max(len(report.feedback(one, RUBRIC)) for one in everybody[:20]) < 200_000
 
 
-def large_class(students: int) -> list[Result]:
-    """A full class: everybody with a name, twenty checks, a curve of 500 losses, and mistakes worded in many ways."""
-    checks = [
-        full()
-        .checks[1]
-        .model_copy(
-            update={
-                "id": f"check-number-{k}",
-                "title": f"a sentence about what is right, number {k}",
-                "saw": f"seen {k} at {{}}",
-            }
-        )
-        for k in range(20)
-    ]
-    curve = [(20 * k, 2.3 / (1 + k / 100) + k % 9 / 10) for k in range(1, 501)]
-    everybody = []
-    for number in range(students):
-        ruled = [
-            one.model_copy(update={"saw": one.saw.format(f"`layer{number % 7}`")})
-            if (number + at) % 5 == 0
-            else one.model_copy(update={"outcome": "passed", "saw": "", "expected": "", "why": ""})
-            for at, one in enumerate(checks)
-        ]
-        score = full().accuracy
-        assert score
-        everybody.append(
-            full(
-                f"s{number:04}",
-                name=f"Firstname Lastname{number}",
-                checks=ruled,
-                training=training(losses=[(images, loss * (1 + number % 13 / 20)) for images, loss in curve]),
-                accuracy=score.model_copy(update={"counted_percent": 50 + number * 7 % 4000 / 100}),
-                flags=[one.id for one in ruled if one.outcome == "failed"],
-                for_a_person=["a reason for somebody to look at it"] * (number % 20 == 0),
-            )
-        )
-    return everybody

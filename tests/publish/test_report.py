@@ -11,120 +11,55 @@ import csv
 import hashlib
 import io
 import math
-import os
 import re
 from collections import Counter
-from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from support.golden import golden
 from support.observed import right
-from test_results import result
+from support.pages import RESNET20_RUBRIC, RUBRIC, Page
+from support.results import (
+    CRASH,
+    HOSTILE,
+    OWN,
+    class_of_five,
+    epochs,
+    full,
+    hostile,
+    resnet20,
+    result,
+    training,
+    various,
+    with_kernel,
+)
 
 from autograder import homeworks
 from autograder.checks import CheckResult, Row
 from autograder.checks.network.layer_table import Rung
 from autograder.course import rubric
 from autograder.course.rubric import Rubric
-from autograder.files import ROOT
-from autograder.observations import Failure, Network, Observations, TrainingReport
+from autograder.files import ROOT, TEMPLATES
+from autograder.observations import Epoch, Network
 from autograder.publish import common_mistakes, report
 from autograder.publish.charts import drawing, layer_figure, loss_curves, training_curve
 from autograder.publish.similar_files import Pair
 from autograder.results import grades_table
-from autograder.results.result import Mistaken, Result
-from autograder.runner import pictures
-from autograder.runner.epochs import Epoch
+from autograder.results.result import Result
 
-SCRIPT = (ROOT / "autograder" / "templates" / "table.js").read_text(encoding="utf-8")
-GOLDEN = Path(__file__).parent.parent / "golden"
-RUBRIC = rubric.load(ROOT / "grading_rubric.md", "hw6")
+SCRIPT = (TEMPLATES / "table.js").read_text(encoding="utf-8")
 
 
-def full(student: str = "s1", **fields: Any) -> Result:
-    """A result of a full run, with points."""
-    given = {
-        "dataset": {**result().dataset.model_dump(), "name": "cifar10", "own": True},
-        "protocol": {"name": "full", "own_budget": True, "epochs": 5, "time_box_s": 7200.0},
-        "status": "graded",
-        "points": 20.0,
-        "no_points_because": None,
-        "flags": [],
-    }
-    return result(student, **{**given, **fields})
 
 
-def training(**fields: Any) -> TrainingReport:
-    losses = [(16 * step, 2.3 * math.exp(-step / 40) + 0.1 * (step % 7)) for step in range(1, 126)]
-    given: dict[str, Any] = {
-        "ended_by": "script",
-        "epochs": 5.0,
-        "images": 2000,
-        "steps": 125,
-        "seconds": 61.0,
-        "losses": losses,
-        "network_class": "IdentityResNet",
-        "parameters": 11_175_946,
-        "left_in": "train",
-    }
-    return TrainingReport(**{**given, **fields})
 
 
-CRASH = Failure(
-    type="RuntimeError",
-    message="mat1 and mat2 shapes cannot be multiplied (16x2048 and 512x10)",
-    line=52,
-    frames=[(71, "out = net(x)"), (52, "return self.fc(x)")],
-)
 
 
-def mistaken() -> Mistaken:
-    """A picture of one colour, taken for the next class."""
-    picture = pictures.png(np.full((32, 32, 3), 90, np.uint8))
-    return Mistaken(image=17, label=0, answered=1, sure_percent=99.13, picture=picture)
 
 
-def class_of_five() -> list[Result]:
-    none = {"accuracy": None, "checks": [], "observations": None, "training": None, "machine": "", "seconds": 0.0}
-    row = {"label": "no accuracy could be had", "kind": "no accuracy", "points": 2.0}
-    missing = {"label": "no file by the deadline", "kind": "no file", "points": 0.0}
-    return [
-        result("s1", training=training(), mistaken=[mistaken()], receipt="83.2% after 5 epochs (full protocol, ...)"),
-        result(
-            "s2",
-            training=training(ended_by="time", epochs=3.1),
-            for_a_person=["the time box ended training after 2:30; 3.1 of 5 epochs seen; 80.0%"],
-        ),
-        result(
-            "s3",
-            status="no accuracy",
-            outcome="CRASHED",
-            message="the script crashed before there was a network",
-            tier=row,
-            would_earn=2.0,
-            **{**none, "training": training(ended_by="crash", failure=CRASH, images=0, epochs=0.0, steps=0, losses=[])},
-        ),
-        result("s4", status="no file", outcome="NO_FILE", tier=missing, would_earn=0.0, submission=None, **none),
-        result(
-            "s5",
-            status="needs a person",
-            outcome="AMBIGUOUS",
-            message="no telling which file counts: a.py, b.py",
-            tier=None,
-            would_earn=None,
-            for_a_person=["no telling which file counts: a.py, b.py"],
-            **none,
-        ),
-    ]
 
 
-def golden(name: str, text: str) -> None:
-    path = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("index", range(5))
@@ -137,28 +72,6 @@ def test_the_class_report_reads_as_it_did() -> None:
     golden("report.html", report.class_report(class_of_five(), RUBRIC))
 
 
-class Page(HTMLParser):
-    """A page's tags with their attributes, its text and its scripts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.scripts: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_data(self, data: str) -> None:
-        if self.cdata_elem == "script":
-            self.scripts.append(data)
-        elif self.cdata_elem != "style":
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 def assert_only_our_script(text: str) -> None:
@@ -173,27 +86,8 @@ def assert_only_our_script(text: str) -> None:
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
 
 
-HOSTILE = "</pre></title><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\x00\x1b[31m\u202e&amp;\"'"
 
 
-def hostile() -> Result:
-    """A result in which every text that a student can write is an attack."""
-    check = CheckResult(
-        id="own-weights", title="a title", outcome="failed", saw=HOSTILE, expected=HOSTILE, why=HOSTILE, hint=HOSTILE
-    )
-    failure = Failure(type=HOSTILE[:60], message=HOSTILE, line=3, frames=[(3, HOSTILE)])
-    file = {**result().submission.model_dump(), "name": HOSTILE}  # type: ignore[union-attr]
-    return result(
-        "../" + HOSTILE,
-        message=HOSTILE,
-        checks=[check, check.model_copy(update={"outcome": "advice", "id": "other"})],
-        training=training(failure=failure, network_class=HOSTILE),
-        for_a_person=[HOSTILE],
-        receipt=HOSTILE,
-        mistaken=[mistaken()],
-        submission=file,
-        dataset={**result().dataset.model_dump(), "classes": [HOSTILE] * 10},
-    )
 
 
 def test_what_students_write_stays_text() -> None:
@@ -336,25 +230,6 @@ def test_of_endless_pairs_the_first_are_listed() -> None:
     assert "1,100 more pairs are not listed." in text
 
 
-def various() -> list[Result]:
-    """A class of a full run with every status."""
-
-    def at(percent: float) -> dict[str, Any]:
-        return {"accuracy": result().accuracy.model_copy(update={"counted_percent": percent})}  # type: ignore[union-attr]
-
-    tier = {"label": RUBRIC.tiers[1].label, "kind": "accuracy", "points": 6.0}
-    none = {"accuracy": None, "points": None, "would_earn": None, "tier": None}
-    row = {"label": "no file by the deadline", "kind": "no file", "points": 0.0}
-    return [
-        full("s1", name="Inês <b>Carvalho</b>"),
-        full(
-            "s2", name="김하늘", points=6.0, would_earn=6.0, tier=tier, flags=["own-weights", "time-box"], **at(61.505)
-        ),
-        full("s3", status="no points", points=None, no_points_because="the data is practice", **at(80.5)),
-        full("s4", **{**none, "status": "no file", "points": 0.0, "would_earn": 0.0, "tier": row}),
-        full("s5", status="needs a person", for_a_person=["no telling which file counts"], **none),
-        full("s6", points=0.5, late={"seconds": 60.0, "percent_off": 97.5}, **at(80.25)),
-    ]
 
 
 def test_the_numbers_of_the_page_are_those_of_the_csv() -> None:
@@ -526,12 +401,6 @@ def test_everybodys_training_curve_is_drawn_with_the_classs_band() -> None:
 # --- what a student's page draws -------------------------------------------------------------------------------------
 
 
-def with_kernel(at: int, kernel: int) -> Observations:
-    """Observations of a right submission but for the kernel of operation `at` of its graph."""
-    observed = right()
-    assert observed.network
-    graph = [op.model_copy(update={"kernel": [kernel] * 2}) if op.index == at else op for op in observed.network.graph]
-    return observed.model_copy(update={"network": observed.network.model_copy(update={"graph": graph})})
 
 
 def test_the_ladder_is_drawn_and_marks_what_differs() -> None:
@@ -582,30 +451,10 @@ def test_a_page_says_how_to_appeal_and_names_nobody_else() -> None:
 
 # --- the epochs ------------------------------------------------------------------------------------------------------
 
-RESNET20_RUBRIC = rubric.load(ROOT / "grading_rubric.md", "resnet20")
-RUN = [45.1, 58.3, 66.0, 70.2, 69.3, 74.9, 77.8, 80.4, 83.0, 84.55]
-OWN = [47.0, 57.3, 64.0, 71.2, 73.3, 73.9, 78.8, 82.4, 86.0, 88.15]
 
 
-def epochs(accuracies: list[float]) -> list[Epoch]:
-    return [
-        Epoch(epoch=at, train_loss=2.3 / at, test_loss=None if at == 2 else 2.4 / at, accuracy_percent=accuracy)
-        for at, accuracy in enumerate(accuracies, 1)
-    ]
 
 
-def resnet20(student: str = "s1", of: Any = full, **fields: Any) -> Result:
-    """A result of resnet20, with epochs of the run and of the student's own record."""
-    given = {
-        "homework": {"name": "resnet20", "title": "ResNet-20", "version": "0" * 12},
-        "epochs": epochs(RUN),
-        "own_epochs": epochs(OWN),
-        "observations": None,
-        "training": None,
-        "checks": [],
-    }
-    made: Result = of(student, **{**given, **fields})
-    return made
 
 
 def feedback(one: Result) -> Page:
@@ -753,7 +602,7 @@ def contrast(first: str, second: str) -> float:
 
 
 def test_text_has_the_contrast_of_level_aa_in_light_dark_and_print() -> None:
-    style = (ROOT / "autograder" / "templates" / "base.html").read_text(encoding="utf-8")
+    style = (TEMPLATES / "base.html").read_text(encoding="utf-8")
     schemes = [dict(COLOURS.findall(block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)]
     assert len(schemes) == 3
     for scheme in schemes:

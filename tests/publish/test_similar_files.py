@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from copydetect import compare_files
-from test_decision import entry
+from support.evidence import entry
 
 from autograder.files import ROOT
 from autograder.homeworks import load

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
-from test_report import RESNET20_RUBRIC, RUBRIC, Page, epochs, golden, resnet20, training
-from test_results import result
+from support.golden import golden
+from support.pages import RESNET20_RUBRIC, RUBRIC, Page
+from support.results import epochs, resnet20, result, training
 
 from autograder.commands import app
 from autograder.commands.course import record_solution
@@ -22,11 +23,11 @@ from autograder.course.dataset import Dataset
 from autograder.errors import KitError
 from autograder.homeworks import load
 from autograder.language import spoken
+from autograder.observations import Epoch
 from autograder.publish import report, solution_runs
 from autograder.publish.charts import drawing, epoch_curves, training_curve
 from autograder.publish.solution_runs import Part, Record, Run
 from autograder.results.result import Result
-from autograder.runner.epochs import Epoch
 
 PERCENTS = (74.0, 62.0, 68.0)
 

@@ -10,80 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
+from support.results import result
 
-from autograder.checks import CheckResult
 from autograder.errors import KitError
 from autograder.files import ROOT, write_text
-from autograder.observations import Observations, TrainingReport
+from autograder.language import duration
+from autograder.observations import TrainingReport
 from autograder.results import grades_table, store
-from autograder.results.result import Result, duration
-from autograder.runner.score import score
-
-
-def result(student: str = "s1", **fields: Any) -> Result:
-    """A plausible result of a preview; `fields` replace its own."""
-    labels = np.arange(10).repeat(20)
-    scores = np.eye(10, dtype=np.float32)[np.where(np.arange(200) % 5 == 0, (labels + 1) % 10, labels)]
-    given: dict[str, Any] = {
-        "key": "k" * 64,
-        "evidence_key": "e" * 64,
-        "student": student,
-        "status": "preview",
-        "outcome": "GRADED",
-        "no_points_because": "a preview gives no points",
-        "would_earn": 20.0,
-        "max_points": 20.0,
-        "tier": {"label": "over 70%", "kind": "accuracy", "points": 20.0},
-        "accuracy": score({"eval": scores, "as_left": scores}, labels),
-        "submission": {
-            "name": "hw6.py",
-            "sha256": "ab" * 32,
-            "submitted_at": datetime(2026, 11, 30, 23, 58, 1, tzinfo=UTC),
-        },
-        "homework": {"name": "hw6", "title": "IdentityResNet", "version": "0" * 12},
-        "dataset": {
-            "name": "practice",
-            "fingerprint": "f" * 64,
-            "own": False,
-            "train_images": 400,
-            "test_images": 200,
-            "classes": [f"class {k}" for k in range(10)],
-        },
-        "protocol": {"name": "preview", "own_budget": True, "epochs": 5, "time_box_s": 150.0},
-        "rubric": "3f9c" * 16,
-        "checks": [
-            CheckResult(id="builds", title="the model builds", outcome="passed"),
-            CheckResult(
-                id="own-weights",
-                title="every block owns its weights",
-                outcome="failed",
-                line=64,
-                saw="stage1.0 and stage1.1 are one layer",
-                expected="separate layers",
-                why="`[block] * n` repeats one object.",
-                hint="Where is the block made?",
-            ),
-            CheckResult(id="gradients", title="every parameter gets one", outcome="skipped", waits_for="own-weights"),
-        ],
-        "observations": Observations(homework="hw6", file="hw6.py"),
-        "training": TrainingReport(
-            ended_by="script", epochs=5.0, images=2000, steps=125, seconds=42.0, losses=[(16, 2.3), (2000, math.inf)]
-        ),
-        "flags": ["own-weights", "other-data"],
-        "seconds": 60.0,
-        "device": "cpu",
-        "threads": 1,
-        "machine": "a processor, 2 cores",
-        "sandbox": "bwrap",
-        "versions": {"kit": "0.1", "python": "3.11.0", "torch": "2.14.1"},
-    }
-    return Result.model_validate({**given, **fields})
 
 
 def test_a_result_is_read_back_as_it_was_written(tmp_path: Path) -> None:
@@ -116,14 +52,14 @@ def test_no_result_is_none_and_a_damaged_one_is_an_error(tmp_path: Path) -> None
         whole[: len(whole) // 2],
         "",
         "[]",
-        json.dumps({**fields, "schema_version": 2}),
+        json.dumps({**fields, "schema_version": 1}),
         json.dumps({**fields, "points": "many"}),
         json.dumps({**fields, "status": "excellent"}),
         json.dumps({**fields, "more": 1}),
         json.dumps({name: value for name, value in fields.items() if name != "rubric"}),
     ):
         path.write_text(damaged, encoding="utf-8")
-        with pytest.raises(KitError, match="not a result of schema version 1"):
+        with pytest.raises(KitError, match="not a result of schema version 2"):
             store.read(tmp_path)
 
 
@@ -131,11 +67,11 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from autograder import results
+from autograder.files import write_text
 folder = Path(sys.argv[1])
 while True:
     for letter in "ab":
-        results.write_text(folder / "result.json", letter * 300_000)
+        write_text(folder / "result.json", letter * 300_000)
         print(flush=True)
 """
 

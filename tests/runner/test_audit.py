@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from autograder.grading.verdict import Setup
-from test_train import HEAD, HOMEWORK, NET, SMALL
+from support.trained import HEAD, HOMEWORK, NET, SMALL
 
 from autograder.course import rubric
 from autograder.course.dataset import Dataset
-from autograder.grading import verdict
+from autograder.grading import student_run
 from autograder.intake import submission
 from autograder.intake.hand_ins import READ, Entry
 from autograder.results.result import Result
 from autograder.runner import audit
 from autograder.runner.audit import Audit
+from autograder.runner.setup import Setup
 from autograder.sandbox.sandbox import Sandbox
 
 TRAINED = "for x, y in loader: step(net, optimizer, x, y)\nnet.eval()\n"
@@ -82,8 +82,8 @@ def graded(script: str, folder: Path, dataset: Dataset, sandbox: Sandbox) -> Res
     handed_in = submission.read(file)
     setup = Setup(HOMEWORK, rubric.load(rubric.PATH, "hw6"), replace(SMALL, test_images=200), dataset, sandbox)
     entry = Entry("s1", READ, "", handed_in)
-    seen = verdict.observe(entry, setup)
-    return verdict.train(entry, setup, seen).result
+    seen = student_run.observe(entry, setup)
+    return student_run.grade(entry, setup, seen).result
 
 
 @pytest.mark.slow

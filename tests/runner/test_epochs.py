@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from autograder.runner.supervise import Training
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.runner import Asked, FakeRunner
 
 from autograder.commands import grade
+from autograder.commands.request import ClassRequest
 from autograder.course.dataset import Dataset
-from autograder.observations import Observations, TrainingReport
+from autograder.intake.own_record import LARGEST_RECORD, MOST_EPOCHS, from_csv, from_notebook
+from autograder.observations import Epoch, TrainingReport
 from autograder.results import store
 from autograder.results.result import Result
-from autograder.runner import epochs, supervise
-from autograder.runner.epochs import LARGEST_RECORD, MOST_EPOCHS, Epoch, from_csv, from_notebook
+from autograder.runner import epochs
+from autograder.runner.train import Training
 
 # How long an example takes says how busy the machine is, and nothing about the reader.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -230,30 +232,29 @@ def test_no_notebook_raises(content: bytes) -> None:
 # --- a class that is graded twice ------------------------------------------------------------------------------------
 
 
-def test_a_new_record_is_shown_and_nothing_is_trained_again(
-    practice: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trained = []
-
-    def observe(*_: object, **__: object) -> Observations:
-        return Observations(homework="resnet20", file="resnet20.py", problem="NO_RESULT: not run here")
-
-    def train(*_: object, **__: object) -> Training:
-        trained.append(1)
+def test_a_new_record_is_shown_and_nothing_is_trained_again(practice: Dataset, tmp_path: Path) -> None:
+    def train(asked: Asked) -> Training:
         answers = np.eye(10, dtype=np.float32)[practice.test_labels[:100]]
         report = TrainingReport(ended_by="script", epochs=1.0, images=400, kept_epochs=1, losses=[(100, 2.0)])
         return Training("GRADED", "", report, {"eval": answers}, epoch_scores=[answers])
 
-    monkeypatch.setattr(supervise, "observe", observe)
-    monkeypatch.setattr(supervise, "train", train)
+    runner = FakeRunner(training=train)
     folder = tmp_path / "class" / "s1"
     folder.mkdir(parents=True)
     (folder / "resnet20.py").write_text("print('homework')\n")
 
     def graded() -> Result:
-        options: dict[str, Any] = {"protocol": "preview", "hours": None, "deadline": None}
-        options |= {"data": practice.folder, "workers": 1, "sandbox": "none"}
-        assert grade.grade(tmp_path / "class", tmp_path / "out", "resnet20", **options) == 0
+        request = ClassRequest(
+            submissions=tmp_path / "class",
+            out=tmp_path / "out",
+            homework="resnet20",
+            data=practice.folder,
+            protocol="preview",
+            workers=1,
+            sandbox="none",
+            gradebook="none",
+        )
+        assert grade.grade(request, runner=runner) == 0
         found = store.read(tmp_path / "out" / "s1")
         assert found is not None
         return found
@@ -268,11 +269,12 @@ def test_a_new_record_is_shown_and_nothing_is_trained_again(
         (folder / "history.csv").write_text(text)
         found = graded()
         assert found.own_epochs == own
-        assert found.notices == [*first.notices, *notes]
+        assert found.record_notes == notes
+        assert found.notices == first.notices
         assert (found.epochs, found.accuracy, found.evidence_key) == (first.epochs, first.accuracy, first.evidence_key)
         assert found.key != first.key
         page = (tmp_path / "out" / "s1" / "feedback.html").read_text(encoding="utf-8")
         assert ("your own record" in page) == bool(own)
     (folder / "history.csv").unlink()
     assert graded() == first
-    assert len(trained) == 1
+    assert len(runner.trainings) == 1

@@ -14,21 +14,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from autograder.grading.verdict import Setup
-from autograder.runner.supervise import Audited, Training
-from test_grade import write
+from support.classes import write
 
 from autograder import homeworks
 from autograder.course import rubric
 from autograder.course.dataset import Dataset
 from autograder.course.rubric import PATH
-from autograder.grading import verdict
+from autograder.grading import student_run
 from autograder.intake.hand_ins import READ, Entry
 from autograder.intake.submission import of
 from autograder.observations import Failure, TrainingProgress, TrainingReport
 from autograder.publish.charts import gpu_use
 from autograder.runner import gpu_sharing
 from autograder.runner.gpu_sharing import Gate, Share, Turn
+from autograder.runner.setup import Setup
+from autograder.runner.test_passes import Audited
+from autograder.runner.train import Training
 from autograder.sandbox.sandbox import Sandbox
 
 TICK_S = 2.0
@@ -321,10 +322,10 @@ def test_trainings_that_share_come_to_what_they_come_to_alone(
     small = replace(hw6.preview, train_images=300, test_images=100)
     setup = Setup(hw6, rubric.load(PATH, "hw6"), small, practice, sandbox_bwrap, sharing=2)
     entries = [Entry(f"s{number}", READ, submission=of("hw6.py", SCRIPT.encode())) for number in range(3)]
-    seen = verdict.observe(entries[0], setup)
-    alone = verdict.train(entries[0], replace(setup, sharing=1), seen)
+    seen = student_run.observe(entries[0], setup)
+    alone = student_run.grade(entries[0], replace(setup, sharing=1), seen)
     with ThreadPoolExecutor(3) as pool:
-        shared = list(pool.map(lambda one: verdict.train(one, setup, seen), entries))
+        shared = list(pool.map(lambda one: student_run.grade(one, setup, seen), entries))
     assert alone.result.accuracy is not None
     for graded in shared:
         assert graded.result.accuracy == alone.result.accuracy

@@ -5,44 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.trained import HEAD, HOMEWORK, NET, SMALL
 
 from autograder.course.dataset import Dataset
 from autograder.course.homework import Protocol
-from autograder.homeworks import load
 from autograder.intake.submission import read
-from autograder.runner import supervise
+from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.sandbox import bubblewrap
 from autograder.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow  # every run imports torch
 
-HOMEWORK = load("hw6")
-SMALL = Protocol("preview", epochs=2, time_box_s=60, train_images=40, test_images=20)
 
-HEAD = """
-import torch, torch.nn as nn, torchvision, torchvision.transforms as T
-class IdentityResNet(nn.Module):
-    def __init__(self, a=2, b=2, c=2, d=2):
-        super().__init__()
-        self.fc = nn.Linear(3072, 10)
-        self.bn = nn.BatchNorm1d(10)
-    def forward(self, x):
-        return self.bn(self.fc(x.flatten(1)))
-tf = T.Compose([T.ToTensor(), T.Normalize((0.5,) * 3, (0.5,) * 3)])
-trainset = torchvision.datasets.CIFAR10(root="./data", train=True, download=True, transform=tf)
-testset = torchvision.datasets.CIFAR10(root="./data", train=False, download=True, transform=tf)
-loader = torch.utils.data.DataLoader(trainset, batch_size=8, shuffle=True)
-testloader = torch.utils.data.DataLoader(testset, batch_size=4)
-def step(net, optimizer, x, y):
-    optimizer.zero_grad()
-    loss = nn.functional.cross_entropy(net(x), y)
-    loss.backward()
-    optimizer.step()
-"""
-NET = """
-net = IdentityResNet()
-optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
-"""
 
 
 @pytest.fixture
@@ -50,7 +24,7 @@ def run(tmp_path: Path, practice: Dataset, sandbox_none: Sandbox):
     def train(body: str, protocol: Protocol = SMALL, sandbox: Sandbox = sandbox_none, net: str = NET):
         file = tmp_path / "hw6.py"
         file.write_text(HEAD + net + body)
-        return supervise.train(HOMEWORK, read(file), practice, protocol, sandbox, threads=1)
+        return SANDBOX_RUNNER.train(HOMEWORK, read(file), practice, protocol, sandbox, threads=1)
 
     return train
 
@@ -219,13 +193,13 @@ def test_inside_bubblewrap_there_is_no_label_no_network_and_no_home(
     training = run(
         f"""
 import os, socket, numpy as np
-for place in ("/data", "/submission", {str(jail.KIT.parent)!r}, "/home"):
+for place in ("/data", "/submission", {str(bubblewrap.KIT.parent)!r}, "/home"):
     print(place, sorted(os.listdir(place)))
 print("dataset folder:", os.path.exists({str(practice.folder)!r}))
 print("kit folder:", os.path.exists({str(Path(__file__).parent.parent)!r}))
 print("environment:", "MARKER" in os.environ)
 print("processes:", sum(name.isdigit() for name in os.listdir("/proc")) < 6)
-for write in ({str(jail.KIT / "x")!r}, "/data/x", "/usr/x"):
+for write in ({str(bubblewrap.KIT / "x")!r}, "/data/x", "/usr/x"):
     try:
         open(write, "w")
         print("wrote", write)
@@ -253,7 +227,7 @@ for i in range(20_000):
     # Beside the kit there is no more than the way to the interpreter, where that lies there too.
     interpreter = [path for path in bubblewrap.interpreter_folders() if path.is_relative_to(bubblewrap.KIT.parent)]
     beside = {bubblewrap.KIT.name, *(path.relative_to(bubblewrap.KIT.parent).parts[0] for path in interpreter)}
-    assert f"{jail.KIT.parent} {sorted(beside)}" in log
+    assert f"{bubblewrap.KIT.parent} {sorted(beside)}" in log
     assert "/home ['student']" in log
     assert "dataset folder: False" in log
     assert "kit folder: False" in log

@@ -73,7 +73,7 @@ def test_where_systemd_can_it_is_asked_to_limit_a_run(
         f'#!/bin/sh\necho "$@" >> {asked}\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n'
     )
     (tmp_path / "systemd-run").chmod(0o755)
-    path = f"{tmp_path}:{jail.outer_environment()['PATH']}"
+    path = f"{tmp_path}:{bubblewrap.outer_environment()['PATH']}"
     monkeypatch.setattr(bubblewrap, "outer_environment", lambda: {"PATH": path})
     monkeypatch.setattr(bubblewrap, "systemd_limits", lambda: True)
     run = sandbox_bwrap.start(["print('inside')"], {}, Limits(seconds=60, memory_mib=512), threads=1)
@@ -105,3 +105,9 @@ def test_no_sandbox_is_said_in_words(
     text = capsys.readouterr().out
     assert "error: bubblewrap is not installed" in text
     assert "Without a sandbox a submission has all your rights" in text
+
+
+def test_a_sandbox_that_there_is_not_is_said() -> None:
+    with pytest.raises(KitError, match="no sandbox called 'docker'") as refused:
+        sandbox.choose("docker")
+    assert "bwrap, none" in refused.value.hint

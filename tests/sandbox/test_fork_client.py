@@ -12,7 +12,7 @@ from autograder.files import ROOT
 from autograder.homeworks import load
 from autograder.intake import submission
 from autograder.observations import Observations
-from autograder.runner import supervise
+from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.sandbox import bubblewrap, fork_client, sandbox
 from autograder.sandbox.bubblewrap import Limits
 from autograder.sandbox.sandbox import Sandbox
@@ -41,7 +41,7 @@ def run(sandbox_bwrap: Sandbox):
 
 
 def observed(script: str, place: Sandbox, *, forked: bool) -> Observations:
-    seen = supervise.observe(HOMEWORK, submission.of("hw6.py", script.encode()), place, warm=forked)
+    seen = SANDBOX_RUNNER.observe(HOMEWORK, submission.of("hw6.py", script.encode()), place, warm=forked)
     rehearsal = None if seen.rehearsal is None else seen.rehearsal.model_copy(update={"seconds": 0.0})
     return seen.model_copy(update={"rehearsal": rehearsal})
 

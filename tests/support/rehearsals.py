@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from autograder.course.homework import Homework
 from autograder.intake import submission
 from autograder.observations import Observations
-from autograder.runner import supervise
+from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.sandbox import sandbox
 
 AT_A_TIME = 2
@@ -17,7 +17,7 @@ def observe_all(homework: Homework, scripts: Mapping[str, bytes]) -> dict[str, O
     place = sandbox.choose()
 
     def seen(script: bytes) -> Observations:
-        observations = supervise.observe(homework, submission.of(f"{homework.stem}.py", script), place, warm=True)
+        observations = SANDBOX_RUNNER.observe(homework, submission.of(f"{homework.stem}.py", script), place, warm=True)
         assert observations.problem is None, observations.problem
         return observations
 

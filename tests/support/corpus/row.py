@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.grading.verdict import FOR_A_PERSON
-
+from autograder.intake.hand_ins import FOR_A_PERSON
 from autograder.results.result import Result
 
 CHANCE_PERCENT = 30.0  # of 100 images in ten classes, guessing is right for 10, and for over 25 once in 10^5 classes

@@ -16,25 +16,24 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from rich.cells import cell_len
-from support.checked import CASES, RIGHT
-from support.command_line import Command
-from support.evidence import entry, evidence, missing
+from support.checked import CASES, RIGHT, check
+from support.command_line import Command, hand_in
+from support.evidence import entry, evidence, full_run, missing
 from support.golden import golden
 from support.observed import HW6
 from support.pages import RESNET20_RUBRIC, RUBRIC, Page
 from support.results import class_of_five, hostile, resnet20, result, training
+from support.runner import FakeRunner
 
 from autograder import language, notebook
 from autograder.commands import options
 from autograder.commands.student import check_report, hints
+from autograder.course.dataset import Dataset
 from autograder.files import ROOT
 from autograder.grading import decision
 from autograder.intake import submission
 from autograder.observations import Failure
 from autograder.publish import report
-from autograder.runner.setup import Setup
-
-__all__ = ["autograder", "full", "seen"]  # fixtures
 
 TRANSLATIONS = [name for name in language.LANGUAGES if name != "en"]
 TEMPLATES = ("base.html", "parts.html", "epochs.html", "feedback.html")
@@ -183,10 +182,12 @@ def test_the_environment_can_choose(
 # --- the transcript --------------------------------------------------------------------------------------------------
 
 
-def test_check_in_korean_reads_as_it_did(seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    seen(CASES["shared"])
+def test_check_in_korean_reads_as_it_did(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autograder.commands.student.check.time.monotonic", lambda: 7.0)
     with language.spoken("ko"):
-        assert run() == 1
+        assert check(FakeRunner(CASES["shared"])) == 1
     text = capsys.readouterr().out
     assert all(cell_len(line) <= 80 for line in text.splitlines())
     golden("check_shared_ko.txt", text)
@@ -289,27 +290,30 @@ def test_untrusted_text_stays_text_in_a_translated_sentence() -> None:
     assert "3번째 줄: f'{x}' % (1,)" in text
 
 
-def test_a_page_of_an_older_result_keeps_its_sentences_and_says_once_that_it_is_a_preview() -> None:
-    for name in language.LANGUAGES:
-        with language.spoken(name):
-            notice = language.gettext(verdict.PREVIEW)
-        shown = Page(feedback(result(notices=[notice]))).text
-        assert notice not in shown.replace(notice.capitalize(), notice)
-        assert "미리보기: 점수를 주지 않습니다" in shown
+@pytest.mark.parametrize("name", language.LANGUAGES)
+def test_a_page_says_once_that_it_is_a_preview(name: str) -> None:
+    with language.spoken(name):
+        because = language.gettext("a preview gives no points")
+    shown = Page(feedback(result(no_points_because=because, run_gives_no_points_because=because))).text
+    assert because not in shown.replace(because.capitalize(), because)
+    assert "미리보기: 점수를 주지 않습니다" in shown
 
 
 @pytest.mark.parametrize("name", TRANSLATIONS)
 def test_a_start_from_nothing_is_known_in_every_language(name: str) -> None:
     starts = [message for message in translations(name) if re.match("nothing($|,)", str(message.id))]
     assert len(starts) == 3
-    assert all(verdict.started_from_nothing(text) for one in starts for text in (one.id, one.string))
-    assert not verdict.started_from_nothing("the checkpoint nothing.safetensors")
+    for text in (text for one in starts for text in (one.id, one.string)):
+        assert result(started_from=text).started_from_nothing
+        assert not result(started_from=text, checkpoint_sha256="c" * 64).started_from_nothing
+    assert not result(started_from="").started_from_nothing
 
 
 # --- results ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_language_changes_sentences_and_neither_points_nor_what_is_trained(full: Setup) -> None:
+def test_a_language_changes_sentences_and_neither_points_nor_what_is_trained(practice: Dataset) -> None:
+    full = full_run(practice)
     korean = replace(full, language="ko")
     for usual, other in (
         (decision.decide(entry(), full, evidence(61)), decision.decide(entry(), korean, evidence(61))),
@@ -325,8 +329,8 @@ def test_a_language_changes_sentences_and_neither_points_nor_what_is_trained(ful
 
 
 def test_check_takes_the_language_to_its_end(
-    autograder: Command, seen: Any, capsys: pytest.CaptureFixture[str]
+    autograder: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen(CASES["right"])
+    hand_in(monkeypatch, FakeRunner(CASES["right"]))
     assert autograder("check", RIGHT, "--homework", "hw6", "--sandbox", "none", "--lang", "ko") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "필수 검사 22개 중 22개 통과"

@@ -9,7 +9,9 @@ from typing import Any
 
 import nbformat
 import pytest
+from support.command_line import hand_in
 from support.observed import right
+from support.runner import FakeRunner
 
 from autograder import in_nbgrader, notebook
 from autograder.commands.course import release
@@ -73,20 +75,15 @@ def test_nbgraders_own_notebook_has_none_of_these_cells(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def observed(monkeypatch: pytest.MonkeyPatch) -> list[submission.Submission]:
-    """What was looked at, while everything is found to be right."""
-    seen: list[submission.Submission] = []
-
-    def observe(_homework: Any, handed_in: submission.Submission, *_args: Any, **_options: Any) -> Any:
-        seen.append(handed_in)
-        return right()
-
-    monkeypatch.setattr(supervise, "observe", observe)
-    return seen
+def runner(monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
+    """What the cells' checks run with: it finds everything to be right."""
+    found = FakeRunner(right())
+    hand_in(monkeypatch, found)
+    return found
 
 
 def test_on_colab_the_notebook_comes_from_colab(
-    observed: list[submission.Submission],
+    runner: FakeRunner,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -103,11 +100,11 @@ def test_on_colab_the_notebook_comes_from_colab(
 
     notebook.check("hw6")
     assert "22 of 22 required checks pass" in capsys.readouterr().out
-    assert b"class IdentityResNet" in observed[0].script
+    assert b"class IdentityResNet" in runner.looks[0].submission.script
     notebook.hand_in("hw6")
     assert "wrote hw6.py" in capsys.readouterr().out
     assert asked == [("get_ipynb", 60), ("get_ipynb", 60), "hw6.py"]
-    assert (tmp_path / "hw6.py").read_bytes() == observed[0].script
+    assert (tmp_path / "hw6.py").read_bytes() == runner.looks[0].submission.script
 
     answer = None
     notebook.check("hw6")
@@ -115,7 +112,7 @@ def test_on_colab_the_notebook_comes_from_colab(
 
 
 def test_elsewhere_it_is_the_file_that_jupyter_runs(
-    observed: list[submission.Submission],
+    runner: FakeRunner,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -132,7 +129,7 @@ def test_elsewhere_it_is_the_file_that_jupyter_runs(
     notebook.check("hw6")
     monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "mine.ipynb"))
     notebook.check("hw6")
-    assert [bool(submission.blanks(one.script)) for one in observed] == [True, False]
+    assert [bool(submission.blanks(one.submission.script)) for one in runner.looks] == [True, False]
     notebook.check("hw7")
     assert "there is no homework called 'hw7'" in capsys.readouterr().out
 

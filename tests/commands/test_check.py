@@ -5,7 +5,6 @@ tests/commands/test_check.py, and read the difference.
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,19 +13,21 @@ from typing import Any
 
 import psutil
 import pytest
-from support.checked import CASES, RIGHT
+from support.checked import CASES, RIGHT, check
+from support.golden import golden
 from support.observed import CRASH, HW6
+from support.runner import Asked, FakeRunner
 
 from autograder import checks
 from autograder.commands.student import check as command
 from autograder.course.dataset import Dataset
 from autograder.errors import KitError
+from autograder.files import ROOT
 from autograder.intake import submission
 from autograder.observations import Observations
 from autograder.runner.train import Training
 from autograder.sandbox.sandbox import Sandbox
 
-ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
@@ -38,41 +39,22 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make `check` see these observations in place of a run's, at a time that stands still."""
-
-    def see(observed: Observations) -> None:
-        monkeypatch.setattr(supervise, "observe", lambda *_args, **_options: observed)
-        monkeypatch.setattr("autograder.commands.student.check.time.monotonic", lambda: 7.0)
-
-    return see
-
-
-def run(file: Path = RIGHT, **changes: Any) -> int:
-    options: dict[str, Any] = {"as_json": False, "train": False, "protocol": None, "data": None}
-    options |= {"sandbox": "none", "verbose": False}
-    return command.check(file, "hw6", **(options | changes))
-
-
-def golden(name: str, text: str) -> None:
-    path = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(text)
-    assert text == path.read_text()
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands still, so that texts can be compared."""
+    monkeypatch.setattr("autograder.commands.student.check.time.monotonic", lambda: 7.0)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_people_read(name: str, seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    seen(CASES[name])
-    assert run() == (0 if checks.passed(checks.run(CASES[name], HW6)) else 1)
+def test_what_people_read(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(FakeRunner(CASES[name])) == (0 if checks.passed(checks.run(CASES[name], HW6)) else 1)
     text = capsys.readouterr().out
     assert all(len(line) <= 80 for line in text.splitlines())
     assert "\x1b" not in text
     golden(f"check_{name}.txt", text)
 
 
-def test_what_people_read_of_a_notebook(seen: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_people_read_of_a_notebook(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = RIGHT.read_text().splitlines()
     parts = ["\n".join(lines[:30]), "\n".join(lines[30:60]), "\n".join(lines[60:])]
     cells = [{"cell_type": "markdown", "metadata": {}, "source": "# hw6"}]
@@ -81,20 +63,20 @@ def test_what_people_read_of_a_notebook(seen: Any, tmp_path: Path, capsys: pytes
     ]
     path = tmp_path / "hw6.ipynb"
     path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
-    seen(CASES["shared"])
-    assert run(path) == 1
+    runner = FakeRunner(CASES["shared"])
+    assert check(runner, path) == 1
     golden("check_notebook.txt", capsys.readouterr().out)
 
 
-def test_what_people_read_when_they_ask_for_more(seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    seen(CASES["shared"])
-    assert run(verbose=True) == 1
+def test_what_people_read_when_they_ask_for_more(capsys: pytest.CaptureFixture[str]) -> None:
+    runner = FakeRunner(CASES["shared"])
+    assert check(runner, verbose=True) == 1
     golden("check_shared_verbose.txt", capsys.readouterr().out)
 
 
-def test_what_programs_read(seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    seen(CASES["shared"])
-    assert run(as_json=True) == 1
+def test_what_programs_read(capsys: pytest.CaptureFixture[str]) -> None:
+    runner = FakeRunner(CASES["shared"])
+    assert check(runner, as_json=True) == 1
     text = capsys.readouterr().out
     golden("check_shared.json", text)
     said = json.loads(text)
@@ -106,15 +88,15 @@ def test_what_programs_read(seen: Any, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_colour_is_for_terminals_that_want_it(
-    seen: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen(CASES["shared"])
+    runner = FakeRunner(CASES["shared"])
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    run()
+    check(runner)
     assert "\x1b[1;31m" in capsys.readouterr().out
     monkeypatch.setenv("NO_COLOR", "1")
-    run()
+    check(runner)
     assert "\x1b[1;31m" not in capsys.readouterr().out
 
 
@@ -127,7 +109,7 @@ def test_a_notebooks_lines_are_told_by_cell(tmp_path: Path) -> None:
     path = tmp_path / "hw6.ipynb"
     path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
     with pytest.raises(KitError) as caught:
-        run(path)
+        check(FakeRunner(), path)
     assert caught.value.message == "hw6.ipynb, cell 3, line 2: not Python that can be run: '(' was never closed"
     assert caught.value.exit_code == 2
 
@@ -148,35 +130,35 @@ def test_what_is_not_python_is_refused_before_anything_runs(content: bytes, mess
     path = tmp_path / "hw6.py"
     path.write_bytes(content)
     with pytest.raises(KitError) as caught:
-        run(path)
+        check(FakeRunner(), path)
     assert message in caught.value.message
     assert "\n" not in caught.value.message
     assert caught.value.exit_code == 2
 
 
-def test_what_only_the_run_finds_to_be_no_python_is_refused_too(seen: Any) -> None:
+def test_what_only_the_run_finds_to_be_no_python_is_refused_too() -> None:
     error = CRASH.model_copy(update={"type": "SyntaxError", "message": "source code too deep", "line": 9})
-    seen(Observations(homework="hw6", file="hw6.py", syntax_error=error))
+    runner = FakeRunner(Observations(homework="hw6", file="hw6.py", syntax_error=error))
     with pytest.raises(KitError, match=r"hw6_right\.py:9: not Python that can be run: source code too deep"):
-        run()
+        check(runner)
 
 
 def test_a_training_is_told_with_its_tier(
-    seen: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, practice: Dataset
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, practice: Dataset
 ) -> None:
     import numpy as np
 
-    def trained(*_args: Any, threads: int, **_options: Any) -> Training:
+    def trained(asked: Asked) -> Training:
         labels = practice.test_labels[: HW6.preview.test_images]
         scores = np.eye(10, dtype=np.float32)[labels]
         scores[: len(labels) // 4] = 0
         scores[: len(labels) // 4, 0] = np.nan
-        return Training("GRADED", "", None, {"eval": scores}, seconds=61.4, threads=threads)
+        return Training("GRADED", "", None, {"eval": scores}, seconds=61.4, threads=asked.threads)
 
-    seen(CASES["right"])
-    monkeypatch.setattr(supervise, "train", trained)
+    runner = FakeRunner(CASES["right"])
+    runner.training = trained
     monkeypatch.setattr("autograder.machine.cores", lambda: 2)
-    assert run(train=True, protocol="preview", data=practice.folder) == 0
+    assert check(runner, train=True, protocol="preview", data=practice.folder) == 0
     text = capsys.readouterr().out
     golden("check_trained.txt", text)
     lines = text.splitlines()
@@ -184,7 +166,7 @@ def test_a_training_is_told_with_its_tier(
     assert len(training) == 2
     assert all(line.startswith("no points: ") for line in training)
     assert lines[-2].startswith("no points: ")
-    assert run(train=True, protocol="preview", data=practice.folder, as_json=True) == 0
+    assert check(runner, train=True, protocol="preview", data=practice.folder, as_json=True) == 0
     said = json.loads(capsys.readouterr().out)["training"]
     assert said["accuracy_percent"] == 75.0
     assert said["as_left_percent"] is None
@@ -193,14 +175,14 @@ def test_a_training_is_told_with_its_tier(
 
 
 def test_a_training_without_an_accuracy_is_told_with_its_row(
-    seen: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, practice: Dataset
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, practice: Dataset
 ) -> None:
-    def trained(*_args: Any, threads: int, **_options: Any) -> Training:
-        return Training("EXIT 3", "the process ended itself with status 3", None, threads=threads)
+    def trained(asked: Asked) -> Training:
+        return Training("EXIT 3", "the process ended itself with status 3", None, threads=asked.threads)
 
-    seen(CASES["right"])
-    monkeypatch.setattr(supervise, "train", trained)
-    run(train=True, protocol="preview", data=practice.folder)
+    runner = FakeRunner(CASES["right"])
+    runner.training = trained
+    check(runner, train=True, protocol="preview", data=practice.folder)
     text = capsys.readouterr().out
     assert "no points: no accuracy (EXIT 3): the process ended itself with status 3" in text
     assert "gets 2 points (no accuracy could be had)" in " ".join(text.split())
@@ -217,8 +199,9 @@ def test_the_homework_is_told_by_the_name_where_there_are_several(monkeypatch: p
 
 def test_the_command_never_imports_torch() -> None:
     program = (
-        "import sys; from autograder import check, checks, supervise, verdict, dataset, rubric, score;"
-        "from autograder.course.homework import load; check._load_what_is_needed_later(load('hw6'));"
+        "import sys; from autograder import checks; from autograder.course import dataset, rubric;"
+        "from autograder.runner import evaluate, runner, score, setup; from autograder.commands.student import check;"
+        "from autograder.homeworks import load; check._load_what_is_needed_later(load('hw6'));"
         "print(sorted(name for name in ('torch', 'torchvision', 'jinja2', 'distributed') if name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -244,9 +227,9 @@ def saves(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_watched_file_is_checked_at_every_save(
-    seen: Any, saves: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    saves: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen(CASES["right"])
+    runner = FakeRunner(CASES["right"])
     path = tmp_path / "hw6.py"
     path.write_text("x = 1\n")
     aside = tmp_path / "new.py"
@@ -260,7 +243,7 @@ def test_a_watched_file_is_checked_at_every_save(
         lambda: path.write_text("x = 33\n"),
         lambda: aside.replace(path),
     )
-    assert command.watch(path, None, sandbox="none", verbose=False) == 0
+    assert command.watch(path, None, sandbox="none", verbose=False, runner=runner) == 0
     text = capsys.readouterr().out
     said = text.split("watching hw6.py: save it to check it again, Ctrl-C to stop\n")
     assert [part.strip().splitlines()[-1] for part in said[:-1]] == [

@@ -2,34 +2,21 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.command_line import Command
 
 from autograder import __version__
-from autograder.commands import app, grade, options
+from autograder.commands import grade, options
+from autograder.commands.options import book_of
+from autograder.commands.request import ClassRequest
 from autograder.commands.student import check
 from autograder.course import dataset, prepare
 from autograder.errors import KitError
 from autograder.files import ROOT
 from autograder.sandbox.sandbox import Sandbox
-
-Command = Callable[..., int]
-
-
-@pytest.fixture
-def autograder(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs the command with some words and returns what it exits with."""
-
-    def run(*words: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["autograder", *map(str, words)])
-        with pytest.raises(SystemExit) as exit_:
-            app.main()
-        return int(exit_.value.code or 0)
-
-    return run
 
 
 def test_version(autograder: Command, capsys: pytest.CaptureFixture[str]) -> None:
@@ -157,65 +144,70 @@ def test_an_image_folder_is_imported(autograder: Command, capsys: pytest.Capture
 
 
 def test_check_gets_what_was_said(autograder: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = {}
-
-    def record(*words: object, **options: object) -> int:
-        said.update(options, words=words)
-        return 1
-
-    monkeypatch.setattr(check, "check", record)
+    said: list[check.CheckRequest] = []
+    monkeypatch.setattr(check, "check", lambda request: (said.append(request), 1)[1])
     monkeypatch.setattr(dataset, "default_root", lambda: Path("/datasets"))
     words = (
         "a.py --homework hw6 --json --train --protocol full --data practice --sandbox none --verbose --checkpoint none"
     )
     assert autograder("check", *words.split()) == 1
-    assert said == {
-        "words": (Path("a.py"), "hw6"),
-        "as_json": True,
-        "train": True,
-        "protocol": "full",
-        "data": Path("/datasets/practice"),
-        "sandbox": "none",
-        "verbose": True,
-        "start": "none",
-        "receipt": None,
-    }
+    assert [vars(request) for request in said] == [
+        {
+            "file": Path("a.py"),
+            "homework": "hw6",
+            "as_json": True,
+            "train": True,
+            "protocol": "full",
+            "data": Path("/datasets/practice"),
+            "sandbox": "none",
+            "verbose": True,
+            "checkpoint": "none",
+            "receipt": None,
+        }
+    ]
 
 
-def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = {}
-
-    def record(*words: object, **options: object) -> int:
-        said.update(options, words=words)
-        return 0
-
-    monkeypatch.setattr(grade, "grade", record)
+def test_grade_gets_what_was_said(
+    autograder: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said: list[ClassRequest] = []
+    monkeypatch.setattr(grade, "grade", lambda request: (said.append(request), 0)[1])
     words = "class --out grades --protocol preview --data some/folder --hours 1.5 --workers 3 --sandbox bwrap"
-    words += " --homework hw6 --checkpoint a/file --lms canvas --timezone Asia/Seoul --roster a.csv --dry-run"
+    words += " --homework hw6 --checkpoint a/file --lms canvas --timezone Asia/Seoul --roster a.csv"
     assert autograder("grade", *words.split(), "--deadline", "2026-11-30 23:59") == 0
-    assert said == {
-        "words": (Path("class"), Path("grades"), "hw6"),
+    assert said[0].model_dump() == {
+        "submissions": Path("class"),
+        "out": Path("grades"),
+        "homework": "hw6",
         "protocol": "preview",
         "data": Path("some/folder"),
         "hours": 1.5,
         "workers": 3,
         "sandbox": "bwrap",
         "deadline": "2026-11-30 23:59",
-        "start": "a/file",
+        "checkpoint": "a/file",
         "language": "en",
         "lms": "canvas",
         "timezone": "Asia/Seoul",
         "roster": Path("a.csv"),
-        "dry_run": True,
-        "book": f"sqlite:///{Path('grades').resolve()}/gradebook.db",
+        "gradebook": None,
         "cluster": None,
         "slurm": None,
         "fresh": False,
     }
+    assert book_of(Path("grades"), None) == f"sqlite:///{Path('grades').resolve()}/gradebook.db"
+    (tmp_path / "run.json").write_text(said[0].kept())
+    kept = ClassRequest.model_validate_json((tmp_path / "run.json").read_bytes())
+    assert kept.submissions == Path("class").resolve()
+    assert kept.model_copy(update={"submissions": Path("class"), "out": Path("grades")}).hours == 1.5
     words = "class --out grades --homework hw6 --cluster tls://grading:8786 --fresh"
     assert autograder("grade", *words.split()) == 0
-    assert said["cluster"] == "tls://grading:8786"
-    assert said["fresh"] is True
+    assert said[1].cluster == "tls://grading:8786"
+    assert said[1].fresh is True
+    shown: list[ClassRequest] = []
+    monkeypatch.setattr(grade, "show_class", shown.append)
+    assert autograder("grade", *words.split(), "--dry-run") == 0
+    assert (len(said), shown) == (2, [said[1]])
 
 
 @pytest.mark.parametrize("more", ["--slurm jobs.yaml", "--workers 2"])
@@ -270,5 +262,5 @@ def test_help_imports_next_to_nothing() -> None:
 def test_check_leaves_torch_to_the_sandbox(sandbox_bwrap: Sandbox) -> None:
     example = ROOT / "examples" / "submissions" / "hw6" / "s0204-mei-tanaka" / "hw6.py"
     imported = _modules_after("check", str(example))
-    assert "autograder.runner.supervise" in imported
+    assert "autograder.runner.observe" in imported
     assert not {"torch", "torchvision", "distributed"} & imported

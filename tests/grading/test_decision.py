@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.evidence import HW6, RUBRIC, SEEN, entry, evidence, missing
+from support.evidence import HW6, RUBRIC, SEEN, entry, evidence, full_run, missing
 from support.runner import Asked, FakeRunner
 
 from autograder import checks, homeworks
@@ -26,8 +26,7 @@ from autograder.sandbox.sandbox import Sandbox
 
 @pytest.fixture
 def full(practice: Dataset) -> Setup:
-    """A full run on data that has the name of the homework's own."""
-    return Setup(HW6, RUBRIC, HW6.full, replace(practice, name="cifar10"), Sandbox("bwrap"))
+    return full_run(practice)
 
 
 

@@ -220,9 +220,9 @@ def test_a_students_own_record_is_read_where_the_homework_has_a_reference(tmp_pa
         "s6": (),
     }
     assert [entry.outcome for entry in intake.entries] == [READ] * 5 + ["NO_FILE"]
-    assert not any(entry.notes for entry in intake.entries)
+    assert not any(entry.notes or entry.record_notes for entry in intake.entries)
     assert intake.left_out == []
-    assert not any(entry.own_epochs or entry.notes for entry in collect(tmp_path, "hw6").entries)
+    assert not any(entry.own_epochs or entry.notes or entry.record_notes for entry in collect(tmp_path, "hw6").entries)
 
 
 def test_a_record_that_cannot_be_read_is_said_and_changes_nothing_else(tmp_path: Path) -> None:
@@ -245,7 +245,8 @@ def test_a_record_that_cannot_be_read_is_said_and_changes_nothing_else(tmp_path:
     for folder in tmp_path.iterdir():
         write(folder / "resnet20.py")
     found = collect(tmp_path, "resnet20").entries
-    assert {entry.student: entry.notes for entry in found} == {
+    assert not any(entry.notes for entry in found)
+    assert {entry.student: entry.record_notes for entry in found} == {
         "accuracy": ("history.csv: line 2: accuracy '101' is not from 0 to 100 percent",),
         "binary": ("history.csv: line 1: no column is called 'epoch' or 'accuracy'",),
         "empty": ("history.csv: no epochs in it",),

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from autograder.commands import doctor
-from autograder.sandbox import bubblewrap
+from autograder.errors import KitError
+from autograder.sandbox import bubblewrap, sandbox, seccomp
 from autograder.sandbox.bubblewrap import Limits
 from autograder.sandbox.sandbox import Sandbox
 
@@ -47,10 +48,10 @@ def test_every_protection_is_on(warm: bool, sandbox_bwrap: Sandbox) -> None:
 
 @pytest.mark.parametrize("warm", [False, True])
 def test_calls_that_no_homework_needs_are_refused_and_others_work(warm: bool, sandbox_bwrap: Sandbox) -> None:
-    seccomp = pytest.importorskip("pyseccomp")
-    names = [name for name in (*seccomp.DENIED, "clone", "clone3") if seccomp._known(seccomp, name)]
+    library = pytest.importorskip("pyseccomp")
+    names = [name for name in (*seccomp.DENIED, "clone", "clone3") if seccomp._known(library, name)]
     assert len(names) > 50
-    numbers = {name: seccomp.resolve_syscall(seccomp.system_arch(), name) for name in names}
+    numbers = {name: library.resolve_syscall(library.system_arch(), name) for name in names}
     run = sandbox_bwrap.start([_TRIES, json.dumps(numbers)], {}, Limits(seconds=60), threads=1, warm=warm)
     assert run.process.wait() == 0, run.output()
     run.end()

@@ -1,10 +1,13 @@
 """What `check` sees of six files, and the command as most tests call it."""
 
 from pathlib import Path
+from typing import Any
 
 from support.observed import CRASH, HW6, USUAL, Sketch, forward, right, right_network, right_rehearsal, step
 
+from autograder.commands.student import check as command
 from autograder.observations import Blank, Observations
+from autograder.runner.runner import Runner
 
 RIGHT = Path(__file__).parent.parent / "scripts" / "hw6_right.py"
 
@@ -45,3 +48,9 @@ CASES = {
     "endless": right(rehearsal=right_rehearsal(ended="stopped", tests=[])),
     "killed": Observations(homework="hw6", file="hw6.py", problem="MEMORY: its processes took more than 8,192 MiB"),
 }
+
+
+def check(runner: Runner, file: Path = RIGHT, **changes: Any) -> int:
+    """The command, on a right file of hw6 unless told otherwise."""
+    options: dict[str, Any] = {"homework": "hw6", "sandbox": "none", **changes}
+    return command.check(command.CheckRequest(file, **options), runner=runner)

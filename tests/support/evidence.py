@@ -1,5 +1,6 @@
 """Entries of a class and the evidence of their runs, made up: what decisions are made from."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from autograder import homeworks
 from autograder.course import rubric
+from autograder.course.dataset import Dataset
 from autograder.files import ROOT
 from autograder.intake.hand_ins import READ, Entry
 from autograder.intake.submission import Submission
@@ -14,6 +16,8 @@ from autograder.observations import Blank, Observations, TrainingReport
 from autograder.runner.audit import Audit
 from autograder.runner.evaluate import Evidence
 from autograder.runner.score import Score, score
+from autograder.runner.setup import Setup
+from autograder.sandbox.sandbox import Sandbox
 
 HW6 = homeworks.load("hw6")
 
@@ -22,6 +26,11 @@ RUBRIC = rubric.load(ROOT / "grading_rubric.md", "hw6")
 
 
 SEEN = Observations(homework="hw6", file="hw6.py", blanks=[Blank(line=3, question="Q4")])
+
+
+def full_run(practice: Dataset) -> Setup:
+    """A full run on data that has the name of the homework's own."""
+    return Setup(HW6, RUBRIC, HW6.full, replace(practice, name="cifar10"), Sandbox("bwrap"))
 
 
 def entry(content: bytes = b"print(1)\n", **fields: Any) -> Entry:

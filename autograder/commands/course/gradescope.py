@@ -171,7 +171,7 @@ def _member(name: str, mode: int) -> zipfile.ZipInfo:
 # --- on the platform -------------------------------------------------------------------------------------------------
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, runner: "Runner | None" = None) -> int:
     """`python -m autograder.commands.course.gradescope HOMEWORK [FOLDER]`: check what is in the platform's folder.
 
     With AUTOGRADER_PREVIEW=1 in the environment, the submission is also trained for some minutes. Returns what `run`
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("usage: python -m autograder.commands.course.gradescope HOMEWORK [FOLDER]", file=sys.stderr)
         return 2
     folder = Path(words[1]) if len(words) == 2 else PLATFORM
-    return run(words[0], folder, preview=os.environ.get("AUTOGRADER_PREVIEW") == "1")
+    return run(words[0], folder, preview=os.environ.get("AUTOGRADER_PREVIEW") == "1", runner=runner)
 
 
 def run(homework_name: str, folder: Path = PLATFORM, *, preview: bool = False, runner: "Runner | None" = None) -> int:

@@ -96,7 +96,9 @@ def check(request: CheckRequest, *, plot: "LivePlot | None" = None, runner: "Run
     return 0 if passed(results) else 1
 
 
-def watch(file: Path, homework_name: str | None, *, sandbox: str | None, verbose: bool) -> int:
+def watch(
+    file: Path, homework_name: str | None, *, sandbox: str | None, verbose: bool, runner: "Runner | None" = None
+) -> int:
     """Check `file` now and whenever it has been saved, until it is interrupted: then 0. For the rest see `check`.
 
     In bubblewrap torch is imported once, and each check is forked from what has done that; else each imports it anew.
@@ -114,7 +116,7 @@ def watch(file: Path, homework_name: str | None, *, sandbox: str | None, verbose
             saved = _stamp(file)
             looked, trouble = None, ""
             try:
-                looked = _look(file, homework_name, sandbox, forked=True)
+                looked = _look(file, homework_name, sandbox, forked=True, runner=runner)
             except KitError as error:
                 trouble = error.message
                 if error.hint:

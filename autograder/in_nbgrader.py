@@ -111,7 +111,8 @@ def _answer(what: str, homework: Homework, file: Path) -> dict[str, Any]:
     from autograder.machine import cores
     from autograder.publish import nbgrader_gradebook
     from autograder.runner.observe import observe
-    from autograder.runner.setup import TrainingRequest, prepared
+    from autograder.runner.request import TrainingRequest
+    from autograder.runner.setup import prepared
     from autograder.sandbox import sandbox
 
     data = Path(os.environ[DATA]) if DATA in os.environ else None

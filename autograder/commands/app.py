@@ -262,7 +262,7 @@ def reference(
     It is drawn for runs on the same data, by the same protocol. Nothing is graded.
     """
     from autograder.commands.course import record_solution as command
-    from autograder.runner.setup import TrainingRequest
+    from autograder.runner.request import TrainingRequest
 
     request = TrainingRequest(
         homework=homework, data=dataset_folder(data), protocol=protocol, checkpoint=start, sandbox=sandbox

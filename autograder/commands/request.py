@@ -26,7 +26,7 @@ from autograder.commands.options import (
     dataset_folder,
     only_homework,
 )
-from autograder.runner.setup import TrainingRequest
+from autograder.runner.request import TrainingRequest
 
 
 class ClassRequest(TrainingRequest):

@@ -4,9 +4,6 @@ Called by `grade`, `check --train`, `reference` and the Gradescope autograder, w
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict
 
 from autograder import homeworks
 from autograder.course import checkpoint, prepare, rubric
@@ -18,31 +15,9 @@ from autograder.course.state_dict import counted, differing
 from autograder.language import duration, spoken
 from autograder.language import gettext as _
 from autograder.observations import Observations
+from autograder.runner.request import TrainingRequest
 from autograder.runner.runner import SANDBOX_RUNNER, Runner
 from autograder.sandbox.sandbox import Sandbox
-
-
-class TrainingRequest(BaseModel):
-    """What somebody asks of trainings, as a command's words say it. None is what the kit chooses by itself.
-
-    Attributes:
-        data: a prepared dataset's folder, or a folder of such; None: the kit's own.
-        protocol: "full", "preview", or None for full where there is a GPU.
-        hours: another time box; such a run gives no points.
-        checkpoint: a file that trainings go on from, "none", or None for the homework's own where there is one.
-        sandbox: "bwrap", "none", or None for bubblewrap.
-        language: of what students read, one of `language.LANGUAGES`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    homework: str
-    data: Path | None = None
-    protocol: str | None = None
-    hours: float | None = None
-    checkpoint: str | None = None
-    sandbox: str | None = None
-    language: str = "en"
 
 
 @dataclass(frozen=True)

@@ -306,7 +306,8 @@ def _preview(homework: Homework, handed_in: Submission, seen: "Observations", ru
     from autograder.course.dataset import PRACTICE
     from autograder.machine import cores
     from autograder.runner.evaluate import evaluate
-    from autograder.runner.setup import TrainingRequest, prepared, start_of
+    from autograder.runner.request import TrainingRequest
+    from autograder.runner.setup import prepared, start_of
     from autograder.sandbox import sandbox
 
     with tempfile.TemporaryDirectory(prefix="autograder-") as folder:

@@ -26,8 +26,9 @@ from autograder.observations import Observations
 from autograder.publish import solution_runs
 from autograder.publish.solution_runs import Part, Record, Run
 from autograder.runner.evaluate import evaluate
+from autograder.runner.request import TrainingRequest
 from autograder.runner.runner import SANDBOX_RUNNER, Runner
-from autograder.runner.setup import Setup, Start, TrainingRequest, prepared, start_of
+from autograder.runner.setup import Setup, Start, prepared, start_of
 from autograder.sandbox import sandbox as sandboxes
 
 MOVED = "import torch; _set = torch.manual_seed; torch.manual_seed = lambda seed: _set(seed + {run})\n"

@@ -247,8 +247,9 @@ def _load_what_is_needed_later(homework: Homework) -> None:
 def _setup(request: CheckRequest, looked: _Looked, runner: "Runner | None") -> "Setup":
     """What the training runs with, on all cores."""
     from autograder.machine import cores
+    from autograder.runner.request import TrainingRequest
     from autograder.runner.runner import SANDBOX_RUNNER
-    from autograder.runner.setup import TrainingRequest, prepared
+    from autograder.runner.setup import prepared
 
     asked = TrainingRequest(
         homework=looked.homework.name,

@@ -1,0 +1,31 @@
+"""What somebody asks of trainings, as a command's words say it.
+
+Made by the commands, and taken by `setup.prepared`. Imports next to nothing: the command line's options are its fields.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+
+class TrainingRequest(BaseModel):
+    """What somebody asks of trainings, as a command's words say it. None is what the kit chooses by itself.
+
+    Attributes:
+        data: a prepared dataset's folder, or a folder of such; None: the kit's own.
+        protocol: "full", "preview", or None for full where there is a GPU.
+        hours: another time box; such a run gives no points.
+        checkpoint: a file that trainings go on from, "none", or None for the homework's own where there is one.
+        sandbox: "bwrap", "none", or None for bubblewrap.
+        language: of what students read, one of `language.LANGUAGES`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    homework: str
+    data: Path | None = None
+    protocol: str | None = None
+    hours: float | None = None
+    checkpoint: str | None = None
+    sandbox: str | None = None
+    language: str = "en"

@@ -41,17 +41,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from support.results import result
 
 from autograder import checks, homeworks
 from autograder.commands import collect, grade
+from autograder.commands.request import ClassRequest
 from autograder.course import dataset, prepare
 from autograder.files import ROOT, write_text
 from autograder.intake import submission
 from autograder.machine import machine
 from autograder.observations import Observations, TrainingProgress
 from autograder.publish import class_report, feedback_page, nbgrader_gradebook, similar_files
-from autograder.results import history
+from autograder.results import history, store
 from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.runner.train import Training
 from autograder.sandbox import fork_client, sandbox
@@ -147,11 +147,21 @@ def take_sample(data: dataset.Dataset) -> Sample:
 
 
 class Runs:
-    """Stands where `supervise` runs code."""
+    """A runner that runs nothing. A process has one: Dask packs what its tasks get, and unpacks this very one."""
+
+    here: "Runs | None" = None
 
     def __init__(self, sample: Sample, labels: Sequence[int]) -> None:
         self.sample = sample
         self.labels = np.asarray(labels)
+        Runs.here = self
+
+    def __reduce__(self) -> tuple[Callable[[], "Runs | None"], tuple[()]]:
+        return _here, ()
+
+    def has_gpu(self) -> bool:
+        """There is none."""
+        return False
 
     def observe(self, given: object, handed_in: submission.Submission, *_: object, **__: object) -> Observations:
         looks = self.sample.looks
@@ -182,6 +192,10 @@ class Runs:
             update={"losses": list(zip(images.tolist(), losses.tolist(), strict=True))}, deep=True
         )
         return replace(self.sample.training, report=told, scores=scores)
+
+
+def _here() -> Runs | None:
+    return Runs.here
 
 
 def seed_of(handed_in: submission.Submission) -> int:
@@ -232,14 +246,13 @@ def measure(students: int, sample: Sample, place: Path, data: Path) -> Measured:
 
         setattr(holder, function, call)
 
-    supervise.observe, supervise.train = runs.observe, runs.train
     for name, holder, function in (
         ("reading the class", collect, "take"),
-        ("runs that are stood in for", supervise, "observe"),
-        ("runs that are stood in for", supervise, "train"),
+        ("runs that are stood in for", runs, "observe"),
+        ("runs that are stood in for", runs, "train"),
         ("checks", checks, "run"),
         ("history", history, "add"),
-        ("result.json", result, "write"),
+        ("result.json", store, "write"),
         ("feedback.html", feedback_page, "feedback"),
         ("comparing files", similar_files, "pairs"),
         ("report.html", class_report, "class_report"),
@@ -249,18 +262,16 @@ def measure(students: int, sample: Sample, place: Path, data: Path) -> Measured:
     start_mib = peak_mib()
     began, cpu_began = time.perf_counter(), time.process_time()
     with (place / "said").open("w") as said, contextlib.redirect_stdout(said):
-        code = grade.grade(
-            place / "class",
-            out,
-            "hw6",
+        request = ClassRequest(
+            submissions=place / "class",
+            out=out,
+            homework="hw6",
             data=data,
             protocol="preview",
-            hours=None,
-            deadline=None,
             workers=2,
             sandbox="none",
-            book=nbgrader_gradebook.url_of(out),
         )
+        code = grade.grade(request, runner=runs)
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
     if code != 0:
         raise SystemExit(f"grading exited with {code}:\n{(place / 'said').read_text()[-3000:]}")

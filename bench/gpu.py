@@ -270,9 +270,10 @@ def _full(
         return None
     protocol = replace(protocol, time_box_s=budget.left_s)
     place = sandbox.choose("none")
+    threads = os.cpu_count() or 1
     done = budget.attempt(
         what,
-        lambda: SANDBOX_RUNNER.train(hw6, submission.read(SOLUTION), pictures, protocol, place, threads=os.cpu_count() or 1),
+        lambda: SANDBOX_RUNNER.train(hw6, submission.read(SOLUTION), pictures, protocol, place, threads=threads),
     )
     if done is None:
         return None

@@ -21,7 +21,7 @@ from autograder.machine import machine
 from autograder.publish import class_report, feedback_page
 
 sys.path.insert(0, str(ROOT / "tests"))
-from observed import right
+from support.observed import right
 from support.pages import CHROMIUM
 from support.results import large_class
 

@@ -6,17 +6,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from autograder import homeworks
 from autograder.course import prepare, rubric
 from autograder.files import ROOT
-from autograder.grading import schedule, verdict
+from autograder.grading import schedule
 from autograder.intake.hand_ins import Entry
 from autograder.intake.submission import of
 from autograder.observations import Observations
+from autograder.runner.setup import Setup
 from autograder.runner.train import Training
 from autograder.sandbox import sandbox
 
@@ -77,12 +77,11 @@ def engine_and_loop() -> tuple[float, float]:
 
     beside = threading.Thread(target=loop)
     beside.start()
-    with _nothing_runs():
-        began = time.perf_counter()
-        told = schedule.Told(lambda *_: 0.0, lambda *_: None, lambda _: None)
-        with schedule.start(_setup(), AT_A_TIME, told) as run:
-            results = list(run([_entry(number) for number in range(TRAININGS)]))
-        taken["engine"] = time.perf_counter() - began
+    began = time.perf_counter()
+    told = schedule.Told(lambda *_: 0.0, lambda *_: None, lambda _: None)
+    with schedule.start(_setup(), AT_A_TIME, told) as run:
+        results = list(run([_entry(number) for number in range(TRAININGS)]))
+    taken["engine"] = time.perf_counter() - began
     beside.join()
     if len(results) != TRAININGS or any(graded.crash for graded in results):
         sys.exit("the engine lost trainings")
@@ -94,30 +93,26 @@ def _some(count: int) -> None:
         time.sleep(TRAINING_S)
 
 
-def _setup() -> verdict.Setup:
+def _setup() -> Setup:
     hw6 = homeworks.load("hw6")
     images = prepare.practice(ROOT / "data")
-    return verdict.Setup(hw6, rubric.load(rubric.PATH, "hw6"), hw6.preview, images, sandbox.Sandbox("none"))
+    ruled = rubric.load(rubric.PATH, "hw6")
+    return Setup(hw6, ruled, hw6.preview, images, sandbox.Sandbox("none"), runner=_Waits())
 
 
 def _entry(number: int) -> Entry:
     return Entry(f"s{number:02}", "READ", submission=of("hw6.py", f"print({number})\n".encode()))
 
 
-@contextmanager
-def _nothing_runs() -> Iterator[None]:
+class _Waits:
     """In place of a run, a wait; of what is seen, nothing."""
-    real = supervise.observe, supervise.train
 
-    def observe(*_: object, **__: object) -> Observations:
+    def has_gpu(self) -> bool:
+        return False
+
+    def observe(self, *_: object, **__: object) -> Observations:
         return Observations(homework="hw6", file="hw6.py", problem="NO_RESULT: not run here")
 
-    def train(*_: object, **__: object) -> Training:
+    def train(self, *_: object, **__: object) -> Training:
         time.sleep(TRAINING_S)
         return Training("NO_RESULT", "not run here", None)
-
-    supervise.observe, supervise.train = observe, train  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        supervise.observe, supervise.train = real

@@ -34,6 +34,7 @@ from autograder.intake import hand_ins
 from autograder.intake.hand_ins import Intake
 from autograder.results import store
 from autograder.results.result import Result
+from autograder.runner import observe, proctored, test_passes, train
 from autograder.runner.setup import Setup
 from autograder.sandbox.bubblewrap import Limits
 from autograder.sandbox.sandbox import Sandbox
@@ -130,12 +131,12 @@ def graded(sandbox_bwrap: Sandbox, practice: Dataset) -> Iterator[Graded]:
 
 
 def _shorten_limits(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(supervise, "OBSERVE_S", OBSERVE_S)
-    patch.setattr(supervise, "SETUP_S", SETUP_S)
-    patch.setattr(supervise, "AFTER_BOX_S", AFTER_BOX_S)
-    patch.setattr(supervise, "TESTING_S", TESTING_S)
+    patch.setattr(observe, "OBSERVE_S", OBSERVE_S)
+    patch.setattr(train, "SETUP_S", SETUP_S)
+    patch.setattr(train, "AFTER_BOX_S", AFTER_BOX_S)
+    patch.setattr(test_passes, "TESTING_S", TESTING_S)
     patch.setattr(
-        supervise, "Limits", lambda **given: Limits(**{"memory_mib": MEMORY_MIB, "output_mib": OUTPUT_MIB, **given})
+        proctored, "Limits", lambda **given: Limits(**{"memory_mib": MEMORY_MIB, "output_mib": OUTPUT_MIB, **given})
     )
 
 

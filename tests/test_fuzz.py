@@ -25,7 +25,7 @@ from autograder.intake.hand_ins import Intake
 from autograder.intake.submission import Submission, UnreadableError
 from autograder.observations import Observations, TrainingReport
 from autograder.results import history, store
-from autograder.runner import conversation
+from autograder.runner import conversation, observe
 from autograder.runner.conversation import RunError
 
 HOMEWORK = homeworks.load("hw6")
@@ -86,10 +86,10 @@ def test_a_message_is_an_object_with_a_kind_or_refused(content: bytes) -> None:
 )
 def test_observations_and_reports_are_valid_or_refused(said: dict[str, Any], report: Any) -> None:
     handed_in = Submission("hw6.py", b"x = 1\n", b"x = 1\n", "0" * 64)
-    seen = supervise._observations(HOMEWORK, handed_in, said, None)
+    seen = observe._observations(HOMEWORK, handed_in, said, None)
     assert (seen.homework, seen.file) == ("hw6", "hw6.py")
     checks.run(seen, HOMEWORK)  # what is valid is something that checks can read
-    told, outcome = attempt(lambda: supervise._valid(TrainingReport, report, "the report"))
+    told, outcome = attempt(lambda: conversation.validated(TrainingReport, report, "the report"))
     assert outcome == "BAD_MESSAGE" or isinstance(told, TrainingReport)
 
 

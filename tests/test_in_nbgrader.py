@@ -14,6 +14,7 @@ from support.classes import TINY
 
 from autograder import in_nbgrader
 from autograder.commands import grade
+from autograder.commands.request import ClassRequest
 from autograder.course import dataset
 from autograder.course.dataset import Dataset
 from autograder.errors import KitError
@@ -86,18 +87,16 @@ def test_nbgrader_gives_the_points_that_grade_gives(tmp_path: Path, practice: Da
     header, *rows = [line.split(",") for line in (course / "scores.csv").read_text().splitlines()]
     scores = {row[header.index("student_id")]: float(row[header.index("score")]) for row in rows}
 
-    code = grade.grade(
-        tmp_path / "class",
-        tmp_path / "out",
-        "hw6",
+    request = ClassRequest(
+        submissions=tmp_path / "class",
+        out=tmp_path / "out",
+        homework="hw6",
         data=own.folder,
         protocol="full",
-        hours=None,
-        deadline=None,
         workers=1,
         sandbox=sandbox_bwrap.name,
     )
-    assert code == 0
+    assert grade.grade(request) == 0
     found = {student: store.read(tmp_path / "out" / student) for student in scripts}
     assert scores == {student: one.points for student, one in found.items() if one is not None}
     assert scores["s1"] > scores["s2"]

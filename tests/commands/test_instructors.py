@@ -5,12 +5,12 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support import downloads
+from support.command_line import hand_in
 from support.downloads import Uploaded
-from support.runner import _half_right
+from support.runner import FakeRunner, half_right
 
 from autograder.commands import app
 from autograder.course import prepare
@@ -47,7 +47,6 @@ def test_the_page_has_the_whole_way() -> None:
 def test_every_command_of_the_page_does_what_it_says(
     tmp_path: Path,
     practice: Dataset,
-    runs: Any,  # noqa: F811  observes in the place of the sandbox
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -63,8 +62,7 @@ def test_every_command_of_the_page_does_what_it_says(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(prepare, "choose", lambda *_: replace(practice, name="cifar10"))
     report = TrainingReport(ended_by="script", epochs=5, steps=500, losses=[(125_000, 2.0), (250_000, 1.0)])
-    monkeypatch.setattr(supervise, "train", lambda *_, **__: replace(_half_right(practice), report=report))
-    monkeypatch.setattr(supervise, "gpu_available", lambda: True)  # so that full is what runs
+    hand_in(monkeypatch, FakeRunner(training=lambda asked: half_right(asked, report), gpu=True))  # so full is what runs
     monkeypatch.setattr(solution_runs, "default_root", lambda: tmp_path / "data")
     for words in commands():
         monkeypatch.setattr(sys, "argv", words)

@@ -120,6 +120,7 @@ def test_a_full_run_on_the_homeworks_own_data_gives_the_rows_points(full: Setup,
     )
     assert result.max_points == 20
     assert result.notices == []
+    assert result.run_gives_no_points_because is None
 
 
 @pytest.mark.parametrize(

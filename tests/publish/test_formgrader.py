@@ -10,17 +10,16 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support import downloads
 from support.downloads import CODE, Uploaded
 from support.pages import CHROMIUM
-from support.runner import _half_right
+from support.runner import FakeRunner, half_right
 
 from autograder.commands import grade
+from autograder.commands.request import ClassRequest
 from autograder.course import prepare
 from autograder.course.dataset import Dataset
 from autograder.publish import lms_grades, nbgrader_gradebook
@@ -45,7 +44,6 @@ ROSTER = (
 def test_from_blackboard_to_formgrader_and_back(
     tmp_path: Path,
     practice: Dataset,
-    runs: Any,  # noqa: F811  observes in the place of the sandbox
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert CHROMIUM is not None
@@ -53,20 +51,20 @@ def test_from_blackboard_to_formgrader_and_back(
     roster, out = tmp_path / "roster.csv", tmp_path / "out"
     roster.write_bytes(b"\xef\xbb\xbf" + ROSTER.encode())
     monkeypatch.setattr(prepare, "choose", lambda *_: replace(practice, name="cifar10"))
-    monkeypatch.setattr(supervise, "train", partial(_half_right, practice))
+    runner = FakeRunner(training=half_right)
     book = nbgrader_gradebook.url_of(out)
-    words: dict[str, Any] = {
-        "data": None,
-        "protocol": "full",
-        "hours": None,
-        "deadline": "2026-11-30 23:59",
-        "workers": 1,
-        "sandbox": "none",
-        "timezone": "Asia/Seoul",
-        "roster": roster,
-        "book": book,
-    }
-    assert grade.grade(source, out, "hw6", **words) == 0
+    request = ClassRequest(
+        submissions=source,
+        out=out,
+        homework="hw6",
+        protocol="full",
+        deadline="2026-11-30 23:59",
+        workers=1,
+        sandbox="none",
+        timezone="Asia/Seoul",
+        roster=roster,
+    )
+    assert grade.grade(request, runner=runner) == 0
     assert points(out, book) == {
         "2016320187": (6.0, "run"),
         "2016320200": (0.0, "run"),  # late
@@ -78,7 +76,7 @@ def test_from_blackboard_to_formgrader_and_back(
         in_a_browser(address)
     assert points(out, book)["2016320187"] == (11.0, "formgrader")
 
-    assert grade.again(out, ["2016320187"]) == 0
+    assert grade.again(out, ["2016320187"], runner=runner) == 0
     assert points(out, book)["2016320187"] == (11.0, "formgrader")
     report = lms_grades.export(out, "blackboard", roster, tmp_path / "upload.csv", book=book)
     assert (report.written, report.undecided) == (("2016320187", "2016320200", "2016320400"), ("2016320300",))

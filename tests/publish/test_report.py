@@ -130,7 +130,7 @@ def test_a_full_run_gives_points_and_no_banner() -> None:
     assert "Points 20 of 20 The rubric's row: over 70%" in page.text
     assert "note" not in [attributes.get("role") for _, attributes in page.tags]
     assert "review" not in page.text
-    other = full(points=None, status="no points", notices=["the data is practice, not the homework's own cifar10"])
+    other = full(points=None, status="no points", run_gives_no_points_because="the data is practice, not the homework's own cifar10")
     page = Page(report.feedback(other, RUBRIC))
     assert "Would be, in a run that gives points 20 of 20" in page.text
     assert "The data is practice, not the homework's own cifar10." in page.text
@@ -540,7 +540,7 @@ def test_a_plot_stays_within_its_frame(accuracies: list[float]) -> None:
 
 def test_the_class_has_everybodys_curve_and_the_median() -> None:
     short = resnet20("s2", epochs=epochs([35.1, 90.0, 56.0]), own_epochs=[])
-    bad = resnet20("s3", epochs=[], own_epochs=[], notices=["history.csv: line 3: accuracy '<b>' is no number"])
+    bad = resnet20("s3", epochs=[], own_epochs=[], record_notes=["history.csv: line 3: accuracy '<b>' is no number"])
     nothing = resnet20("s4", epochs=[], own_epochs=[])
     page = Page(report.class_report([resnet20(), short, bad, nothing], RESNET20_RUBRIC))
     assert "s1 10 84.55% 84.55% 29.04% 88.15% after epoch 10" in page.text
@@ -567,7 +567,7 @@ def test_a_preview_of_a_class_is_not_compared_either() -> None:
 
 def test_the_pages_with_epochs_keep_the_rules_of_the_others() -> None:
     hostile_note = f"history.csv: {HOSTILE}"
-    one = resnet20("../" + HOSTILE, notices=[hostile_note])
+    one = resnet20("../" + HOSTILE, record_notes=[hostile_note])
     for text in (report.feedback(one, RESNET20_RUBRIC), report.class_report([one], RESNET20_RUBRIC)):
         page = Page(text)
         ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]

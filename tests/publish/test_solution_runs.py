@@ -402,6 +402,6 @@ def test_the_command_says_what_is_missing(
 ) -> None:
     assert command(monkeypatch, "hw6", "--file", str(tmp_path / "none.py")) == 2
     assert "none.py" in capsys.readouterr().err
-    monkeypatch.setattr("autograder.commands.course.record_solution.ROOT", tmp_path)
+    monkeypatch.setattr("autograder.commands.course.record_solution.SOLUTIONS", tmp_path)
     assert command(monkeypatch, "hw6") == 2
     assert "hint: the solution is in a checkout" in capsys.readouterr().err

@@ -24,8 +24,7 @@ from autograder.grading import student_run
 from autograder.intake.hand_ins import READ, Entry
 from autograder.intake.submission import of
 from autograder.observations import Failure, TrainingProgress, TrainingReport
-from autograder.publish.charts import gpu_use
-from autograder.runner import gpu_sharing
+from autograder.runner import evaluate, gpu_sharing, nvidia_smi
 from autograder.runner.gpu_sharing import Gate, Share, Turn
 from autograder.runner.setup import Setup
 from autograder.runner.test_passes import Audited
@@ -263,8 +262,8 @@ def test_of_a_training_that_shared_nobody_tells_epochs_by_their_time():
     audited = Audited(np.arange(10), np.zeros((10, 10), np.float32), np.zeros((10, 10), np.float32), forward_s=1.0)
     report = TrainingReport(ended_by="epochs", epochs=5)
     alone = Training("GRADED", "", report, training_s=1000.0)
-    assert verdict._timed_epochs(alone, audited, 100) is not None
-    assert verdict._timed_epochs(replace(alone, beside=1), audited, 100) is None
+    assert evaluate._timed_epochs(alone, audited, 100) is not None
+    assert evaluate._timed_epochs(replace(alone, beside=1), audited, 100) is None
 
 
 def test_memory_in_use_is_asked_of_the_gpu_that_runs_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,12 +272,12 @@ def test_memory_in_use_is_asked_of_the_gpu_that_runs_get(tmp_path: Path, monkeyp
     command.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
-    assert gpu_use.memory() == (1234, 81559)
+    assert nvidia_smi.memory() == (1234, 81559)
     assert "--id=3" in command.with_name("nvidia-smi.asked").read_text()
     write(command, "#!/bin/sh\necho '[N/A], [N/A]'\n")
-    assert gpu_use.memory() is None
+    assert nvidia_smi.memory() is None
     write(command, "#!/bin/sh\nexit 6\n")
-    assert gpu_use.memory() is None
+    assert nvidia_smi.memory() is None
 
 
 # --- the real thing, but for the card ---
@@ -316,7 +315,7 @@ def test_trainings_that_share_come_to_what_they_come_to_alone(
     practice: Dataset, sandbox_bwrap: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gpu_sharing, "WINDOW_S", 4.0)
-    monkeypatch.setattr(gpu_use, "memory", lambda: (IDLE_MIB, 16_000.0))
+    monkeypatch.setattr(nvidia_smi, "memory", lambda: (IDLE_MIB, 16_000.0))
     monkeypatch.setattr(gpu_sharing, "_gate", Gate(2, lambda: (IDLE_MIB, 16_000.0)))
     hw6 = homeworks.load("hw6")
     small = replace(hw6.preview, train_images=300, test_images=100)

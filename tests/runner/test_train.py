@@ -160,7 +160,7 @@ def test_a_run_that_gives_nothing_to_grade_says_why(run, body: str, outcome: str
 
 
 def test_a_loop_that_spins_without_asking_for_images_is_ended(run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervise, "SETUP_S", 15.0)
+    monkeypatch.setattr("autograder.runner.train.SETUP_S", 15.0)
     training = run("while True:\n    pass")
     assert training.outcome == "TIMEOUT"
     assert training.scores == {}
@@ -240,8 +240,9 @@ for i in range(20_000):
 
 
 def test_memory_is_watched_from_outside(run, sandbox_none: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = supervise.Limits
-    monkeypatch.setattr(supervise, "Limits", lambda seconds: limits(seconds=seconds, memory_mib=1024))
+    monkeypatch.setattr(
+        "autograder.runner.proctored.Limits", lambda seconds: bubblewrap.Limits(seconds=seconds, memory_mib=1024)
+    )
     training = run("kept = [bytearray(2**28) for _ in range(8)]\nimport time\ntime.sleep(30)")
     assert training.outcome == "MEMORY"
 

@@ -258,6 +258,7 @@ def _full(
     """The solution under the proctor, on all training and test images."""
     from autograder.intake import submission
     from autograder.runner import score
+    from autograder.runner.runner import SANDBOX_RUNNER
     from autograder.sandbox import sandbox
 
     hw6 = homeworks.load("hw6")

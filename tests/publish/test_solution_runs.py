@@ -168,7 +168,7 @@ def changed(part: str, **fields: Any) -> Result:
         (changed("protocol", name="full"), "another protocol"),
         (changed("protocol", epochs=4), "another protocol"),
         (result(started_from="nothing, since no network was seen"), ""),
-        (result(started_from="the checkpoint x.safetensors (81.20%, SHA-256 0123abcd)"), "another start"),
+        (result(checkpoint_sha256="0123abcd" * 8), "another start"),
     ],
 )
 def test_a_record_is_for_runs_of_its_kind(own: Path, other: Result, reason: str) -> None:
@@ -178,11 +178,14 @@ def test_a_record_is_for_runs_of_its_kind(own: Path, other: Result, reason: str)
 
 
 def test_runs_from_a_checkpoint_are_set_beside_those_from_the_same() -> None:
-    ours = record(checkpoint="x.safetensors (81.20%, SHA-256 0123abcd)")
-    assert solution_runs.unfit(ours, result(started_from=f"체크포인트 {ours.checkpoint}")) == ""
+    ours = record(checkpoint="x.safetensors (81.20%, SHA-256 0123abcd)", checkpoint_sha256="0123abcd" * 8)
+    theirs = result(started_from=f"체크포인트 {ours.checkpoint}", checkpoint_sha256=ours.checkpoint_sha256)
+    assert solution_runs.unfit(ours, theirs) == ""
     assert solution_runs.unfit(ours, result(started_from="nothing")) == "another start"
-    other = "the checkpoint x.safetensors (81.20%, SHA-256 ffffffff)"
-    assert solution_runs.unfit(ours, result(started_from=other)) == "another start"
+    assert solution_runs.unfit(ours, result(checkpoint_sha256="f" * 64)) == "another start"
+    # A record from before its file was told apart fits nobody, whatever they started from.
+    older = record(checkpoint=ours.checkpoint)
+    assert [solution_runs.unfit(older, one) for one in (theirs, result())] == ["another start"] * 2
 
 
 def test_an_instructors_record_wins(own: Path) -> None:

@@ -33,7 +33,7 @@ from autograder.files import ROOT
 from autograder.grading import decision
 from autograder.intake import submission
 from autograder.observations import Failure
-from autograder.publish import report
+from autograder.publish import class_report, feedback_page
 
 TRANSLATIONS = [name for name in language.LANGUAGES if name != "en"]
 TEMPLATES = ("base.html", "parts.html", "epochs.html", "feedback.html")
@@ -248,7 +248,7 @@ def test_lines_are_as_wide_as_their_letters() -> None:
 
 def feedback(one: Any, rubric: Any = RUBRIC, name: str = "ko") -> str:
     with language.spoken(name):
-        return report.feedback(one, rubric)
+        return feedback_page.feedback(one, rubric)
 
 
 def english_of_templates(said: Catalog) -> Collection[str]:
@@ -275,8 +275,8 @@ def test_a_page_is_korean_from_end_to_end(one: Any, rubric: Any, said: Catalog) 
 
 def test_the_report_of_a_class_stays_english() -> None:
     with language.spoken("ko"):
-        made = report.class_report(class_of_five(), RUBRIC)
-    assert made == report.class_report(class_of_five(), RUBRIC)
+        made = class_report.class_report(class_of_five(), RUBRIC)
+    assert made == class_report.class_report(class_of_five(), RUBRIC)
     assert '<html lang="en">' in made
 
 

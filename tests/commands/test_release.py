@@ -81,7 +81,7 @@ def test_what_is_committed_is_what_the_solution_makes(built: Path, name: str) ->
 
 
 def test_the_same_source_gives_the_same_bytes_in_another_process(built: Path, name: str, tmp_path: Path) -> None:
-    program = "import sys; from pathlib import Path; from autograder import release; "
+    program = "import sys; from pathlib import Path; from autograder.commands.course import release; "
     program += "release.build(sys.argv[2], Path(sys.argv[1]))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "4"}
     subprocess.run([sys.executable, "-c", program, str(tmp_path), name], check=True, env=environment)

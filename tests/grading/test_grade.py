@@ -28,7 +28,7 @@ from autograder.files import write_text
 from autograder.grading import class_run, progress_display, schedule
 from autograder.machine import cores
 from autograder.observations import Loader, Observations, TrainingProgress
-from autograder.publish import nbgrader_gradebook, report
+from autograder.publish import feedback_page, nbgrader_gradebook
 from autograder.results import history, store
 from autograder.runner.train import Training
 from autograder.sandbox import sandbox
@@ -436,7 +436,7 @@ def test_a_page_that_cannot_be_made_loses_no_result(
         raise ZeroDivisionError("page")
 
     with monkeypatch.context() as patch:
-        patch.setattr(report, "feedback", crash)
+        patch.setattr(feedback_page, "feedback", crash)
         assert run() == 1
     kept = store.read(tmp_path / "out" / "s1")
     assert kept is not None

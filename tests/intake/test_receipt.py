@@ -10,6 +10,7 @@ import pytest
 
 from autograder.intake import hand_ins, receipt
 from autograder.intake.receipt import Receipt
+from autograder.runner import nvidia_smi
 
 SCRIPT = b"print('hello')\n"
 
@@ -98,10 +99,10 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
 def test_without_a_gpu_there_is_no_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert receipt.gpu_name() == ""
+    assert nvidia_smi.gpu_name() == ""
     tool = tmp_path / "nvidia-smi"  # a stand-in: no test machine has one
     tool.write_text("#!/bin/sh\necho 'NVIDIA A GPU'\necho second\n")
     tool.chmod(0o755)
-    assert receipt.gpu_name() == "NVIDIA A GPU"
+    assert nvidia_smi.gpu_name() == "NVIDIA A GPU"
     tool.write_text("#!/bin/sh\nexit 9\n")
-    assert receipt.gpu_name() == ""
+    assert nvidia_smi.gpu_name() == ""

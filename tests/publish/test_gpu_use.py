@@ -9,7 +9,7 @@ from support.results import result
 
 from autograder.course import rubric
 from autograder.publish.charts import gpu_use
-from autograder.publish.report import class_report
+from autograder.publish.class_report import class_report
 from autograder.runner import nvidia_smi
 
 NVIDIA_SMI = """#!/bin/sh

@@ -16,7 +16,7 @@ from support.results import HOSTILE, class_of_five, full, hostile, large_class, 
 
 from autograder.course import rubric
 from autograder.files import ROOT
-from autograder.publish import report
+from autograder.publish import class_report, feedback_page
 from autograder.publish.similar_files import Pair
 from autograder.results.result import Result
 
@@ -63,9 +63,9 @@ def write(folder: Path, everybody: list[Result], alike: tuple[Pair, ...] = ()) -
     """The class report of `everybody` in `folder`, and their pages where it links to; the report's path."""
     for one in everybody:
         (folder / one.student).mkdir(parents=True, exist_ok=True)
-        (folder / one.student / "feedback.html").write_text(report.feedback(one, RUBRIC), encoding="utf-8")
+        (folder / one.student / "feedback.html").write_text(feedback_page.feedback(one, RUBRIC), encoding="utf-8")
     path = folder / "report.html"
-    path.write_text(report.class_report(everybody, RUBRIC, alike), encoding="utf-8")
+    path.write_text(class_report.class_report(everybody, RUBRIC, alike), encoding="utf-8")
     return path
 
 
@@ -162,7 +162,7 @@ def test_axe_finds_nothing(browser: Any, tmp_path: Path, scheme: str, name: str)
     convs = [op.index for op in right().network.graph if op.kind == "conv"]  # type: ignore[union-attr]
     drawn = full("s1", training=training(), observations=with_kernel(convs[3], 5))
     write(tmp_path, [drawn, *class_of_five()[1:], *various()[1:3]], (Pair("s1", "s2", 100.0, 100.0, True),))
-    epochs = report.feedback(resnet20(), RESNET20_RUBRIC), report.class_report([resnet20()], RESNET20_RUBRIC)
+    epochs = feedback_page.feedback(resnet20(), RESNET20_RUBRIC), class_report.class_report([resnet20()], RESNET20_RUBRIC)
     for file, text in zip(("resnet20.html", "resnet20-class.html"), epochs, strict=True):
         (tmp_path / file).write_text(text, encoding="utf-8")
     for path in GOLDEN.glob("feedback-band*.html"):  # with the solution's own runs
@@ -250,13 +250,13 @@ def test_the_policy_lets_no_other_script_run(browser: Any, tmp_path: Path) -> No
 def test_a_class_of_a_thousand_is_one_page(browser: Any, tmp_path: Path) -> None:
     everybody = large_class(1000)
     path = tmp_path / "report.html"
-    path.write_text(report.class_report(everybody, RUBRIC), encoding="utf-8")
+    path.write_text(class_report.class_report(everybody, RUBRIC), encoding="utf-8")
     assert path.stat().st_size < 5_000_000
     with opened(browser, path) as page:
         page.get_by_role("button", name="Accuracy").click()
         page.get_by_label("Search in all columns").fill("s0999")
         assert shown(page) == ["s0999"]
         assert page.locator(".multiples svg").count() == 1000
-    assert max(len(report.feedback(one, RUBRIC)) for one in everybody[:20]) < 200_000
+    assert max(len(feedback_page.feedback(one, RUBRIC)) for one in everybody[:20]) < 200_000
 
 

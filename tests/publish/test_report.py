@@ -41,7 +41,7 @@ from autograder.course import rubric
 from autograder.course.rubric import Rubric
 from autograder.files import ROOT, TEMPLATES
 from autograder.observations import Epoch, Network
-from autograder.publish import common_mistakes, report
+from autograder.publish import class_report, common_mistakes, feedback_page
 from autograder.publish.charts import drawing, layer_figure, loss_curves, training_curve
 from autograder.publish.similar_files import Pair
 from autograder.results import grades_table
@@ -65,11 +65,11 @@ SCRIPT = (TEMPLATES / "table.js").read_text(encoding="utf-8")
 @pytest.mark.parametrize("index", range(5))
 def test_feedback_reads_as_it_did(index: int) -> None:
     one = class_of_five()[index]
-    golden(f"feedback-{one.student}.html", report.feedback(one, RUBRIC))
+    golden(f"feedback-{one.student}.html", feedback_page.feedback(one, RUBRIC))
 
 
 def test_the_class_report_reads_as_it_did() -> None:
-    golden("report.html", report.class_report(class_of_five(), RUBRIC))
+    golden("report.html", class_report.class_report(class_of_five(), RUBRIC))
 
 
 
@@ -92,7 +92,7 @@ def assert_only_our_script(text: str) -> None:
 
 def test_what_students_write_stays_text() -> None:
     one = hostile()
-    for text in (report.feedback(one, RUBRIC), report.class_report([one], RUBRIC)):
+    for text in (feedback_page.feedback(one, RUBRIC), class_report.class_report([one], RUBRIC)):
         page = Page(text)
         assert_only_our_script(text)
         assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
@@ -103,7 +103,7 @@ def test_what_students_write_stays_text() -> None:
 
 def test_a_page_loads_nothing_and_links_only_to_its_neighbours() -> None:
     everybody = [*class_of_five(), result("s 6/?#%é")]
-    for text in (report.class_report(everybody, RUBRIC), *(report.feedback(one, RUBRIC) for one in everybody)):
+    for text in (class_report.class_report(everybody, RUBRIC), *(feedback_page.feedback(one, RUBRIC) for one in everybody)):
         page = Page(text)
         links = [attributes["href"] for _, attributes in page.tags if "href" in attributes]
         sources = [attributes["src"] or "" for _, attributes in page.tags if "src" in attributes]
@@ -119,25 +119,25 @@ def test_a_page_loads_nothing_and_links_only_to_its_neighbours() -> None:
 @pytest.mark.parametrize("index", range(5))
 def test_a_preview_says_so_on_every_page(index: int) -> None:
     one = class_of_five()[index]
-    for text in (report.feedback(one, RUBRIC), report.class_report(class_of_five(), RUBRIC)):
+    for text in (feedback_page.feedback(one, RUBRIC), class_report.class_report(class_of_five(), RUBRIC)):
         page = Page(text)
         assert "(preview)" in page.text
         assert "Preview: no points are given." in page.text
 
 
 def test_a_full_run_gives_points_and_no_banner() -> None:
-    page = Page(report.feedback(full(), RUBRIC))
+    page = Page(feedback_page.feedback(full(), RUBRIC))
     assert "Points 20 of 20 The rubric's row: over 70%" in page.text
     assert "note" not in [attributes.get("role") for _, attributes in page.tags]
     assert "review" not in page.text
     other = full(points=None, status="no points", run_gives_no_points_because="the data is practice, not the homework's own cifar10")
-    page = Page(report.feedback(other, RUBRIC))
+    page = Page(feedback_page.feedback(other, RUBRIC))
     assert "Would be, in a run that gives points 20 of 20" in page.text
     assert "The data is practice, not the homework's own cifar10." in page.text
 
 
 def test_every_plot_has_its_table_and_its_title() -> None:
-    for text in (report.feedback(class_of_five()[0], RUBRIC), report.class_report(class_of_five(), RUBRIC)):
+    for text in (feedback_page.feedback(class_of_five()[0], RUBRIC), class_report.class_report(class_of_five(), RUBRIC)):
         page = Page(text)
         plots = [attributes for tag, attributes in page.tags if tag == "svg" and "aria-hidden" not in attributes]
         ids = [attributes.get("id") for _, attributes in page.tags]
@@ -148,7 +148,7 @@ def test_every_plot_has_its_table_and_its_title() -> None:
 
 
 def test_what_scrolls_can_be_reached_by_keyboard_and_has_a_name() -> None:
-    for text in (report.feedback(class_of_five()[0], RUBRIC), report.class_report(class_of_five(), RUBRIC)):
+    for text in (feedback_page.feedback(class_of_five()[0], RUBRIC), class_report.class_report(class_of_five(), RUBRIC)):
         page = Page(text)
         ids = [attributes.get("id") for _, attributes in page.tags if "id" in attributes]
         scrollers = [one for _, one in page.tags if "scroll" in (one.get("class") or "").split()]
@@ -160,7 +160,7 @@ def test_what_scrolls_can_be_reached_by_keyboard_and_has_a_name() -> None:
 
 
 def step(one: Result, ruled: Rubric = RUBRIC) -> str:
-    return report.next_step(one, ruled).title
+    return feedback_page.next_step(one, ruled).title
 
 
 def test_there_is_one_next_step_and_it_is_the_first_that_matters() -> None:
@@ -169,7 +169,7 @@ def test_there_is_one_next_step_and_it_is_the_first_that_matters() -> None:
     low = {"would_earn": 6.0, "accuracy": result().accuracy.model_copy(update={"counted_percent": 61.5})}  # type: ignore[union-attr]
     assert step(full(checks=[advice, failed])) == failed.title
     assert step(full(checks=[advice], **low)) == "Reach the row 'over 70%'"
-    assert "8.5 percentage points" in report.next_step(full(checks=[], **low), RUBRIC).text
+    assert "8.5 percentage points" in feedback_page.next_step(full(checks=[], **low), RUBRIC).text
     assert step(full(checks=[advice])) == advice.title
     assert step(full(checks=[])) == "Nothing is left to do"
     crashed = training(ended_by="crash", failure=CRASH)
@@ -207,7 +207,7 @@ def test_the_axis_has_round_numbers(last: int, step: int) -> None:
 
 
 def test_the_histogram_counts_everybody_once() -> None:
-    bars = report.histogram([0.0, 4.99, 5.0, 69.9, 70.0, 99.9, 100.0], RUBRIC)["bars"]
+    bars = class_report.histogram([0.0, 4.99, 5.0, 69.9, 70.0, 99.9, 100.0], RUBRIC)["bars"]
     assert {bar["low"]: bar["count"] for bar in bars if bar["count"]} == {0: 2, 5: 1, 65: 1, 70: 1, 95: 2}
 
 
@@ -224,9 +224,9 @@ def table(text: str, name: str) -> list[list[str]]:
 
 
 def test_of_endless_pairs_the_first_are_listed() -> None:
-    alike = [Pair("s1", f"t{number}", 100.0, 100.0, True) for number in range(report.MOST_PAIRS + 1100)]
-    text = Page(report.class_report(class_of_five(), RUBRIC, alike)).text
-    assert text.count("the same file") == report.MOST_PAIRS
+    alike = [Pair("s1", f"t{number}", 100.0, 100.0, True) for number in range(class_report.MOST_PAIRS + 1100)]
+    text = Page(class_report.class_report(class_of_five(), RUBRIC, alike)).text
+    assert text.count("the same file") == class_report.MOST_PAIRS
     assert "1,100 more pairs are not listed." in text
 
 
@@ -235,7 +235,7 @@ def test_of_endless_pairs_the_first_are_listed() -> None:
 def test_the_numbers_of_the_page_are_those_of_the_csv() -> None:
     everybody = various()
     rows = list(csv.DictReader(io.StringIO(grades_table.csv_text(everybody))))
-    text = report.class_report(everybody, RUBRIC)
+    text = class_report.class_report(everybody, RUBRIC)
     assert table(text, "everybody") == [
         [
             row["student"],
@@ -243,12 +243,12 @@ def test_the_numbers_of_the_page_are_those_of_the_csv() -> None:
             row["accuracy_percent"] and f"{row['accuracy_percent']}%",
             row["points"],
             row["tier"],
-            report.STATUS_WORDS[row["status"]],
+            class_report.STATUS_WORDS[row["status"]],
             ", ".join(row["flags"].split()),
         ]
         for row in rows
     ]
-    counts = Counter(report.STATUS_WORDS[row["status"]] for row in rows)
+    counts = Counter(class_report.STATUS_WORDS[row["status"]] for row in rows)
     assert {cells[0]: int(cells[1]) for cells in table(text, "status")} == counts
     decided = Counter(row["tier"].replace("would be 20 points", "over 70%") or "a person has to decide" for row in rows)
     assert {cells[0]: int(cells[2]) for cells in table(text, "tiers") if cells[2] != "0"} == decided
@@ -258,12 +258,12 @@ def test_the_numbers_of_the_page_are_those_of_the_csv() -> None:
 
 def test_the_report_names_every_version_that_graded() -> None:
     older = {"kit": "0.0", "python": "3.11.0", "torch": "2.11.0"}
-    text = Page(report.class_report([full("s1"), full("s2", versions=older), full("s3")], RUBRIC)).text
+    text = Page(class_report.class_report([full("s1"), full("s2", versions=older), full("s3")], RUBRIC)).text
     assert "Versions autograder 0.1, Python 3.11.0, torch 2.14.1; autograder 0.0, Python 3.11.0, torch 2.11.0" in text
 
 
 def test_everything_can_be_read_without_the_script() -> None:
-    text = report.class_report(various(), RUBRIC)
+    text = class_report.class_report(various(), RUBRIC)
     assert [attributes for tag, attributes in Page(text).tags if tag == "button"] == []
     assert 'id="controls" hidden>' in text
     assert len(table(text, "everybody")) == 6
@@ -273,7 +273,7 @@ def test_endless_texts_are_cut_and_say_so() -> None:
     endless = "<b>" + "x" * 10_000_000
     check = result().checks[1].model_copy(update={"saw": endless, "why": endless})
     everybody = [full(f"s{k}", name=endless, message=endless, checks=[check], for_a_person=[endless]) for k in range(3)]
-    for text in (report.feedback(everybody[0], RUBRIC), report.class_report(everybody, RUBRIC)):
+    for text in (feedback_page.feedback(everybody[0], RUBRIC), class_report.class_report(everybody, RUBRIC)):
         assert len(text) < 200_000
         assert "more characters" in text
         assert "<b>" not in text
@@ -299,7 +299,7 @@ def test_every_check_is_counted_by_outcome() -> None:
         full("s3", checks=[builds, right_one, advice]),
         full("s4", checks=[]),
     ]
-    text = report.class_report(everybody, RUBRIC)
+    text = class_report.class_report(everybody, RUBRIC)
     assert table(text, "checks") == [
         ["every block owns its weights own-weights", "2 67%", "", "", "1 33%"],
         ["eval() before testing eval-mode", "", "1 100%", "", ""],
@@ -327,7 +327,7 @@ def test_mistakes_that_are_alike_are_one_row() -> None:
         failed("s4", "`self.conv` runs twice", check_id="other"),
         failed("s5", "layers.3 and layers.4 are one layer: 8,002,570 parameters"),
     ]
-    text = report.class_report(everybody, RUBRIC)
+    text = class_report.class_report(everybody, RUBRIC)
     expected = "Expected separate layers"
     assert table(text, "mistakes") == [
         [
@@ -365,9 +365,9 @@ def test_an_example_names_no_student_and_no_file(saw: str, shown: str | None) ->
 
 def test_a_long_tail_of_mistakes_is_counted() -> None:
     everybody = [failed(f"s{k}", f"a {'very ' * k}odd thing") for k in range(common_mistakes.MOST_MISTAKES + 3)]
-    assert "3 rarer ones are not listed; the pages" in Page(report.class_report(everybody, RUBRIC)).text
+    assert "3 rarer ones are not listed; the pages" in Page(class_report.class_report(everybody, RUBRIC)).text
     same = [failed(f"s{k:02}", "the same") for k in range(20)]
-    text = report.class_report(same, RUBRIC)
+    text = class_report.class_report(same, RUBRIC)
     assert table(text, "mistakes")[0][3].endswith("s11 and 8 more: search for own-weights below")
 
 
@@ -393,7 +393,7 @@ def test_everybodys_training_curve_is_drawn_with_the_classs_band() -> None:
     assert few is not None
     assert (few.band, few.median) == ("", "")
     assert loss_curves.of_class([full(training=None)]) is None
-    text = report.class_report([*flat, broken], RUBRIC)
+    text = class_report.class_report([*flat, broken], RUBRIC)
     assert table(text, "Training curves table")[-1] == ["s91", "4", "", "", "", "2", "script"]
     assert text.count('<use href="#band"/>') == 11
 
@@ -404,12 +404,12 @@ def test_everybodys_training_curve_is_drawn_with_the_classs_band() -> None:
 
 
 def test_the_ladder_is_drawn_and_marks_what_differs() -> None:
-    text = report.feedback(full(observations=right()), RUBRIC)
+    text = feedback_page.feedback(full(observations=right()), RUBRIC)
     assert "conv 3x3, 64→128, stride 2" in text
     assert text.count(">conv 3x3, 64→64</text>") == 8  # four of each side
     assert 'class="cross"' not in text
     convs = [op.index for op in right().network.graph if op.kind == "conv"]  # type: ignore[union-attr]
-    text = report.feedback(full(observations=with_kernel(convs[1], 5)), RUBRIC)
+    text = feedback_page.feedback(full(observations=with_kernel(convs[1], 5)), RUBRIC)
     assert text.count('class="cross"') == 1
     assert text.count(">conv 3x3, 64→64</text>") == 7
     assert text.count(">conv 5x5, 64→64</text>") == 1
@@ -434,17 +434,17 @@ def test_a_ladder_without_end_stays_a_figure() -> None:
 def test_the_confusion_matrix_has_every_count() -> None:
     one = full()
     assert one.accuracy
-    text = report.feedback(one, RUBRIC)
+    text = feedback_page.feedback(one, RUBRIC)
     assert table(text, "confusion") == [
         [f"class {label}", *map(str, row)] for label, row in enumerate(one.accuracy.confusion)
     ]
     assert text.count(' right">16</td>') == 10
-    assert "What was taken for what" not in report.feedback(full(accuracy=None), RUBRIC)
+    assert "What was taken for what" not in feedback_page.feedback(full(accuracy=None), RUBRIC)
 
 
 def test_a_page_says_how_to_appeal_and_names_nobody_else() -> None:
     others = {"for_a_person": ["the answers are those of s2"]}
-    text = Page(report.feedback(full(**others), RUBRIC)).text
+    text = Page(feedback_page.feedback(full(**others), RUBRIC)).text
     assert "Write to your instructor, say what you expected and why" in text
     assert "s2" not in text
 
@@ -458,7 +458,7 @@ def test_a_page_says_how_to_appeal_and_names_nobody_else() -> None:
 
 
 def feedback(one: Result) -> Page:
-    return Page(report.feedback(one, RESNET20_RUBRIC))
+    return Page(feedback_page.feedback(one, RESNET20_RUBRIC))
 
 
 def paths(page: Page) -> list[dict[str, str | None]]:
@@ -468,7 +468,7 @@ def paths(page: Page) -> list[dict[str, str | None]]:
 
 
 def test_the_feedback_on_epochs_reads_as_it_did() -> None:
-    golden("feedback-resnet20.html", report.feedback(resnet20(), RESNET20_RUBRIC))
+    golden("feedback-resnet20.html", feedback_page.feedback(resnet20(), RESNET20_RUBRIC))
 
 
 def test_the_epochs_are_set_beside_the_reference() -> None:
@@ -542,7 +542,7 @@ def test_the_class_has_everybodys_curve_and_the_median() -> None:
     short = resnet20("s2", epochs=epochs([35.1, 90.0, 56.0]), own_epochs=[])
     bad = resnet20("s3", epochs=[], own_epochs=[], record_notes=["history.csv: line 3: accuracy '<b>' is no number"])
     nothing = resnet20("s4", epochs=[], own_epochs=[])
-    page = Page(report.class_report([resnet20(), short, bad, nothing], RESNET20_RUBRIC))
+    page = Page(class_report.class_report([resnet20(), short, bad, nothing], RESNET20_RUBRIC))
     assert "s1 10 84.55% 84.55% 29.04% 88.15% after epoch 10" in page.text
     assert "s2 3 56.00% 90.00% 39.63%" in page.text
     assert "s3 0 history.csv: line 3: accuracy '<b>' is no number" in page.text
@@ -554,21 +554,21 @@ def test_the_class_has_everybodys_curve_and_the_median() -> None:
     # What one student's record lacks is no news about everybody's run.
     assert "note" not in [attributes.get("role") for _, attributes in page.tags]
     assert "history.csv: line 3: accuracy '<b>' is no number." in feedback(bad).text
-    alone = Page(report.class_report([nothing], RESNET20_RUBRIC))
+    alone = Page(class_report.class_report([nothing], RESNET20_RUBRIC))
     assert "The epochs" not in alone.text
-    records = Page(report.class_report([resnet20(epochs=[])], RESNET20_RUBRIC))
+    records = Page(class_report.class_report([resnet20(epochs=[])], RESNET20_RUBRIC))
     assert "s1 0 88.15% after epoch 10" in records.text
 
 
 def test_a_preview_of_a_class_is_not_compared_either() -> None:
-    page = Page(report.class_report([resnet20(of=result), resnet20("s2", of=result)], RESNET20_RUBRIC))
+    page = Page(class_report.class_report([resnet20(of=result), resnet20("s2", of=result)], RESNET20_RUBRIC))
     assert "These runs' curves are a preview's: trained on 400 images of practice and tested on 200." in page.text
 
 
 def test_the_pages_with_epochs_keep_the_rules_of_the_others() -> None:
     hostile_note = f"history.csv: {HOSTILE}"
     one = resnet20("../" + HOSTILE, record_notes=[hostile_note])
-    for text in (report.feedback(one, RESNET20_RUBRIC), report.class_report([one], RESNET20_RUBRIC)):
+    for text in (feedback_page.feedback(one, RESNET20_RUBRIC), class_report.class_report([one], RESNET20_RUBRIC)):
         page = Page(text)
         ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
         assert len(ids) == len(set(ids))
@@ -634,39 +634,39 @@ def resnet50(student: str = "s1", of: Any = full, **fields: Any) -> Result:
 
 
 def test_single_numbers_of_others_stand_beside_the_runs() -> None:
-    page = Page(report.feedback(resnet50(), RESNET50_RUBRIC))
+    page = Page(feedback_page.feedback(resnet50(), RESNET50_RUBRIC))
     assert "Beside what others reached The others: one epoch from the course's own checkpoint. Whose" in page.text
     accuracy = resnet50().accuracy
     assert accuracy
     rows = f"This run {accuracy.counted_percent:.2f}% A report of the course 83.41% Another report of the course 82.51%"
     assert f"{rows} VGG-16, as the course reports it 86.43%" in page.text
     assert "The epochs" not in page.text
-    of_class = Page(report.class_report([resnet50("s1"), resnet50("s2")], RESNET50_RUBRIC)).text
+    of_class = Page(class_report.class_report([resnet50("s1"), resnet50("s2")], RESNET50_RUBRIC)).text
     assert f"The class's best {accuracy.counted_percent:.2f}% The class's median" in of_class
 
 
 def test_files_that_are_alike_stand_in_the_class_report_alone() -> None:
     pairs = [Pair("s1", "s2", 100.0, 100.0, True), Pair("s1", "s3", 95.25, 91.0, False)]
     everybody = class_of_five()
-    page = Page(report.class_report(everybody, RUBRIC, pairs)).text
+    page = Page(class_report.class_report(everybody, RUBRIC, pairs)).text
     assert "s1 100.0% s2 100.0% the same file s1 95.2% s3 91.0%" in page
-    assert "Files that are alike" not in Page(report.class_report(everybody, RUBRIC)).text
+    assert "Files that are alike" not in Page(class_report.class_report(everybody, RUBRIC)).text
 
 
 def test_numbers_that_do_not_compare_say_so() -> None:
-    page = Page(report.feedback(resnet50(of=result), RESNET50_RUBRIC)).text
+    page = Page(feedback_page.feedback(resnet50(of=result), RESNET50_RUBRIC)).text
     assert "the numbers say nothing about each other." in page
-    page = Page(report.feedback(resnet50(started_from=FROM_NOTHING, checkpoint_sha256=""), RESNET50_RUBRIC)).text
+    page = Page(feedback_page.feedback(resnet50(started_from=FROM_NOTHING, checkpoint_sha256=""), RESNET50_RUBRIC)).text
     assert "Here training started from nothing, so this is how far one gets without the checkpoint." in page
     untested = {"accuracy": None, "status": "no accuracy", "tier": None, "would_earn": None, "points": None}
-    assert "Beside what others" not in Page(report.feedback(resnet50(**untested), RESNET50_RUBRIC)).text
-    assert "Beside what others" not in Page(report.feedback(full(), RUBRIC)).text
+    assert "Beside what others" not in Page(feedback_page.feedback(resnet50(**untested), RESNET50_RUBRIC)).text
+    assert "Beside what others" not in Page(feedback_page.feedback(full(), RUBRIC)).text
 
 
 def test_a_page_says_what_training_started_from_and_which_entries_differ() -> None:
-    page = Page(report.feedback(resnet50(started_from=FROM_NOTHING, checkpoint_sha256=""), RESNET50_RUBRIC)).text
+    page = Page(feedback_page.feedback(resnet50(started_from=FROM_NOTHING, checkpoint_sha256=""), RESNET50_RUBRIC)).text
     assert f"Started from {FROM_NOTHING}" in page
     assert "Entries of the state dict that differ" in page
     assert "fc.weight missing 10x1024" in page
     assert "linear.weight 10x1024 missing" in page
-    assert "Started from" not in Page(report.feedback(full(), RUBRIC)).text
+    assert "Started from" not in Page(feedback_page.feedback(full(), RUBRIC)).text

@@ -24,7 +24,7 @@ from autograder.errors import KitError
 from autograder.homeworks import load
 from autograder.language import spoken
 from autograder.observations import Epoch
-from autograder.publish import report, solution_runs
+from autograder.publish import feedback_page, solution_runs
 from autograder.publish.charts import drawing, epoch_curves, training_curve
 from autograder.publish.solution_runs import Part, Record, Run
 from autograder.results.result import Result
@@ -65,7 +65,7 @@ def record(of: Result | None = None, **fields: Any) -> Record:
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An instructor's folder of records; the shipped ones are away."""
     monkeypatch.setattr(solution_runs, "own_folder", lambda: tmp_path)
-    monkeypatch.setattr(solution_runs, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(solution_runs, "REFERENCES", tmp_path / "shipped")
     return tmp_path
 
 
@@ -252,7 +252,7 @@ def test_of_equal_runs_the_band_is_a_line_and_the_page_says_so(own: Path) -> Non
     assert curve is not None
     there = heights(curve.band)
     assert there[:20] == there[20:][::-1]
-    text = Page(report.feedback(result(training=training()), RUBRIC)).text
+    text = Page(feedback_page.feedback(result(training=training()), RUBRIC)).text
     assert "Its runs came out the same, so the shade is a line." in text
 
 
@@ -283,7 +283,7 @@ def with_epochs() -> Result:
 
 def test_a_page_with_the_band_reads_as_it_should(own: Path) -> None:
     solution_runs.write(own / "hw6-x.json", record())
-    text = report.feedback(with_losses(), RUBRIC)
+    text = feedback_page.feedback(with_losses(), RUBRIC)
     golden("feedback-band.html", text)
     page = Page(text).text
     assert "from the lowest to the highest of 3 runs on the same images" in page
@@ -295,7 +295,7 @@ def test_a_page_with_the_band_reads_as_it_should(own: Path) -> None:
 def test_a_page_with_epochs_has_the_band_in_both_plots(own: Path) -> None:
     runs = [run(0, 0, (40.0, 52.0, 61.0)), run(1, 0.4, (43.0, 50.5, 57.0)), run(2, 0.2, (41.0, 54.0, 60.0))]
     solution_runs.write(own / "resnet20-x.json", record(with_epochs(), runs=runs))
-    text = report.feedback(with_epochs(), RESNET20_RUBRIC)
+    text = feedback_page.feedback(with_epochs(), RESNET20_RUBRIC)
     golden("feedback-band-epochs.html", text)
     page = Page(text)
     assert text.count("It is no target") == 2
@@ -307,7 +307,7 @@ def test_a_page_with_epochs_has_the_band_in_both_plots(own: Path) -> None:
 def test_the_band_is_told_in_korean(own: Path) -> None:
     solution_runs.write(own / "hw6-x.json", record(runs=[run(0), run(1)]))
     with spoken("ko"):
-        text = Page(report.feedback(with_losses(), RUBRIC)).text
+        text = Page(feedback_page.feedback(with_losses(), RUBRIC)).text
     assert "이 과목의 모범 답안을 2번 실행했을 때의 정확도: 최저 62.00%, 최고 74.00%." in text
     assert "모든 실행의 결과가 같아서 음영이 선으로 보입니다." in text
     assert "solution" not in text
@@ -315,14 +315,14 @@ def test_the_band_is_told_in_korean(own: Path) -> None:
 
 def test_without_a_record_that_fits_there_is_no_band(own: Path) -> None:
     solution_runs.write(own / "hw6-x.json", record(changed("dataset", fingerprint="0" * 64)))
-    text = report.feedback(with_losses(), RUBRIC)
+    text = feedback_page.feedback(with_losses(), RUBRIC)
     assert 'class="solution"' not in text
     assert "solution" not in Page(text).text
 
 
 def test_one_run_is_told_as_one(own: Path) -> None:
     solution_runs.write(own / "hw6-x.json", record(runs=[run(0)]))
-    page = Page(report.feedback(with_losses(), RUBRIC)).text
+    page = Page(feedback_page.feedback(with_losses(), RUBRIC)).text
     assert "in 1 run on the same images" in page
     assert "The course's own solution reached 74.00% in a run" in page
 

@@ -9,6 +9,7 @@ from support.trained import HEAD, HOMEWORK, NET, SMALL
 
 from autograder.course.dataset import Dataset
 from autograder.course.homework import Protocol
+from autograder.files import PACKAGE
 from autograder.intake.submission import read
 from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.sandbox import bubblewrap
@@ -193,13 +194,13 @@ def test_inside_bubblewrap_there_is_no_label_no_network_and_no_home(
     training = run(
         f"""
 import os, socket, numpy as np
-for place in ("/data", "/submission", {str(bubblewrap.KIT.parent)!r}, "/home"):
+for place in ("/data", "/submission", {str(PACKAGE.parent)!r}, "/home"):
     print(place, sorted(os.listdir(place)))
 print("dataset folder:", os.path.exists({str(practice.folder)!r}))
 print("kit folder:", os.path.exists({str(Path(__file__).parent.parent)!r}))
 print("environment:", "MARKER" in os.environ)
 print("processes:", sum(name.isdigit() for name in os.listdir("/proc")) < 6)
-for write in ({str(bubblewrap.KIT / "x")!r}, "/data/x", "/usr/x"):
+for write in ({str(PACKAGE / "x")!r}, "/data/x", "/usr/x"):
     try:
         open(write, "w")
         print("wrote", write)
@@ -225,9 +226,9 @@ for i in range(20_000):
     assert "/data ['train_images.npy', 'train_labels.npy']" in log
     assert "/submission ['hw6.py']" in log
     # Beside the kit there is no more than the way to the interpreter, where that lies there too.
-    interpreter = [path for path in bubblewrap.interpreter_folders() if path.is_relative_to(bubblewrap.KIT.parent)]
-    beside = {bubblewrap.KIT.name, *(path.relative_to(bubblewrap.KIT.parent).parts[0] for path in interpreter)}
-    assert f"{bubblewrap.KIT.parent} {sorted(beside)}" in log
+    interpreter = [path for path in bubblewrap.interpreter_folders() if path.is_relative_to(PACKAGE.parent)]
+    beside = {PACKAGE.name, *(path.relative_to(PACKAGE.parent).parts[0] for path in interpreter)}
+    assert f"{PACKAGE.parent} {sorted(beside)}" in log
     assert "/home ['student']" in log
     assert "dataset folder: False" in log
     assert "kit folder: False" in log

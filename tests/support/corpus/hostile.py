@@ -7,9 +7,9 @@ what it must not be able to do.
 from support.corpus.base import in_training, script
 from support.corpus.row import Row, as_honest, never_says, row, says
 
-from autograder.sandbox import bubblewrap
+from autograder.files import PACKAGE
 
-KIT = str(bubblewrap.KIT)
+KIT = str(PACKAGE)
 
 MARK = "corpus-was-here"
 """The name of every file that a submission tries to leave outside."""

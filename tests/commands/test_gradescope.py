@@ -97,14 +97,18 @@ def test_it_holds_the_package_and_nothing_else(archive: zipfile.ZipFile) -> None
     tests = [name for name in kit if Path(name).name.startswith("test_")]
     assert tests == ["autograder/runner/test_passes.py"]  # which is no test: it passes test images to a network
     listed = subprocess.run(["git", "ls-files", "autograder"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert set(listed.stdout.split()) - {"autograder/handouts"} <= kit  # students have their handouts
+    assert set(listed.stdout.split()) <= kit
 
 
-def test_links_are_packed_as_the_files_they_lead_to(archive: zipfile.ZipFile) -> None:
-    assert archive.read("kit/autograder/grading_rubric.md") == (ROOT / "grading_rubric.md").read_bytes()
+def test_what_a_checkout_keeps_elsewhere_is_packed_where_an_installed_kit_looks_for_it(
+    archive: zipfile.ZipFile,
+) -> None:
+    assert archive.read("kit/autograder/built/grading_rubric.md") == (ROOT / "grading_rubric.md").read_bytes()
     for name in homeworks.names():
         for file, content in homeworks.load(name).given_files().items():
-            assert archive.read(f"kit/autograder/given/{name}/{file}") == content
+            assert archive.read(f"kit/autograder/built/given/{name}/{file}") == content
+        handout = (ROOT / "assignment" / name / "README.md").read_bytes()
+        assert archive.read(f"kit/autograder/built/handouts/{name}/README.md") == handout
 
 
 def test_no_solution_is_in_it(archive: zipfile.ZipFile) -> None:

@@ -25,7 +25,7 @@ from autograder.course import prepare, rubric
 from autograder.course.dataset import Dataset
 from autograder.errors import KitError
 from autograder.files import write_text
-from autograder.grading import class_run, progress_display, schedule
+from autograder.grading import class_files, progress_display, schedule
 from autograder.machine import cores
 from autograder.observations import Loader, Observations, TrainingProgress
 from autograder.publish import feedback_page, nbgrader_gradebook
@@ -164,7 +164,7 @@ def test_a_disk_that_fills_up_is_said_in_a_line_and_loses_nothing(
         write_text(path, text)
 
     with monkeypatch.context() as patched:
-        for module in (store, class_run):
+        for module in (store, class_files):
             patched.setattr(module, "write_text", full)
         with pytest.raises(KitError, match="can't be written any more") as refused:
             run(deadline=DEADLINE)

@@ -82,7 +82,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_every_shipped_record_is_one() -> None:
-    shipped = sorted(solution_runs.SHIPPED.iterdir())
+    shipped = sorted(solution_runs.REFERENCES.iterdir())
     assert shipped
     for path in shipped:
         found = solution_runs.read(path)

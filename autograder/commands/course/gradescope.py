@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from autograder import __version__, homeworks
 from autograder.course.homework import Homework
 from autograder.errors import KitError, printable
-from autograder.files import ROOT, whole, write_text
+from autograder.files import BUILT, ROOT, whole, write_text
 from autograder.intake.submission import Submission
 
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ exit 0  # results.json says how it went
 def build(homework_name: str, to: Path, *, preview: bool = False, root: Path = ROOT) -> Path:
     """Write the zip file that Gradescope takes for `homework_name`; its path.
 
-    It holds `setup.sh`, `run_autograder` and, in `kit/`, the package as it lies in the checkout `root`, links as the
-    files that they lead to. The same checkout gives the same bytes.
+    It holds `setup.sh`, `run_autograder` and, in `kit/`, the package as an installed one has it, from the checkout
+    `root`. The same checkout gives the same bytes.
 
     Args:
         to: the file; in a folder that is there, `gradescope-<homework>.zip`. Replaced only when the new one is whole.
@@ -158,6 +158,13 @@ def _kit(root: Path) -> Iterator[tuple[str, Path]]:
         inside = path.relative_to(root)
         if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in inside.parts):
             yield inside.as_posix(), path
+    # The copies that `setup.py` makes in a checkout: it isn't sent, and neither are solutions.
+    built = BUILT.relative_to(ROOT).as_posix()
+    yield f"{built}/grading_rubric.md", root / "grading_rubric.md"
+    for name in homeworks.names():
+        for file in homeworks.load(name).given:
+            yield f"{built}/given/{name}/{file}", root / "solution" / name / file
+        yield f"{built}/handouts/{name}/README.md", root / "assignment" / name / "README.md"
 
 
 def _member(name: str, mode: int) -> zipfile.ZipInfo:

@@ -182,9 +182,7 @@ def test_the_environment_can_choose(
 # --- the transcript --------------------------------------------------------------------------------------------------
 
 
-def test_check_in_korean_reads_as_it_did(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_in_korean_reads_as_it_did(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autograder.commands.student.check.time.monotonic", lambda: 7.0)
     with language.spoken("ko"):
         assert check(FakeRunner(CASES["shared"])) == 1

@@ -31,14 +31,6 @@ from autograder.sandbox.sandbox import Sandbox
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
-
-
-
-
-
-
-
-
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time stands still, so that texts can be compared."""

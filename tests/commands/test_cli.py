@@ -167,9 +167,7 @@ def test_check_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
     ]
 
 
-def test_grade_gets_what_was_said(
-    autograder: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said: list[ClassRequest] = []
     monkeypatch.setattr(grade, "grade", lambda request: (said.append(request), 0)[1])
     words = "class --out grades --protocol preview --data some/folder --hours 1.5 --workers 3 --sandbox bwrap"

@@ -245,7 +245,9 @@ def test_what_waits_is_not_called_passed_and_advice_is_not_called_failed(tmp_pat
 
 
 def test_a_run_without_an_answer_is_told_with_what_may_be_the_platforms(tmp_path: Path) -> None:
-    runner = FakeRunner(Observations(homework="hw6", file="hw6.py", problem="MEMORY: its processes took more than 8,192 MiB"))
+    runner = FakeRunner(
+        Observations(homework="hw6", file="hw6.py", problem="MEMORY: its processes took more than 8,192 MiB")
+    )
     folder = platform(tmp_path, {"hw6.py": SCRIPT})
     gradescope.main(["hw6", str(folder)], runner)
     assert "(MEMORY: its processes took more than 8,192 MiB)" in told(folder)["output"]
@@ -300,7 +302,8 @@ def test_it_needs_no_more_than_the_core(tmp_path: Path) -> None:
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({extras!r}));"
         "from autograder import checks; from autograder.commands.course import gradescope;"
-        "from autograder.commands.student import check_report; from autograder.course import dataset, practice, prepare;"
+        "from autograder.commands.student import check_report;"
+        "from autograder.course import dataset, practice, prepare;"
         "from autograder.runner import evaluate, runner, score, setup; from autograder.sandbox import sandbox;"
         "sys.exit(gradescope.main(sys.argv[1:]))"
     )

@@ -29,14 +29,6 @@ def full(practice: Dataset) -> Setup:
     return full_run(practice)
 
 
-
-
-
-
-
-
-
-
 def test_an_audit_that_is_missing_or_odd_calls_a_person_and_moves_no_points(full: Setup) -> None:
     usual = decision.decide(entry(), full, evidence(61))
     odd = Audit(images=100, plain_percent=61, altered_percent=12, changed_percent=40)
@@ -280,7 +272,9 @@ def test_a_borderline_accuracy_is_trained_again_and_the_best_counts(
 
     rights = [right if right is None or right > 100 else 10 * right for right in rights]
     runner = FakeRunner(SEEN, train)
-    strict = replace(full, runner=runner, rubric=full.rubric.model_copy(update={"borderline": rubric.Borderline(points=0.9)}))
+    strict = replace(
+        full, runner=runner, rubric=full.rubric.model_copy(update={"borderline": rubric.Borderline(points=0.9)})
+    )
     graded = student_run.grade(entry(), strict, SEEN)
     assert runner.seeds == list(range(runs))
     best = max(right for right in rights[:runs] if right is not None)

@@ -39,7 +39,8 @@ def serial(setup, *_):
     yield lambda entries: (student_run.grade(one, setup, student_run.observe(one, setup)) for one in entries)
 
 schedule.start = serial
-feedback_page.feedback = class_report.class_report = lambda *_: "a page, which costs seconds and isn't what is tested here"
+a_page = lambda *_: "a page, which costs seconds and isn't what is tested here"
+feedback_page.feedback = class_report.class_report = a_page
 TOUCHING = {"open", "os.mkdir", "os.rename", "os.remove", "os.chmod", "os.truncate", "os.listdir", "tempfile.mkstemp"}
 
 def run(out):
@@ -116,14 +117,14 @@ DAY = 24 * 60 * 60  # seconds
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None and "CI" not in os.environ, reason="needs a C compiler")
 def test_a_clock_that_jumps_changes_no_result(
-    two: Path,  # noqa: F811
+    two: Path,
     tmp_path: Path,
     practice: Dataset,
     sandbox_bwrap: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     library, clock = tmp_path / "jumping_clock.so", tmp_path / "clock"
-    source = (Path(__file__).parent.parent / "jumping_clock.c")
+    source = Path(__file__).parent.parent / "jumping_clock.c"
     subprocess.run(["cc", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, source], check=True)
     clock.write_text(str(10 * DAY))
     with monkeypatch.context() as patch:

@@ -65,8 +65,6 @@ def run(practice: Dataset, tmp_path: Path, runs: FakeRunner) -> Grade:
     return call
 
 
-
-
 def class_that_needs_no_run(folder: Path) -> None:
     """Four students: late (by `DEADLINE`), an empty file, two files, no file."""
     write(folder / "s1" / "hw6.py", moment="2026-12-01 00:00:01")
@@ -75,8 +73,6 @@ def class_that_needs_no_run(folder: Path) -> None:
     write(folder / "s3" / "b.py", "print('another')\n")
     (folder / "s4").mkdir()
     write(folder / "README.md")
-
-
 
 
 # --- without a single run --------------------------------------------------------------------------------------------
@@ -471,13 +467,6 @@ def test_a_full_run_on_the_homeworks_own_data_gives_points(
 
 
 # --- the real thing: processes that are killed -----------------------------------------------------------------------
-
-
-
-
-
-
-
 
 
 @pytest.mark.slow

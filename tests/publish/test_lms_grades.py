@@ -363,7 +363,9 @@ def test_a_new_csv_file_and_who_decided(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "＝1", '=HYPERLINK("x","y")', "\t=1", "\x00=1"])
 def test_no_name_is_a_formula(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        lms_grades, "final", lambda out, book=None: [decided("7", -1, "override", "=1+1", name), decided("=8", 0, "run")]
+        lms_grades,
+        "final",
+        lambda out, book=None: [decided("7", -1, "override", "=1+1", name), decided("=8", 0, "run")],
     )
     for lms in ("blackboard", "gradescope", "csv"):
         lms_grades.export(tmp_path, lms, None, tmp_path / "to.csv")

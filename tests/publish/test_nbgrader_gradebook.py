@@ -23,10 +23,6 @@ from autograder.results import grades_table
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 
 
-
-
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh database of either kind."""
@@ -64,8 +60,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         finally:
             server.terminate()
             server.wait()
-
-
 
 
 def test_points_go_in_and_what_a_person_set_stays(tmp_path: Path, url: str) -> None:

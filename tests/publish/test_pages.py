@@ -162,7 +162,10 @@ def test_axe_finds_nothing(browser: Any, tmp_path: Path, scheme: str, name: str)
     convs = [op.index for op in right().network.graph if op.kind == "conv"]  # type: ignore[union-attr]
     drawn = full("s1", training=training(), observations=with_kernel(convs[3], 5))
     write(tmp_path, [drawn, *class_of_five()[1:], *various()[1:3]], (Pair("s1", "s2", 100.0, 100.0, True),))
-    epochs = feedback_page.feedback(resnet20(), RESNET20_RUBRIC), class_report.class_report([resnet20()], RESNET20_RUBRIC)
+    epochs = (
+        feedback_page.feedback(resnet20(), RESNET20_RUBRIC),
+        class_report.class_report([resnet20()], RESNET20_RUBRIC),
+    )
     for file, text in zip(("resnet20.html", "resnet20-class.html"), epochs, strict=True):
         (tmp_path / file).write_text(text, encoding="utf-8")
     for path in GOLDEN.glob("feedback-band*.html"):  # with the solution's own runs
@@ -258,5 +261,3 @@ def test_a_class_of_a_thousand_is_one_page(browser: Any, tmp_path: Path) -> None
         assert shown(page) == ["s0999"]
         assert page.locator(".multiples svg").count() == 1000
     assert max(len(feedback_page.feedback(one, RUBRIC)) for one in everybody[:20]) < 200_000
-
-

@@ -50,18 +50,6 @@ from autograder.results.result import Result
 SCRIPT = (TEMPLATES / "table.js").read_text(encoding="utf-8")
 
 
-
-
-
-
-
-
-
-
-
-
-
-
 @pytest.mark.parametrize("index", range(5))
 def test_feedback_reads_as_it_did(index: int) -> None:
     one = class_of_five()[index]
@@ -70,8 +58,6 @@ def test_feedback_reads_as_it_did(index: int) -> None:
 
 def test_the_class_report_reads_as_it_did() -> None:
     golden("report.html", class_report.class_report(class_of_five(), RUBRIC))
-
-
 
 
 def assert_only_our_script(text: str) -> None:
@@ -84,10 +70,6 @@ def assert_only_our_script(text: str) -> None:
     assert hashes == [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in page.scripts]
     assert policy.count("script-src") == len(page.scripts)
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
-
-
-
-
 
 
 def test_what_students_write_stays_text() -> None:
@@ -103,7 +85,10 @@ def test_what_students_write_stays_text() -> None:
 
 def test_a_page_loads_nothing_and_links_only_to_its_neighbours() -> None:
     everybody = [*class_of_five(), result("s 6/?#%é")]
-    for text in (class_report.class_report(everybody, RUBRIC), *(feedback_page.feedback(one, RUBRIC) for one in everybody)):
+    for text in (
+        class_report.class_report(everybody, RUBRIC),
+        *(feedback_page.feedback(one, RUBRIC) for one in everybody),
+    ):
         page = Page(text)
         links = [attributes["href"] for _, attributes in page.tags if "href" in attributes]
         sources = [attributes["src"] or "" for _, attributes in page.tags if "src" in attributes]
@@ -130,14 +115,21 @@ def test_a_full_run_gives_points_and_no_banner() -> None:
     assert "Points 20 of 20 The rubric's row: over 70%" in page.text
     assert "note" not in [attributes.get("role") for _, attributes in page.tags]
     assert "review" not in page.text
-    other = full(points=None, status="no points", run_gives_no_points_because="the data is practice, not the homework's own cifar10")
+    other = full(
+        points=None,
+        status="no points",
+        run_gives_no_points_because="the data is practice, not the homework's own cifar10",
+    )
     page = Page(feedback_page.feedback(other, RUBRIC))
     assert "Would be, in a run that gives points 20 of 20" in page.text
     assert "The data is practice, not the homework's own cifar10." in page.text
 
 
 def test_every_plot_has_its_table_and_its_title() -> None:
-    for text in (feedback_page.feedback(class_of_five()[0], RUBRIC), class_report.class_report(class_of_five(), RUBRIC)):
+    for text in (
+        feedback_page.feedback(class_of_five()[0], RUBRIC),
+        class_report.class_report(class_of_five(), RUBRIC),
+    ):
         page = Page(text)
         plots = [attributes for tag, attributes in page.tags if tag == "svg" and "aria-hidden" not in attributes]
         ids = [attributes.get("id") for _, attributes in page.tags]
@@ -148,7 +140,10 @@ def test_every_plot_has_its_table_and_its_title() -> None:
 
 
 def test_what_scrolls_can_be_reached_by_keyboard_and_has_a_name() -> None:
-    for text in (feedback_page.feedback(class_of_five()[0], RUBRIC), class_report.class_report(class_of_five(), RUBRIC)):
+    for text in (
+        feedback_page.feedback(class_of_five()[0], RUBRIC),
+        class_report.class_report(class_of_five(), RUBRIC),
+    ):
         page = Page(text)
         ids = [attributes.get("id") for _, attributes in page.tags if "id" in attributes]
         scrollers = [one for _, one in page.tags if "scroll" in (one.get("class") or "").split()]
@@ -228,8 +223,6 @@ def test_of_endless_pairs_the_first_are_listed() -> None:
     text = Page(class_report.class_report(class_of_five(), RUBRIC, alike)).text
     assert text.count("the same file") == class_report.MOST_PAIRS
     assert "1,100 more pairs are not listed." in text
-
-
 
 
 def test_the_numbers_of_the_page_are_those_of_the_csv() -> None:
@@ -401,8 +394,6 @@ def test_everybodys_training_curve_is_drawn_with_the_classs_band() -> None:
 # --- what a student's page draws -------------------------------------------------------------------------------------
 
 
-
-
 def test_the_ladder_is_drawn_and_marks_what_differs() -> None:
     text = feedback_page.feedback(full(observations=right()), RUBRIC)
     assert "conv 3x3, 64→128, stride 2" in text
@@ -450,11 +441,6 @@ def test_a_page_says_how_to_appeal_and_names_nobody_else() -> None:
 
 
 # --- the epochs ------------------------------------------------------------------------------------------------------
-
-
-
-
-
 
 
 def feedback(one: Result) -> Page:

@@ -18,8 +18,6 @@ from autograder.sandbox.sandbox import Sandbox
 pytestmark = pytest.mark.slow  # every run imports torch
 
 
-
-
 @pytest.fixture
 def run(tmp_path: Path, practice: Dataset, sandbox_none: Sandbox):
     def train(body: str, protocol: Protocol = SMALL, sandbox: Sandbox = sandbox_none, net: str = NET):

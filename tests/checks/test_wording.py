@@ -12,7 +12,7 @@ from autograder import checks, language
 from autograder.files import PACKAGE
 from autograder.observations import Blank, Failure, Observations, Optimizer
 
-MODULES = sorted(Path(checks.__file__).parent.glob("*.py"))
+MODULES = sorted(Path(checks.__file__).parent.rglob("*.py"))
 BRACES = "{} {0} {x!r} {homework.classes} %s {"
 
 

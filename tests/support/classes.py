@@ -14,6 +14,7 @@ from autograder.files import ROOT
 
 
 def write(path: Path, text: str = "print('homework')\n", moment: str = "2026-11-30 12:00") -> None:
+    """A file that was last changed at that moment, by this machine's clock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     at = datetime.fromisoformat(moment).timestamp()
@@ -21,6 +22,7 @@ def write(path: Path, text: str = "print('homework')\n", moment: str = "2026-11-
 
 
 def table(out: Path) -> list[dict[str, str]]:
+    """The rows of `grades.csv`."""
     with (out / "grades.csv").open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -50,6 +52,7 @@ with torch.no_grad():
 
 
 def start(folder: Path, out: Path, data: Path, box: str, *more: str) -> "subprocess.Popen[str]":
+    """The command that grades a class, a preview with one worker, in a process of its own."""
     code = "from autograder.commands.app import main; main()"
     words = ["grade", str(folder), "--homework", "hw6", "--out", str(out), "--data", str(data)]
     words += ["--protocol", "preview", "--workers", "1", "--sandbox", box, *more]  # the later of two workers counts
@@ -66,10 +69,12 @@ def start(folder: Path, out: Path, data: Path, box: str, *more: str) -> "subproc
 
 
 def done(out: Path) -> list[str]:
+    """Who has a result."""
     return sorted(path.parent.name for path in out.glob("*/result.json"))
 
 
 def await_(condition: Callable[[], object]) -> None:
+    """Wait until it is so; fails after five minutes."""
     for _ in range(6000):
         if condition():
             return

@@ -34,22 +34,26 @@ def full_run(practice: Dataset) -> Setup:
 
 
 def entry(content: bytes = b"print(1)\n", **fields: Any) -> Entry:
+    """Somebody's file that came in time; `fields` replace its own."""
     handed_in = Submission("hw6.py", content, content, f"{hash(content) % 2**64:064x}")
     given = {"submission": handed_in, "submitted_at": datetime(2026, 11, 30, tzinfo=UTC)}
     return Entry(**{"student": "s1", "outcome": READ, **given, **fields})
 
 
 def missing(outcome: str, message: str = "a reason") -> Entry:
+    """Somebody of whom there is no file that could be run."""
     return Entry("s1", outcome, message)
 
 
 def accuracy(right: int) -> Score:
+    """So many of 100 images are right."""
     labels = np.zeros(100, dtype=np.int64)
     answers = np.eye(10, dtype=np.float32)[[0] * right + [1] * (100 - right)]
     return score({"eval": answers}, labels)
 
 
 def evidence(right: int = 80, **fields: Any) -> Evidence:
+    """Of a full run in which nothing was odd; so many percent are right."""
     report = TrainingReport(ended_by="script", epochs=5, seconds=100, steps=500)
     honest = Audit(images=100, plain_percent=right, altered_percent=max(right - 10, 0), changed_percent=0)
     given = {"observations": SEEN, "outcome": "GRADED", "report": report, "accuracy": accuracy(right), "audit": honest}

@@ -16,12 +16,11 @@ HW6 = homeworks.load("hw6")
 
 
 DEADLINE = datetime(2026, 11, 30, 14, 59, tzinfo=UTC)
-
-
 CODE = b"print('<b>mine</b>')\n"
 
 
 def full(student: str, points: float | None = 20.0, **fields: Any) -> Result:
+    """A result of a full run."""
     own = {**result().dataset.model_dump(), "name": "cifar10", "own": True}
     protocol = {"name": "full", "own_budget": True, "epochs": 5, "time_box_s": 7200.0}
     given = {"dataset": own, "protocol": protocol, "status": "graded", "points": points, "no_points_because": None}
@@ -29,10 +28,12 @@ def full(student: str, points: float | None = 20.0, **fields: Any) -> Result:
 
 
 def entry(student: str) -> Entry:
+    """Their file."""
     handed_in = Submission("hw6.py", CODE, CODE, "0" * 64)
     return Entry(student, READ, "", handed_in, datetime(2026, 11, 30, 23, 0, tzinfo=UTC))
 
 
 def write(out: Path, url: str, *everybody: Result) -> None:
+    """Write a class into the gradebook at `url`."""
     entries = [entry(one.student) for one in everybody if one.submission is not None]
     nbgrader_gradebook.write(out, everybody, entries, HW6, DEADLINE, url)

@@ -89,6 +89,7 @@ def full(student: str = "s1", **fields: Any) -> Result:
 
 
 def training(**fields: Any) -> TrainingReport:
+    """A training whose loss falls; `fields` replace its own."""
     losses = [(16 * step, 2.3 * math.exp(-step / 40) + 0.1 * (step % 7)) for step in range(1, 126)]
     given: dict[str, Any] = {
         "ended_by": "script",
@@ -119,6 +120,7 @@ def mistaken() -> Mistaken:
 
 
 def class_of_five() -> list[Result]:
+    """A preview: two that ended, a crash, no file, and one for a person."""
     none = {"accuracy": None, "checks": [], "observations": None, "training": None, "machine": "", "seconds": 0.0}
     row = {"label": "no accuracy could be had", "kind": "no accuracy", "points": 2.0}
     missing = {"label": "no file by the deadline", "kind": "no file", "points": 0.0}
@@ -205,12 +207,11 @@ def with_kernel(at: int, kernel: int) -> Observations:
 
 
 RUN = [45.1, 58.3, 66.0, 70.2, 69.3, 74.9, 77.8, 80.4, 83.0, 84.55]
-
-
 OWN = [47.0, 57.3, 64.0, 71.2, 73.3, 73.9, 78.8, 82.4, 86.0, 88.15]
 
 
 def epochs(accuracies: list[float]) -> list[Epoch]:
+    """An epoch for each, with falling losses; the second has no test loss."""
     return [
         Epoch(epoch=at, train_loss=2.3 / at, test_loss=None if at == 2 else 2.4 / at, accuracy_percent=accuracy)
         for at, accuracy in enumerate(accuracies, 1)

@@ -1,7 +1,7 @@
 """A proctor at work on a submission: what is put into the sandbox with it, and its end with all that it started.
 
-Called by `observe` and `train`. What lies beside the submission travels with it. Nothing of the dataset but training images, and never a label of a test image, is put
-there.
+Called by `observe` and `train`. What lies beside the submission travels with it. Nothing of the dataset but training
+images, and never a label of a test image, is put there.
 """
 
 import shutil

@@ -19,10 +19,10 @@ PYTHON = .venv/bin/python
 AUTOGRADER = .venv/bin/autograder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade check test lint release data bench words requirements clean
+.PHONY: help setup grade check test test-rest test-all lint release data bench words requirements clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## create .venv, install what is pinned, and bubblewrap where that may be done
 	@echo ".venv has what requirements.txt pins"
@@ -48,8 +48,16 @@ check: $(READY) ## check one file: make check FILE=hw6.py
 	@if [ -z "$(FILE)" ]; then echo "error: which file? make check FILE=hw6.py" >&2; exit 2; fi; \
 	$(AUTOGRADER) check "$(FILE)" $(call options,LANGUAGE)
 
-test: lint ## run the linters and every test, slow ones last
-	$(PYTHON) -m pytest
+# Both cores; a file's tests stay together, since they share what they prepare.
+PYTEST = $(PYTHON) -m pytest --numprocesses 2 --dist loadfile
+
+test: lint ## run the linters and the tests that take minutes
+	$(PYTEST) -m "not slow"
+
+test-rest: $(READY) ## run the tests that `make test` leaves out
+	$(PYTEST) -m slow
+
+test-all: test test-rest ## run the linters and every test
 
 lint: $(READY) ## ruff, mypy, and the one direction of imports
 	$(PYTHON) -m ruff check .

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 from support.manners import Manner, assert_passes, manner, results_of
+from support.rehearsals import Results
 
-from autograder.checks import CheckResult
 from autograder.homeworks import load
-
-pytestmark = pytest.mark.slow
 
 RESNET20 = load("resnet20")
 RIGHT = (Path(__file__).parent.parent / "scripts" / "resnet20_right.py").read_text()
@@ -302,10 +300,10 @@ MANNERS = [
 
 
 @pytest.fixture(scope="module")
-def results() -> dict[str, list[CheckResult]]:
+def results() -> Results:
     return results_of(RESNET20, MANNERS, RIGHT)
 
 
 @pytest.mark.parametrize("written", MANNERS, ids=lambda written: written.name)
-def test_a_right_file_passes_everything(written: Manner, results: dict[str, list[CheckResult]]) -> None:
+def test_a_right_file_passes_everything(written: Manner, results: Results) -> None:
     assert_passes(written, results[written.name])

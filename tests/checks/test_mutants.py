@@ -4,13 +4,10 @@ from pathlib import Path
 
 import pytest
 from support.mutants import Mutant, assert_caught_alone, mutant, results_of
-from support.rehearsals import observe_all
+from support.rehearsals import Results, observe_all
 
 from autograder import checks
-from autograder.checks import CheckResult
 from autograder.homeworks import load
-
-pytestmark = pytest.mark.slow
 
 HW6 = load("hw6")
 RIGHT = (Path(__file__).parent.parent / "scripts" / "hw6_right.py").read_text()
@@ -573,12 +570,12 @@ MUTANTS = [
 
 
 @pytest.fixture(scope="module")
-def results() -> dict[str, list[CheckResult]]:
+def results() -> Results:
     return results_of(HW6, MUTANTS, RIGHT)
 
 
 @pytest.mark.parametrize("planted", MUTANTS, ids=lambda planted: planted.name)
-def test_a_mistake_is_caught_by_its_own_check_alone(planted: Mutant, results: dict[str, list[CheckResult]]) -> None:
+def test_a_mistake_is_caught_by_its_own_check_alone(planted: Mutant, results: Results) -> None:
     assert_caught_alone(planted, results[planted.name], RIGHT)
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from support.classes import TINY, await_, done, table, write
+from support.classes import TINY, done, table, write
+from support.waiting import wait_for
 
 from autograder.course.dataset import Dataset
 from autograder.files import ROOT
@@ -130,10 +131,12 @@ def test_what_a_lost_worker_had_is_done_by_another_once(
     lost = worker(start, port, practice.folder.parent, "first")
     worker(start, port, practice.folder.parent, "second")
     grading = grader(start, class_, out, practice.folder, "--cluster", f"tcp://127.0.0.1:{port}")
-    await_(lambda: done(out))
+    wait_for("result", lambda: done(out), 300)
     family = psutil.Process(lost.pid).children(recursive=True)
     lost.kill()
-    await_(lambda: not any(process.is_running() for process in family))  # nothing of it stays behind
+    wait_for(
+        "end of all processes", lambda: not any(process.is_running() for process in family)
+    )  # nothing of it stays behind
     said, _ = grading.communicate(timeout=600)
     assert grading.returncode == 0, said
     assert outcomes(out) == ["GRADED"] * 4
@@ -147,7 +150,7 @@ def test_a_scheduler_that_was_lost_goes_on_with_the_rest_when_it_returns(
     lost = scheduler(start, port)
     worker(start, port, practice.folder.parent, "first")
     grading = grader(start, class_, out, practice.folder, "--cluster", f"tcp://127.0.0.1:{port}")
-    await_(lambda: done(out))
+    wait_for("result", lambda: done(out), 300)
     first = {student: (out / student / "result.json").read_bytes() for student in done(out)}
     lost.kill()
     lost.wait()

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.classes import await_, done, start, table
+from support.classes import done, start, table
+from support.waiting import wait_for
 
 from autograder.course.dataset import Dataset
 from autograder.files import ROOT
@@ -132,12 +133,12 @@ def test_a_clock_that_jumps_changes_no_result(
         patch.setenv("CLOCK_OFFSET", str(clock))
         running = start(two, tmp_path / "out", practice.folder, sandbox_bwrap.name)
     lock = tmp_path / "out" / ".lock"
-    await_(lambda: lock.exists() and "since" in lock.read_text())
+    wait_for("lock", lambda: lock.exists() and "since" in lock.read_text(), 300)
     began = lock.read_text()
     for jump in (3 * DAY, -40 * DAY):
         before = len(done(tmp_path / "out"))
         clock.write_text(str(jump))
-        await_(lambda before=before: len(done(tmp_path / "out")) > before)  # type: ignore[misc]
+        wait_for("further result", lambda before=before: len(done(tmp_path / "out")) > before, 300)  # type: ignore[misc]
     said, _ = running.communicate(timeout=600)
     assert running.returncode == 0, said
     assert f"since {datetime.now() + timedelta(days=10):%Y-%m-%d}" in began  # it did have another clock

@@ -14,10 +14,11 @@ from typing import Any
 import psutil
 import pytest
 from pydantic import ValidationError
-from support.classes import await_, done, start, table, write
+from support.classes import done, start, table, write
 from support.observed import right
 from support.results import result
 from support.runner import Asked, FakeRunner, Look, by_length, half_right
+from support.waiting import wait_for
 
 from autograder.commands import grade
 from autograder.commands.request import ClassRequest
@@ -469,6 +470,20 @@ def test_a_full_run_on_the_homeworks_own_data_gives_points(
 # --- the real thing: processes that are killed -----------------------------------------------------------------------
 
 
+@pytest.mark.timeout(150)  # a class takes what it takes beside other work
+def test_a_class_is_graded_end_to_end_in_the_real_sandbox(
+    two: Path, tmp_path: Path, practice: Dataset, sandbox_bwrap: Sandbox
+) -> None:
+    out = tmp_path / "out"
+    graded = start(two, out, practice.folder, sandbox_bwrap.name)
+    said, _ = graded.communicate(timeout=140)
+    assert graded.returncode == 0, said
+    assert [row["student"] for row in table(out)] == ["s1", "s2"]
+    assert all(row["accuracy_percent"] and row["status"] == "preview" for row in table(out))
+    for file in ("report.html", "attempts.csv", "gradebook.db", "s1/feedback.html", "s2/log.txt"):
+        assert (out / file).stat().st_size > 0
+
+
 @pytest.mark.slow
 def test_a_class_gets_the_same_with_every_lever_and_with_none(
     two: Path, tmp_path: Path, practice: Dataset, sandbox_bwrap: Sandbox
@@ -503,11 +518,11 @@ def test_a_run_that_is_killed_goes_on_and_ends_the_same(
 ) -> None:
     start(two, tmp_path / "whole", practice.folder, sandbox_bwrap.name).communicate(timeout=600)
     killed = start(two, tmp_path / "out", practice.folder, sandbox_bwrap.name)
-    await_(lambda: done(tmp_path / "out"))
+    wait_for("result", lambda: done(tmp_path / "out"), 300)
     family = psutil.Process(killed.pid).children(recursive=True)
     killed.kill()
     killed.communicate()
-    await_(lambda: not any(process.is_running() for process in family))
+    wait_for("end of all processes", lambda: not any(process.is_running() for process in family))
     assert len(done(tmp_path / "out")) == 1
 
     again = start(two, tmp_path / "out", practice.folder, sandbox_bwrap.name)
@@ -525,8 +540,8 @@ def test_an_interrupt_leaves_no_process_and_keeps_what_is_done(
     two: Path, tmp_path: Path, practice: Dataset, number: signal.Signals
 ) -> None:
     process = start(two, tmp_path / "out", practice.folder, "none")
-    await_(lambda: done(tmp_path / "out"))
-    await_(lambda: psutil.Process(process.pid).children(recursive=True))
+    wait_for("result", lambda: done(tmp_path / "out"), 300)
+    wait_for("process of the next run", lambda: psutil.Process(process.pid).children(recursive=True))
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     said, _ = process.communicate(timeout=60)

@@ -5,7 +5,6 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from support import downloads
 from support.downloads import CODE, Uploaded
 from support.pages import CHROMIUM
 from support.runner import FakeRunner, half_right
+from support.waiting import wait_for
 
 from autograder.commands import grade
 from autograder.commands.request import ClassRequest
@@ -107,19 +107,20 @@ def formgrader(course: Path, home: Path) -> Iterator[str]:
     environment = {**os.environ, "HOME": str(home), "JUPYTER_TOKEN": token}
     server = subprocess.Popen(command, cwd=course, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
-        address = ""
-        while not address:
-            assert server.poll() is None, (home / "server.log").read_text()[-3000:]
-            time.sleep(0.2)
-            found = [word for word in (home / "server.log").read_text().split() if word.startswith("http://127.0.0.1")]
-            address = found[0].split("?")[0].rstrip("/") if found else ""
+
+        def addresses() -> list[str]:
+            said = (home / "server.log").read_text()
+            assert server.poll() is None, said[-3000:]
+            return [word for word in said.split() if word.startswith("http://127.0.0.1")]
+
+        address = wait_for("address of the server", addresses, 120)[0].split("?")[0].rstrip("/")
         base = address.removesuffix("/lab").removesuffix("/tree")
         with urllib.request.urlopen(f"{base}/api/status?token={token}") as answer:
             assert answer.status == 200
         yield f"{base}|{token}"
     finally:
         server.terminate()
-        server.wait()
+        server.wait(timeout=60)
         log.close()
 
 

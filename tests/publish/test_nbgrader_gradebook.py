@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.gradebook import CODE, DEADLINE, full, write
 from support.results import result
+from support.waiting import wait_for
 
 from autograder.checks import CheckResult
 from autograder.errors import KitError
@@ -53,13 +54,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         )
         try:
             ready = [*user, POSTGRES / "pg_isready", "-q", "-h", folder]
-            while subprocess.run(ready, check=False, cwd=folder).returncode:
-                assert server.poll() is None
+            wait_for("PostgreSQL", lambda: subprocess.run(ready, check=False, cwd=folder).returncode == 0)
+            assert server.poll() is None
             subprocess.run([*user, POSTGRES / "createdb", "-h", folder, "course"], **run)
             yield f"postgresql+psycopg2://{name}@/course?host={folder}"
         finally:
             server.terminate()
-            server.wait()
+            server.wait(timeout=60)
 
 
 def test_points_go_in_and_what_a_person_set_stays(tmp_path: Path, url: str) -> None:

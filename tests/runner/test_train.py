@@ -15,9 +15,6 @@ from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.sandbox import bubblewrap
 from autograder.sandbox.sandbox import Sandbox
 
-pytestmark = pytest.mark.slow  # every run imports torch
-
-
 @pytest.fixture
 def run(tmp_path: Path, practice: Dataset, sandbox_none: Sandbox):
     def train(body: str, protocol: Protocol = SMALL, sandbox: Sandbox = sandbox_none, net: str = NET):
@@ -93,6 +90,7 @@ print("counted", total, [1 / n for n in of_class] and "all classes", len(trainse
     assert np.array_equal(training.scores["eval"], training.scores["as_left"])
 
 
+@pytest.mark.slow
 def test_the_time_box_ends_a_slow_training(run) -> None:
     training = run(
         """
@@ -158,6 +156,7 @@ def test_a_run_that_gives_nothing_to_grade_says_why(run, body: str, outcome: str
     assert (training.report.ended_by if training.report else None) == ended_by
 
 
+@pytest.mark.slow
 def test_a_loop_that_spins_without_asking_for_images_is_ended(run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autograder.runner.train.SETUP_S", 15.0)
     training = run("while True:\n    pass")
@@ -238,6 +237,7 @@ for i in range(20_000):
     assert log.endswith("storm 19999\n")
 
 
+@pytest.mark.slow
 def test_memory_is_watched_from_outside(run, sandbox_none: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "autograder.runner.proctored.Limits", lambda seconds: bubblewrap.Limits(seconds=seconds, memory_mib=1024)

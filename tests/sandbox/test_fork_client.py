@@ -2,10 +2,11 @@
 
 import os
 import signal
-import time
+from pathlib import Path
 
 import psutil
 import pytest
+from support.waiting import wait_for
 
 from autograder.errors import KitError
 from autograder.files import ROOT
@@ -124,16 +125,19 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if not os.fork():
     os.setsid()
     if os.fork(): os._exit(0)
-print("there", flush=True)
+print("there", flush=True)  # the first process, and the child of one that has ended
 time.sleep(600)
 """
     started = sandbox_bwrap.start([program], {}, Limits(600), threads=1, warm=True)
     assert started.forked is not None
-    family: list[psutil.Process] = []
-    while len(family) < 3:
-        family = started.forked.children(recursive=True)
+    wait_for("word of both", lambda: started.output().count("there") == 2)
+    # By their namespace: a child whose parent has ended belongs to nobody that is known here.
+    within = Path(f"/proc/{started.forked.pid}/ns/pid_for_children").readlink()
+    assert within != Path("/proc/self/ns/pid").readlink()
+    family = [process for process in psutil.process_iter() if _namespace(process) == within]
+    assert len(family) >= 3  # the namespace's first process, the run's, the child
     started.end()
-    _, alive = psutil.wait_procs([started.forked, *family], timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
 
 
@@ -162,8 +166,12 @@ def test_where_forks_do_not_work_each_run_is_a_process_of_its_own(
 def test_the_server_ends_with_the_grader() -> None:
     server = fork_client.Server()
     server._control.close()
-    began = time.monotonic()
-    while server._process.poll() is None:
-        assert time.monotonic() < began + 120
-        time.sleep(0.05)
+    wait_for("end of the server", lambda: server._process.poll() is not None)
     server.end()
+
+
+def _namespace(process: psutil.Process) -> Path | None:
+    try:
+        return Path(f"/proc/{process.pid}/ns/pid").readlink()
+    except OSError:  # it has ended
+        return None

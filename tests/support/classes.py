@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -71,12 +69,3 @@ def start(folder: Path, out: Path, data: Path, box: str, *more: str) -> "subproc
 def done(out: Path) -> list[str]:
     """Who has a result."""
     return sorted(path.parent.name for path in out.glob("*/result.json"))
-
-
-def await_(condition: Callable[[], object]) -> None:
-    """Wait until it is so; fails after five minutes."""
-    for _ in range(6000):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen within five minutes")

@@ -7,9 +7,8 @@ for others that do the same, or the whole script rewritten.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from support.rehearsals import observe_all
+from support.rehearsals import Results
 
-from autograder import checks
 from autograder.checks import CheckResult
 from autograder.course.homework import Homework
 
@@ -42,11 +41,10 @@ def manner(name: str, *changes: Change) -> Manner:
     return Manner(name, changes)
 
 
-def results_of(homework: Homework, manners: Sequence[Manner], right: str) -> dict[str, list[CheckResult]]:
-    """What the checks say of each, by its name."""
-    assert len({each.name for each in manners}) == len(manners), "two rows have one name"
-    seen = observe_all(homework, {each.name: each.script(right) for each in manners})
-    return {name: checks.run(observed, homework) for name, observed in seen.items()}
+def results_of(homework: Homework, rows: Sequence[Manner], right: str) -> Results:
+    """What the checks say of each row, by its name."""
+    assert len({each.name for each in rows}) == len(rows), "two rows have one name"
+    return Results(homework, {each.name: each.script(right) for each in rows})
 
 
 def assert_passes(written: Manner, found: Sequence[CheckResult]) -> None:

@@ -8,7 +8,7 @@ wait, and say for which.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from support.rehearsals import observe_all
+from support.rehearsals import Results
 
 from autograder import checks
 from autograder.checks import CheckResult
@@ -38,11 +38,10 @@ def mutant(name: str, check: str, says: str, *lines: tuple[str, str]) -> Mutant:
     return Mutant(name, check, says, lines)
 
 
-def results_of(homework: Homework, mutants: Sequence[Mutant], right: str) -> dict[str, list[CheckResult]]:
-    """What the checks say of each mistake, by its name."""
-    assert len({each.name for each in mutants}) == len(mutants), "two rows have one name"
-    seen = observe_all(homework, {each.name: each.script(right).encode() for each in mutants})
-    return {name: checks.run(observed, homework) for name, observed in seen.items()}
+def results_of(homework: Homework, rows: Sequence[Mutant], right: str) -> Results:
+    """What the checks say of each row, by its name."""
+    assert len({each.name for each in rows}) == len(rows), "two rows have one name"
+    return Results(homework, {each.name: each.script(right).encode() for each in rows})
 
 
 def assert_caught_alone(planted: Mutant, found: Sequence[CheckResult], right: str) -> None:

@@ -14,6 +14,7 @@ from support.classes import TINY
 
 from autograder import in_nbgrader
 from autograder.commands import grade
+from autograder.commands.course import nbgrader_notebook
 from autograder.commands.request import ClassRequest
 from autograder.course import dataset
 from autograder.course.dataset import Dataset
@@ -32,7 +33,7 @@ os.environ["AUTOGRADER_DATA"] = {data!r}
 
 
 def test_the_notebook_is_the_skeleton_between_locked_cells(tmp_path: Path) -> None:
-    path = in_nbgrader.write("hw6", tmp_path)
+    path = nbgrader_notebook.write("hw6", tmp_path)
     assert path == tmp_path / "source" / "hw6" / "hw6.ipynb"
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
@@ -40,9 +41,9 @@ def test_the_notebook_is_the_skeleton_between_locked_cells(tmp_path: Path) -> No
     assert [mark.get("grade_id") for mark in marks if mark] == ["begin", "check", "points"]
     assert [mark.get("points") for mark in marks if mark] == [None, 0.0, 20.0]
     assert all(mark["locked"] for mark in marks if mark)
-    assert path.read_bytes() == in_nbgrader.write("hw6", tmp_path).read_bytes()
+    assert path.read_bytes() == nbgrader_notebook.write("hw6", tmp_path).read_bytes()
     with pytest.raises(KitError, match="no such notebook"):
-        in_nbgrader.write("resnet50", tmp_path)
+        nbgrader_notebook.write("resnet50", tmp_path)
 
 
 def test_who_works_on_it_sees_nothing(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
@@ -60,7 +61,7 @@ def test_nbgrader_gives_the_points_that_grade_gives(tmp_path: Path, practice: Da
     }
     own = dataset.write(tmp_path / "data" / "cifar10", "cifar10", "a few drawn pictures", few, practice.classes)
     course = tmp_path / "course"
-    source = nbformat.read(in_nbgrader.write("hw6", course), as_version=4)
+    source = nbformat.read(nbgrader_notebook.write("hw6", course), as_version=4)
     locked = [cell for cell in source.cells if "nbgrader" in cell.metadata]
     scripts = {
         "s1": TINY.replace("RATE", "0.03"),

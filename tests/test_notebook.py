@@ -13,8 +13,8 @@ from support.command_line import hand_in
 from support.observed import right
 from support.runner import FakeRunner
 
-from autograder import in_nbgrader, notebook
-from autograder.commands.course import release
+from autograder import notebook
+from autograder.commands.course import nbgrader_notebook, release
 from autograder.commands.student import live_plot
 from autograder.files import ROOT
 from autograder.homeworks import load
@@ -69,7 +69,7 @@ def test_the_kits_address_goes_into_the_notebook_and_a_link_into_the_handout(tmp
 
 
 def test_nbgraders_own_notebook_has_none_of_these_cells(tmp_path: Path) -> None:
-    text = in_nbgrader.write("hw6", tmp_path).read_text(encoding="utf-8")
+    text = nbgrader_notebook.write("hw6", tmp_path).read_text(encoding="utf-8")
     assert submission.OWN_CELL not in text
     assert "Check it, train it, hand it in" not in text
 

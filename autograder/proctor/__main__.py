@@ -1,6 +1,6 @@
 """The proctor's process: takes a job from the grader, runs the submission, sends back what was seen.
 
-Started by `runner/proctored.py`, inside the sandbox. Two descriptors are its last arguments: the grader's messages, and
+Started by `runner/proctored.py`, inside the sandbox. The numbers of two pipes are its last arguments: the grader's messages, and
 ours.
 """
 
@@ -39,8 +39,6 @@ FIRST_LINE = (
 def main() -> None:
     """Do one job."""
     read, write = (int(number) for number in sys.argv[-2:])
-    for descriptor in (read, write):
-        os.set_inheritable(descriptor, False)
     channel = Channel(read, write)
     gc.freeze()  # what was imported lives on: no collection has to walk it
     job = channel.job()

@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -172,9 +173,10 @@ def _resident_bytes(process: psutil.Process) -> int:
 
 def _own_bytes(process: psutil.Process) -> int:
     """The same with what several processes share counted once among them: DataLoader workers share most with their
-    parent. A look at every page, so only where the cheap sum is too large."""
+    parent. A look at every page, so only where the cheap sum is too large. Only Linux can tell."""
+    if sys.platform != "linux":
+        return _resident_bytes(process)
     try:
-        seen = process.memory_full_info()
+        return int(process.memory_full_info().pss)
     except psutil.Error:
         return _resident_bytes(process)
-    return int(seen.pss if hasattr(seen, "pss") else seen.uss)  # only Linux knows how much is shared by how many

@@ -10,6 +10,7 @@
 # - `_wmi` and torch's start call a function of propsys that isn't there: the module is removed, the library switched off.
 # - NumPy from 2.2 on calls complex functions of the C runtime that aren't there: an older one is installed.
 # - pydantic-core calls bcryptprimitives.dll: a library of one function stands in for it.
+# - shutil copies files by CopyFile2, which isn't there, where Python says that it is: it is made not to.
 # - Intel's OpenMP asks which NUMA nodes there are: KMP_AFFINITY=disabled.
 # - Python doesn't start where its output is a regular file: there are pipes between.
 set -euo pipefail
@@ -54,6 +55,8 @@ if [ "$(cat made 2>/dev/null)" != "$made" ]; then
     for_windows "numpy==$NUMPY" pillow filelock typing-extensions sympy networkx jinja2 fsspec setuptools colorama pip \
         "pydantic>=2.7" "rich>=13.7" "typer>=0.12" "pytest>=8" "jupytext>=1.16" "markdown-it-py>=3" "psutil>=5.9" \
         "safetensors>=0.4"
+
+    echo 'import _winapi; del _winapi.CopyFile2' >cp313/Lib/site-packages/sitecustomize.py
 
     printf '%s\n' '#include <windows.h>' '#include <ntsecapi.h>' \
         '__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return RtlGenRandom(data, (ULONG)size); }' >prng.c

@@ -72,9 +72,7 @@ def _checked(homework_name: str, *, train: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"{homework.stem}.ipynb")  # so that places are told by cell
         file.write_bytes(handed_in.content)
-        request = check.CheckRequest(
-            file, homework.name, train=train, receipt=Path() if train else None
-        )
+        request = check.CheckRequest(file, homework.name, train=train, receipt=Path() if train else None)
         check.check(request, plot=LivePlot() if train else None)
 
 

@@ -1,7 +1,7 @@
 """The proctor's process: takes a job from the grader, runs the submission, sends back what was seen.
 
-Started by `runner/proctored.py`, inside the sandbox. The numbers of two pipes are its last arguments: the grader's messages, and
-ours.
+Started by `runner/proctored.py`, inside the sandbox. The numbers of two pipes are its last arguments: the grader's
+messages, and ours.
 """
 
 import contextlib

@@ -6,6 +6,7 @@ Made by `plain.py` on Windows. It ends with its last handle, so with the grader,
 import contextlib
 import ctypes
 import sys
+from typing import Any
 
 KILL_ON_CLOSE, LIMIT_PROCESSES, LIMIT_MEMORY = 0x2000, 0x8, 0x200  # JOB_OBJECT_LIMIT_...
 EXTENDED_LIMITS = 9  # JobObjectExtendedLimitInformation
@@ -40,6 +41,9 @@ class _Extended(ctypes.Structure):
 class JobObject:
     """All processes of a run. What is added has no child yet, so that none escapes."""
 
+    _kernel: Any
+    _handle: Any
+
     def __init__(self, processes: int, memory_bytes: int | None) -> None:
         """At most so many processes, which get at most so much memory, used or not. Raises OSError."""
         if sys.platform != "win32":
@@ -54,9 +58,7 @@ class JobObject:
             limits.basic.flags |= LIMIT_MEMORY
             limits.job_memory = memory_bytes
         size = ctypes.sizeof(limits)
-        self._checked(
-            self._kernel.SetInformationJobObject(self._handle, EXTENDED_LIMITS, ctypes.byref(limits), size)
-        )
+        self._checked(self._kernel.SetInformationJobObject(self._handle, EXTENDED_LIMITS, ctypes.byref(limits), size))
 
     def add(self, process: int) -> None:
         """Put the process with this handle into the job. Raises OSError."""

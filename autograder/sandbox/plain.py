@@ -81,5 +81,9 @@ def _started(
         creationflags=_CREATE_SUSPENDED | subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP,
         **options,
     )
-    job.add(int(process._handle))  # type: ignore[attr-defined]
+    try:
+        job.add(int(process._handle))
+    except OSError:
+        process.kill()
+        raise
     return process, job

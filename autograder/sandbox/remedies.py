@@ -40,7 +40,8 @@ echo 'kernel.unprivileged_userns_clone = 1' | sudo tee /etc/sysctl.d/90-user-nam
 sudo sysctl --system"""
 
 _CONTAINER = """\
-docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined ...
+docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined \\
+    --security-opt systempaths=unconfined ...
 podman run --security-opt seccomp=unconfined --security-opt label=disable --security-opt unmask=ALL ..."""
 
 _CONTAINER_MARKS = (".dockerenv", "run/.containerenv", "run/systemd/container", "var/run/secrets/kubernetes.io")
@@ -64,7 +65,10 @@ def missing() -> Cause:
 
 
 def find(problem: str, bwrap: str, root: Path = Path("/")) -> Cause:
-    """Why a trial of `bwrap`, its path, ended in `problem`, the last line that it printed. `root`: the file system's."""
+    """Why a trial of `bwrap`, its path, ended in `problem`, the last line that it printed.
+
+    `root` is where the kernel's files are looked for.
+    """
     kernel = root / "proc/sys"
     if _number(kernel / "user/max_user_namespaces") == 0:
         return Cause(

@@ -5,6 +5,7 @@
 #     setup.sh [FOLDER]      (default: ~/.cache/autograder-windows) some minutes and 2.5 GB the first time, then seconds.
 #                            It needs root, or sudo without a password, for apt-get where Wine isn't there yet.
 #     FOLDER/python ...      runs Windows' python.exe with those arguments; Z:\ is this machine's /
+#     FOLDER/run PROGRAM ... runs another program of Windows'
 #
 # What Wine 8 lacks, and what is done about it:
 # - `_wmi` and torch's start call a function of propsys that isn't there: the module is removed, the library switched off.
@@ -63,15 +64,16 @@ if [ "$(cat made 2>/dev/null)" != "$made" ]; then
     x86_64-w64-mingw32-gcc -shared -o cp313/bcryptprimitives.dll prng.c -ladvapi32
     rm prng.c
 
-    cat >python <<RUN
+    cat >run <<RUN
 #!/usr/bin/env bash
 export WINEPREFIX='$here/prefix' WINEDEBUG=-all WINEDLLOVERRIDES='propsys=' KMP_AFFINITY=disabled
-$wine '$here/cp313/python.exe' "\$@" > >(cat) 2> >(cat >&2)
+$wine "\$@" > >(cat) 2> >(cat >&2)
 status=\$?
 wait
 exit \$status
 RUN
-    chmod +x python
+    printf '%s\n' '#!/bin/sh' "exec '$here/run' '$here/cp313/python.exe' \"\$@\"" >python
+    chmod +x run python
     echo "$made" >made
 fi
 ./python -c 'import sys, torch; print("Python", sys.version.split()[0], "on", sys.platform, "with torch", torch.__version__)'

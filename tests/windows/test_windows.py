@@ -192,7 +192,9 @@ def test_ctrl_c_ends_a_check_and_what_it_started(laptop: Laptop) -> None:
     loop = "if __name__ == '__main__':\n    while True:\n        pass\n"
     name = laptop.write("hw6_loop.py", RIGHT + loop)
     with Console(laptop, "check", name) as console:
-        _wait_until(lambda: len(_processes()) > 3, 60, lambda: console.text)  # each python.exe of the environment starts one
+        _wait_until(
+            lambda: len(_processes()) > 3, 60, lambda: console.text
+        )  # each python.exe of the environment starts one
         time.sleep(2)
         console.press_ctrl_c()
         assert console.ended(60) == 130

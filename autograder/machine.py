@@ -17,6 +17,8 @@ def machine(device: str) -> str:
                 if line.startswith("Model:"):
                     return line.partition(":")[2].strip()
         return "a CUDA GPU"
+    if device == "mps":
+        return f"the GPU of {processor()}"
     return f"{processor()}, {cores()} cores"
 
 

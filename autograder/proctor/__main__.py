@@ -138,7 +138,8 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         network_name=homework.network,
         keep_epochs=homework.tests_epochs,
     )
-    channel.send("started", device="cuda" if torch.cuda.is_available() else "cpu", threads=torch.get_num_threads())
+    device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    channel.send("started", device=device, threads=torch.get_num_threads())
     error = run_script.run(job["script"], _arguments(homework, job["epochs"]), job.get("seed", 0))
     finish(watched, "script", error)
 

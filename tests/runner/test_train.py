@@ -16,6 +16,7 @@ from autograder.sandbox import bubblewrap
 from autograder.sandbox.run import Limits
 from autograder.sandbox.sandbox import Sandbox
 
+
 @pytest.fixture
 def run(tmp_path: Path, practice: Dataset, sandbox_none: Sandbox):
     def train(body: str, protocol: Protocol = SMALL, sandbox: Sandbox = sandbox_none, net: str = NET):
@@ -240,9 +241,7 @@ for i in range(20_000):
 
 @pytest.mark.slow
 def test_memory_is_watched_from_outside(run, sandbox_none: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "autograder.runner.proctored.Limits", lambda seconds: Limits(seconds=seconds, memory_mib=1024)
-    )
+    monkeypatch.setattr("autograder.runner.proctored.Limits", lambda seconds: Limits(seconds=seconds, memory_mib=1024))
     training = run("kept = [bytearray(2**28) for _ in range(8)]\nimport time\ntime.sleep(30)")
     assert training.outcome == "MEMORY"
 

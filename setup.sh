@@ -59,8 +59,31 @@ if [ -t 1 ]; then quiet=; fi
 .venv/bin/python -m pip install $quiet --disable-pip-version-check -r requirements.txt
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 
-if ! command -v bwrap >/dev/null && ! apt_install bubblewrap; then
-    say "note: bubblewrap is not installed, so other people's submissions can't be graded safely here"
-    say "hint: on Debian and Ubuntu: apt-get install bubblewrap"
+# Which of the causes in autograder/sandbox/remedies.py keeps bubblewrap from working here; nothing where it works.
+trouble() {
+    .venv/bin/python -c "from autograder.sandbox.sandbox import why_not; print(getattr(why_not(), 'name', ''))"
+}
+
+# Ubuntu's AppArmor allows user namespaces to programs with a profile only. Root may give bubblewrap one.
+give_profile() {
+    profiles=${APPARMOR_PROFILES:-/etc/apparmor.d}
+    [ "$(id -u)" = 0 ] && [ -d "$profiles" ] && [ ! -e "$profiles/bwrap" ] || return 1
+    .venv/bin/python -c "import sys; from autograder.sandbox.remedies import PROFILE
+print(PROFILE.format(bwrap=sys.argv[1]), end='')" "$(command -v bwrap)" >"$profiles/bwrap"
+    if apparmor_parser -r "$profiles/bwrap" 2>/dev/null; then
+        say "installed $profiles/bwrap, an AppArmor profile that lets bubblewrap make user namespaces"
+    else
+        rm -f "$profiles/bwrap"
+        return 1
+    fi
+}
+
+command -v bwrap >/dev/null || apt_install bubblewrap || true
+cause=$(trouble)
+if [ "$cause" = apparmor ] && give_profile; then cause=$(trouble); fi
+if [ -n "$cause" ]; then
+    say "note: other people's submissions can't be graded safely here yet; your own files can be checked"
+    .venv/bin/python -c "from autograder.sandbox.sandbox import why_not
+if cause := why_not(): print(f'note: {cause.says}\nhint: {cause.remedy}')" >&2
 fi
 touch .venv/.ready

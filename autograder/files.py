@@ -77,7 +77,10 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    """What was written is there after a power cut, too. Of a folder: its names; Windows has no such call for those."""
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

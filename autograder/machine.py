@@ -17,13 +17,15 @@ def machine(device: str) -> str:
                 if line.startswith("Model:"):
                     return line.partition(":")[2].strip()
         return "a CUDA GPU"
+    if device == "mps":
+        return f"the GPU of {processor()}"
     return f"{processor()}, {cores()} cores"
 
 
 def processor() -> str:
     """What the processor calls itself."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -21,7 +21,6 @@ from autograder.intake import submission
 from autograder.intake.submission import Submission
 from autograder.language import asked, spoken
 from autograder.language import gettext as _
-from autograder.sandbox import sandbox
 
 COLAB_S = 60  # until Colab has handed over the notebook
 
@@ -73,18 +72,8 @@ def _checked(homework_name: str, *, train: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"{homework.stem}.ipynb")  # so that places are told by cell
         file.write_bytes(handed_in.content)
-        request = check.CheckRequest(
-            file, homework.name, train=train, sandbox=_place(), receipt=Path() if train else None
-        )
+        request = check.CheckRequest(file, homework.name, train=train, receipt=Path() if train else None)
         check.check(request, plot=LivePlot() if train else None)
-
-
-def _place() -> str:
-    """bubblewrap where there is one; else the rights that any other cell has."""
-    try:
-        return sandbox.choose().name
-    except KitError:
-        return "none"
 
 
 def _this(homework: Homework) -> Submission:

@@ -212,7 +212,8 @@ class Rehearsal(Observed):
         ended: "finished"; "crashed" with `failure`; "exited" by sys.exit; "stopped" when its training loop asked for
             batches without end; "timeout".
         accelerator: whether a GPU could be used.
-        cuda_requests: lines that asked for a CUDA device by name where there was none (they got the CPU).
+        cuda_requests: lines that asked by name for a GPU of a kind that wasn't there, CUDA's or Apple's (they got the
+            CPU).
         network_moved: whether anything put the trained network on a device (`.to`, `.cuda`, a default device).
         network_device: where it was in the end.
         network_class: class of the network that was trained; None when no network was found.

@@ -36,7 +36,7 @@ from autograder.results import store
 from autograder.results.result import Result
 from autograder.runner import observe, proctored, test_passes, train
 from autograder.runner.setup import Setup
-from autograder.sandbox.bubblewrap import Limits
+from autograder.sandbox.run import Limits
 from autograder.sandbox.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow  # over a hundred runs, each of which imports torch

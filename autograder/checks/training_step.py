@@ -51,8 +51,8 @@ def test_the_device_is_one_that_is_there(observed: Observations, homework: Homew
     if rehearsal.cuda_requests and not rehearsal.accelerator:
         lines = [str(line) for line in sorted(set(rehearsal.cuda_requests))]
         saw = ngettext(
-            "a CUDA device asked for by name where there is none (line {lines}); it got the CPU",
-            "a CUDA device asked for by name where there is none (lines {lines}); it got the CPU",
+            "a GPU asked for by name where there is none of its kind (line {lines}); it got the CPU",
+            "a GPU asked for by name where there is none of its kind (lines {lines}); it got the CPU",
             len(lines),
         )
         fail(

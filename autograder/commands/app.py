@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autograder import __version__
-from autograder.commands import class_commands
+from autograder.commands import class_commands, plain_signs
 from autograder.commands.options import (
     DataOption,
     LanguageName,
@@ -48,6 +48,7 @@ app.add_typer(class_commands.app)
 
 def main() -> None:
     """Run the command line, and turn what goes wrong into a line and an exit code."""
+    plain_signs.install()
     try:
         app(prog_name="autograder")
     except KitError as error:

@@ -18,7 +18,7 @@ from rich.table import Table
 from autograder.errors import KitError
 from autograder.machine import gpu_available
 from autograder.sandbox import bubblewrap, fork_client, sandbox
-from autograder.sandbox.bubblewrap import Limits
+from autograder.sandbox.run import Limits
 
 _PROBE = """
 import ctypes, json, os, resource, socket, sys
@@ -70,9 +70,8 @@ def doctor() -> int:
     """Print the table. Returns 0 when every protection is on, else 1; raises nothing."""
     console = Console(highlight=False, soft_wrap=True)
     system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
-    console.print(
-        f"{system}, {'started by root' if os.geteuid() == 0 else 'started by an ordinary user'}", markup=False
-    )
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    console.print(f"{system}, {'started by root' if root else 'started by an ordinary user'}", markup=False)
     try:
         protections = look()
         protections.append(_of_forks())

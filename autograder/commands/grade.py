@@ -6,7 +6,6 @@ for one run at a time; the class itself is `class_run.py`'s.
 
 import contextlib
 import errno
-import fcntl
 import os
 import platform
 from collections.abc import Iterator, Sequence
@@ -69,7 +68,7 @@ def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | 
     elsewhere = Cluster(request.cluster, request.slurm) if request.cluster or request.slurm else None
     # Elsewhere each worker looks whether it works there.
     name, where = request.sandbox, request.submissions
-    place = Sandbox(name or "bwrap") if elsewhere else _sandbox(name, where, console)
+    place = Sandbox("none" if name == "none" else "bwrap") if elsewhere else _sandbox(name, where, console)
     setup = prepared(request, place, full=runner.has_gpu() or elsewhere is not None, runner=runner)
     _refuse_unknown_checks(setup.rubric, setup.homework)
     count = request.workers or _workers(setup.protocol, runner)
@@ -149,7 +148,7 @@ def _sandbox(name: str | None, submissions: Path, console: Console) -> Sandbox:
             error.message,
             "The example class is the kit's own, so it runs all the same, with your rights.",
             "Submissions of other people are refused until there is one:",
-            *error.hint.split(": ", 1),
+            *error.hint.splitlines(),
         ]
         bar = "*" * 100
         console.print("\n".join([bar, *(f"*  {line}" for line in lines), bar]), style="bold")
@@ -207,6 +206,10 @@ def _refuse_to_overwrite_points(out: Path, setup: Setup) -> None:
 @contextlib.contextmanager
 def _only_run(out: Path) -> Iterator[None]:
     """Hold the output folder for this process; the system lets go of it however the process ends."""
+    try:
+        import fcntl
+    except ImportError as error:
+        raise KitError("a class can't be graded on this system", "grade on Linux: on Windows that is WSL 2") from error
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock = (out / ".lock").open("a+")

@@ -21,8 +21,9 @@ class ProtocolName(StrEnum):
 
 
 class SandboxName(StrEnum):
-    """The two places where a submission can run."""
+    """The two places where a submission can run, and what the kit chooses by itself."""
 
+    auto = "auto"
     bwrap = "bwrap"
     none = "none"
 
@@ -62,7 +63,10 @@ ProtocolOption = Annotated[
 ]
 SandboxOption = Annotated[
     SandboxName | None,
-    typer.Option(help="bwrap: inside bubblewrap (the default); none: with your own rights, as any script you start."),
+    typer.Option(
+        help="bwrap: inside bubblewrap; none: with your own rights, as any script you start; auto (the default): "
+        "bwrap, and for your own file none where that can't work."
+    ),
 ]
 LanguageOption = Annotated[
     LanguageName,

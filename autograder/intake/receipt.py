@@ -29,7 +29,7 @@ class Receipt(BaseModel):
         sha256: of the script that ran, as hex: the file, or what a notebook's cells make.
         kit, rubric, dataset: versions and fingerprints: with others a run may come out differently.
         protocol: "full" or "preview".
-        device: "cuda" or "cpu"; `gpu` is what it calls itself, "" without one.
+        device: "cuda", "mps" or "cpu"; `gpu` is what it calls itself, "" without one.
         seconds, epochs: of the training.
         accuracy_percent: that counts; None where no network could be tested, and `outcome` says why.
         tier: the rubric's row that it would earn.

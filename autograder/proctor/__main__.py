@@ -1,7 +1,7 @@
 """The proctor's process: takes a job from the grader, runs the submission, sends back what was seen.
 
-Started by `runner/proctored.py`, inside the sandbox. Two descriptors are its last arguments: the grader's messages, and
-ours.
+Started by `runner/proctored.py`, inside the sandbox. The numbers of two pipes are its last arguments: the grader's
+messages, and ours.
 """
 
 import contextlib
@@ -39,8 +39,6 @@ FIRST_LINE = (
 def main() -> None:
     """Do one job."""
     read, write = (int(number) for number in sys.argv[-2:])
-    for descriptor in (read, write):
-        os.set_inheritable(descriptor, False)
     channel = Channel(read, write)
     gc.freeze()  # what was imported lives on: no collection has to walk it
     job = channel.job()
@@ -140,7 +138,8 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         network_name=homework.network,
         keep_epochs=homework.tests_epochs,
     )
-    channel.send("started", device="cuda" if torch.cuda.is_available() else "cpu", threads=torch.get_num_threads())
+    device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    channel.send("started", device=device, threads=torch.get_num_threads())
     error = run_script.run(job["script"], _arguments(homework, job["epochs"]), job.get("seed", 0))
     finish(watched, "script", error)
 

@@ -6,20 +6,34 @@ the grader's own JSON and `.npy` arrays of images. Nothing is pickled in either 
 
 import io
 import json
-from multiprocessing.connection import Connection
+import os
+import sys
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
+if sys.platform == "win32":
+    from multiprocessing.connection import PipeConnection as Connection
+else:
+    from multiprocessing.connection import Connection
+
 LARGEST_MESSAGE = 2**26  # bytes, from the grader: a batch of images takes 3 KiB an image
 
 
 class Channel:
-    """Messages to and from the grader, over the descriptors it opened for this process."""
+    """Messages to and from the grader, over the descriptors (on Windows, handles) that this process inherited.
+
+    No process that it starts inherits them.
+    """
 
     def __init__(self, read: int, write: int) -> None:
+        for end in (read, write):
+            if sys.platform == "win32":
+                os.set_handle_inheritable(end, False)
+            else:
+                os.set_inheritable(end, False)
         self._from_grader = Connection(read, writable=False)
         self._to_grader = Connection(write, readable=False)
         self._nonce = b""

@@ -30,7 +30,7 @@ def answers(network: nn.Module, input_shape: tuple[int, int, int]) -> list[list[
     state = nn.Module.state_dict(network)
     if sum(value.numel() for value in state.values()) > LARGEST:
         return []
-    network.to("cpu", torch.float64).eval()
+    network.cpu().double().eval()
     network.load_state_dict({name: _drawn(name, tuple(value.shape)) for name, value in state.items()})
     with torch.no_grad():
         scores = network(_normal("pictures", (PICTURES, *input_shape)))

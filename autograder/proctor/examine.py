@@ -264,7 +264,7 @@ def _layers(network: nn.Module, made: dict[int, Made], values: bool) -> list[Lay
 
 
 def _values(parameter: Tensor) -> Values:
-    exact = parameter.detach().to("cpu", torch.float64).flatten()
+    exact = parameter.detach().cpu().double().flatten()  # in this order: Apple's GPU has no float64
     numbers = (exact.mean(), exact.std(correction=0), exact.abs().max()) if exact.numel() else ()
     found = [float(number) if bool(torch.isfinite(number)) else None for number in numbers] or [None] * 3
     return Values(mean=found[0], deviation=found[1], largest=found[2])

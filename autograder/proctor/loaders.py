@@ -4,6 +4,7 @@ Installed by `rehearsal.py` and `train.py` before the submission runs. Batches a
 loader makes, in its own order; a loader over nothing of the dataset's is left as it is.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -132,8 +133,9 @@ def install(listener: Listener, ration: Ration) -> None:
         fast = _is_fast(self)
         workers, own_collate = self.num_workers, self.collate_fn
         # Worker processes cost more than they give where no image is decoded, and a few batches never pay for them.
-        # The batches are the same: both kinds draw their seed in the same way.
-        if fast or ration.limited:
+        # The batches are the same: both kinds draw their seed in the same way. Where workers aren't forked they would
+        # import the script anew, and have neither the stand-in dataset nor what watches.
+        if fast or ration.limited or sys.platform != "linux":
             self.num_workers = 0
         if fast:
             self.collate_fn = fake_cifar10.collate

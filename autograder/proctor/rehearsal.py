@@ -5,7 +5,6 @@ loops get whole batches. Convolutions aren't computed (`shortcuts.py`), so a reh
 of CPU time beside the import of torch.
 """
 
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.data import DataLoader
 
 from autograder.observations import Failure, Forward, Loader, Optimizer, Rehearsal, Step
-from autograder.proctor import loaders, run_script, torch_hooks
+from autograder.proctor import alarm, loaders, run_script, torch_hooks
 from autograder.proctor.failure import failure
 from autograder.proctor.skip_convolutions import Shortcuts, fill_quickly
 
@@ -94,10 +93,7 @@ class Rehearsing:
         register_optimizer_step_post_hook(self._after_step)
         torch.compile = lambda model=None, **_: model if model is not None else (lambda function: function)  # type: ignore[assignment]
         # CPU time first: on a busy machine a right script may take long by the clock.
-        signal.signal(signal.SIGPROF, lambda *_: self.finish(self, "timeout", None))
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-        signal.signal(signal.SIGALRM, lambda *_: self.finish(self, "timeout", None))
-        signal.setitimer(signal.ITIMER_REAL, 5 * seconds)
+        alarm.ring(lambda: self.finish(self, "timeout", None), 5 * seconds, cpu_seconds=seconds)
 
     # --- loaders ---
 
@@ -241,8 +237,7 @@ class Rehearsing:
 
     def observed(self, ended: str, error: BaseException | None) -> Rehearsal:
         """All that was seen."""
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        alarm.off()
         self.end_forward_watch()
         self.end_quick_filling()
         trouble: Failure | None = None

@@ -65,7 +65,9 @@ def find_class(name: str, module: str) -> type[nn.Module] | None:
 def comforts(file: str) -> list[int]:
     """What a script gets that nobody sits in front of: answers to `input()`, and a CPU where it insists on a GPU.
 
-    Returns a list that fills with the lines that asked for a CUDA device by name on a machine without one.
+    Returns a list that fills with the lines that asked by name for a GPU of a kind that isn't here: NVIDIA's on a
+    machine without one, Apple's ("mps") on another machine than a Mac. Where NVIDIA's is, nothing is changed: a training
+    there costs what the script costs.
     """
     builtins.input = _no_input
     # DataLoader workers are forked: the stand-in dataset is in memory, not in a module that they could import.
@@ -88,7 +90,7 @@ def comforts(file: str) -> list[int]:
     for name in ("set_device", "synchronize", "manual_seed", "manual_seed_all", "empty_cache"):
         setattr(torch.cuda, name, lambda *_args, **_kwargs: None)
     set_default = torch.set_default_device
-    torch.set_default_device = lambda device: set_default("cpu" if _is_cuda(device) else device)
+    torch.set_default_device = lambda device: set_default("cpu" if _is_absent(device) else device)
     return requests
 
 
@@ -97,21 +99,23 @@ def _no_input(prompt: object = "") -> str:
     return ""
 
 
-def _is_cuda(value: object) -> bool:
-    return (isinstance(value, str) and value.split(":")[0] == "cuda") or (
-        isinstance(value, torch.device) and value.type == "cuda"
-    )
+def _is_absent(value: object) -> bool:
+    """Whether it names a GPU of a kind that isn't here, where NVIDIA's isn't."""
+    if not isinstance(value, str | torch.device):
+        return False
+    kind = value.split(":")[0] if isinstance(value, str) else value.type
+    return kind == "cuda" or (kind == "mps" and not torch.backends.mps.is_available())
 
 
 def _redirect(owner: Any, name: str, noted: Any) -> None:
-    """Make `owner.name` take the CPU for any CUDA device among its arguments."""
+    """Make `owner.name` take the CPU for any GPU among its arguments that isn't here."""
     function = getattr(owner, name)
 
     def redirected(*args: Any, **kwargs: Any) -> Any:
-        if any(_is_cuda(value) for value in args) or _is_cuda(kwargs.get("device")):
+        if any(_is_absent(value) for value in args) or _is_absent(kwargs.get("device")):
             noted()
-            args = tuple("cpu" if _is_cuda(value) else value for value in args)
-            if _is_cuda(kwargs.get("device")):
+            args = tuple("cpu" if _is_absent(value) else value for value in args)
+            if _is_absent(kwargs.get("device")):
                 kwargs["device"] = "cpu"
         return function(*args, **kwargs)
 

@@ -12,7 +12,6 @@ the training (`answer_tests.py`).
 import gc
 import math
 import os
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from autograder.language import marked
 from autograder.observations import Failure, TrainingReport
-from autograder.proctor import fake_cifar10, loaders, run_script, torch_hooks
+from autograder.proctor import alarm, fake_cifar10, loaders, run_script, torch_hooks
 from autograder.proctor.failure import failure
 
 WATCHED_STEPS = 3  # of each optimizer; then the network is known and the forward watch goes away
@@ -137,8 +136,7 @@ class Training:
 
     def _start(self, now: float) -> None:
         self.started = now
-        signal.signal(signal.SIGALRM, lambda *_: self.finish(self, "time", None))
-        signal.setitimer(signal.ITIMER_REAL, self.time_box_s + GRACE_S)
+        alarm.ring(lambda: self.finish(self, "time", None), self.time_box_s + GRACE_S)
         self.report(self.progress(now))
 
     def _check_budget(self) -> None:
@@ -234,7 +232,7 @@ class Training:
 
     def summary(self, ended_by: str, error: BaseException | None, network: nn.Module | None) -> TrainingReport:
         """What happened, for the grader."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        alarm.off()
         self._keep_epoch()
         if self.end_forward_watch is not None:
             self.end_forward_watch()

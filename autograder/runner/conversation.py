@@ -8,6 +8,7 @@ judged before anybody sees it. Nothing is unpickled.
 import io
 import json
 import secrets
+import sys
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from autograder.errors import printable
 from autograder.files import PARSING
 from autograder.language import gettext as _
 from autograder.observations import Failure, Observed
-from autograder.sandbox.sandbox import Run
+from autograder.sandbox.run import Run
 
 LARGEST_MESSAGE = 2**24  # bytes
 
@@ -83,7 +84,7 @@ class Conversation:
                 if run.process.poll() is not None and not run.from_proctor.poll(0):
                     raise EOFError
             content = run.from_proctor.recv_bytes(LARGEST_MESSAGE)
-        except EOFError as error:
+        except (EOFError, BrokenPipeError) as error:  # the second is Windows' word for the first
             raise RunError(*self._why_it_ended()) from error
         except OSError as error:
             if run.killed_for is not None:  # in the middle of a message that it began and never ended
@@ -105,7 +106,7 @@ class Conversation:
             return "MEMORY", text.format(most=run.limits.memory_mib)
         if run.killed_for == "OUTPUT_LIMIT":
             return "OUTPUT_LIMIT", _("it printed more than {most:,} MiB").format(most=run.limits.output_mib)
-        if status < 0 or status > 128:
+        if status < 0 or (status > 128 and sys.platform != "win32"):
             number = -status if status < 0 else status - 128
             return f"SIGNAL {number}", _("the process was ended by signal {number}").format(number=number)
         if status:

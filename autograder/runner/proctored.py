@@ -15,7 +15,7 @@ from autograder.course.homework import Homework
 from autograder.files import PACKAGE
 from autograder.intake.submission import Submission
 from autograder.runner.conversation import Conversation
-from autograder.sandbox.bubblewrap import Limits
+from autograder.sandbox.run import Limits
 from autograder.sandbox.sandbox import Sandbox
 
 _START = "import sys; sys.path.append(sys.argv[1]); from autograder.proctor.__main__ import main; main()"

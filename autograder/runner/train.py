@@ -45,7 +45,7 @@ class Training:
         log: what the script printed, head and tail.
         seconds: from start to end, by this process's clock.
         training_s: of these, from the first training batch to the end of the script or of its budget.
-        device: "cuda" or "cpu".
+        device: "cuda", "mps" or "cpu": the best that was there.
         threads: of the CPU, as granted.
         beside: how many other trainings shared its GPU, at most.
     """
@@ -119,7 +119,7 @@ def train(
             next_report = 0.0
             while (said := proctor.message())["kind"] != "trained":
                 if said["kind"] == "started":
-                    device = "cuda" if said.get("device") == "cuda" else "cpu"
+                    device = next((kind for kind in ("cuda", "mps") if said.get("device") == kind), "cpu")
                 elif said["kind"] == "progress":
                     if began is None:
                         # The script's own test loop comes after the box; it gets a quarter of it on top.

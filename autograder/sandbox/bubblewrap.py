@@ -4,33 +4,16 @@ Called by `sandbox.py` for each run. Nothing is run here but, once, what asks wh
 """
 
 import os
-import pwd
 import secrets
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from autograder.sandbox import seccomp
+from autograder.sandbox.run import Limits
 
 HOME = "/home/student"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one run may use.
-
-    `memory_mib` is the resident size of all its processes together, `output_mib` all that they print, kept or not.
-    """
-
-    seconds: float
-    memory_mib: int = 8 * 1024
-    processes: int = 200
-    file_mib: int = 256
-    scratch_mib: int = 512
-    output_mib: int = 1024
 
 
 NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
@@ -39,7 +22,7 @@ NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 
 def interpreter() -> list[str]:
     """Python, with nothing of its user's; its links stay, since they make the environment."""
-    return [os.path.abspath(sys.executable), "-I", "-B", "-u"]  # noqa: PTH100
+    return [os.path.abspath(sys.executable), "-I", "-B", "-u", "-X", "utf8"]  # noqa: PTH100
 
 
 def environment_names() -> set[str]:
@@ -227,6 +210,8 @@ def _whose() -> list[str]:
 def system_call_filter() -> bytes | None:
     """See `seccomp.py`. None where libseccomp or its binding is missing, which `doctor` says."""
     try:
+        from autograder.sandbox import seccomp
+
         return seccomp.program()
     except (ImportError, OSError, RuntimeError):
         return None
@@ -258,6 +243,8 @@ def own_uid() -> int | None:
     """A user of its own for a run, whom nobody else uses; None where only root could give it one."""
     if os.geteuid() != 0:
         return None
+    import pwd
+
     while True:
         uid = 1_000_000_000 + secrets.randbelow(1_000_000_000)
         try:

@@ -335,6 +335,7 @@ def test_a_convolution_that_is_run_again_on_the_same_input_is_one() -> None:
     ("name", "rehearsal"),
     [
         ("device", {"cuda_requests": [9, 9, 70]}),
+        ("device", {"cuda_requests": [9], "network_device": "mps:0"}),  # `.cuda()` on a Mac got the CPU
         ("device", {"accelerator": True}),
         ("batch-size", {"train_loader": Loader(batch_size=50_000, images=50_000)}),
         (
@@ -368,6 +369,10 @@ def test_a_mistake_in_the_training_step_fails_its_own_question(name: str, rehear
     if name == "no-grad":
         found.pop("eval-mode", None)  # where there is no test at all
     assert set(found.values()) <= {name}, found
+
+
+def test_apples_gpu_is_a_device_that_is_there() -> None:
+    assert amiss(right(rehearsal=right_rehearsal(network_device="mps:0"))) == {}
 
 
 def test_gradients_that_add_up_between_steps_are_a_choice() -> None:

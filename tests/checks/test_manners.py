@@ -401,6 +401,13 @@ class Block(""",
             '"cuda" if torch.cuda.is_available() else "cpu"',
         ),
     ),
+    manner(
+        "a chain that takes Apple's GPU, too",
+        (
+            'torch.device("cuda:0" if torch.cuda.is_available() else "cpu")',
+            'torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")',
+        ),
+    ),
     manner("to() on a line of its own", (NET, "net = IdentityResNet(2, 2, 2, 2)\nnet.to(device)\n")),
     # the data
     manner(

@@ -493,10 +493,16 @@ MUTANTS = [
     mutant(
         "a device by name",
         "device",
-        "CUDA device",
+        "a GPU asked for by name where there is none of its kind",
         ('torch.device("cuda:0" if torch.cuda.is_available() else "cpu")', 'torch.device("cuda:0")'),
     ),
     mutant("all images in a batch", "batch-size", "50,000", ("batch_size = 16", "batch_size = 50000")),
+    mutant(
+        "Apple's GPU by name",
+        "device",
+        "a GPU asked for by name where there is none of its kind",
+        ('torch.device("cuda:0" if torch.cuda.is_available() else "cpu")', 'torch.device("mps")'),
+    ),
     mutant("the network stays where it is", "model-on-device", "no device", (NET, "IdentityResNet(2, 2, 2, 2)")),
     mutant("no momentum", "optimizer", "momentum 0", (", momentum=0.9", "")),
     mutant("a momentum of 0.09", "optimizer", "momentum 0.09", ("momentum=0.9", "momentum=0.09")),

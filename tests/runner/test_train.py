@@ -13,6 +13,7 @@ from autograder.files import PACKAGE
 from autograder.intake.submission import read
 from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.sandbox import bubblewrap
+from autograder.sandbox.run import Limits
 from autograder.sandbox.sandbox import Sandbox
 
 
@@ -240,9 +241,7 @@ for i in range(20_000):
 
 @pytest.mark.slow
 def test_memory_is_watched_from_outside(run, sandbox_none: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "autograder.runner.proctored.Limits", lambda seconds: bubblewrap.Limits(seconds=seconds, memory_mib=1024)
-    )
+    monkeypatch.setattr("autograder.runner.proctored.Limits", lambda seconds: Limits(seconds=seconds, memory_mib=1024))
     training = run("kept = [bytearray(2**28) for _ in range(8)]\nimport time\ntime.sleep(30)")
     assert training.outcome == "MEMORY"
 

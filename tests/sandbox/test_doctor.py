@@ -11,7 +11,7 @@ import pytest
 from autograder.commands import doctor
 from autograder.errors import KitError
 from autograder.sandbox import bubblewrap, sandbox, seccomp
-from autograder.sandbox.bubblewrap import Limits
+from autograder.sandbox.run import Limits
 from autograder.sandbox.sandbox import Sandbox
 
 # Each call is made for real, with arguments under which nothing would happen even if it were allowed.

@@ -15,7 +15,7 @@ from autograder.intake import submission
 from autograder.observations import Observations
 from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.sandbox import bubblewrap, fork_client, sandbox
-from autograder.sandbox.bubblewrap import Limits
+from autograder.sandbox.run import Limits
 from autograder.sandbox.sandbox import Sandbox
 
 HOMEWORK = load("hw6")

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from autograder import homeworks
+from autograder.commands.course.release import ADDRESS
 from autograder.course.homework import Homework
 from autograder.errors import KitError
 from autograder.files import ROOT
@@ -90,11 +91,11 @@ some minutes, nearly all of it to install torch.
 It gives no points. Nothing is trained to the end and no accuracy is measured; points come from a full training, which
 the course runs elsewhere. Changing the workflow changes what you see here, and nothing else.
 
-The same on your own machine, in seconds:
+The same on your own machine, in seconds, on Windows, a Mac or Linux:
 
 ```
 pip install @SHELL_KIT@
-autograder check @FIRST@ --homework @HOMEWORK@ --sandbox none
+autograder check @FIRST@ --homework @HOMEWORK@
 ```
 """
 
@@ -135,6 +136,8 @@ def template(homework_name: str, to: Path, kit: str, *, root: Path = ROOT) -> li
     with tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as folder:
         built = Path(folder) / "new"
         shutil.copytree(handout, built, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        handed_out = (built / "README.md").read_text(encoding="utf-8")
+        (built / "README.md").write_text(handed_out.replace(ADDRESS, kit), encoding="utf-8", newline="\n")
         for path, text in _texts(homework, names, given, kit).items():
             (built / path).parent.mkdir(parents=True, exist_ok=True)
             (built / path).write_text(text, encoding="utf-8", newline="\n")
@@ -146,7 +149,7 @@ def template(homework_name: str, to: Path, kit: str, *, root: Path = ROOT) -> li
 def _check_address(kit: str) -> None:
     """Refuse what isn't one address, and what nobody should publish."""
     hint = "name what pip installs, as in git+https://example.org/course/kit.git"
-    if not kit.strip() or kit.startswith("-") or not kit.isprintable() or "${{" in kit or "'" in kit:
+    if not kit.strip() or kit.startswith("-") or not kit.isprintable() or set("'\"$`") & set(kit):
         raise KitError(f"{kit!r} is no address of the kit", hint)
     if re.search(r"https?://[^/]*@|://[^/@]*:[^/@]*@", kit):
         raise KitError(
@@ -164,7 +167,7 @@ def _texts(homework: Homework, names: list[str], given: list[str], kit: str) -> 
         "@FIRST@": given[0],
         "@ONE_OF@": _ONE_OF if len(given) > 1 else "",
         "@KIT@": json.dumps(kit),  # a JSON string is one of YAML
-        "@SHELL_KIT@": f"'{kit}'",
+        "@SHELL_KIT@": f'"{kit}"',  # Windows' shell has no other quotes
     }
     texts = {WORKFLOW: _WORKFLOW, Path(NOTE): _NOTE, Path(".gitignore"): _IGNORED}
     for path, text in texts.items():

@@ -30,6 +30,8 @@ POINTS = "<!-- points -->"
 """The line of a handout that the homework's table of `grading_rubric.md` replaces."""
 COLAB = "<!-- colab -->"
 """The line of a handout where the link to Colab goes, once the kit's address on GitHub is known."""
+ADDRESS = "ADDRESS"
+"""Stands in a handout for where pip gets the kit, until `kit` says it. By its name alone pip would get another one."""
 KIT_CELL = "kit-"
 """How the ids of cells begin that are the kit's own, in a notebook."""
 SHORTEST_ANSWER = 12  # characters; below that a line is `else:` or `return x`, which prove nothing
@@ -49,7 +51,8 @@ _ALMOST_A_MARKER = re.compile(r"\b(begin|end)[\s_-]*solutions?\b", re.IGNORECASE
 def release(homework_name: str, root: Path = ROOT, kit: str = "") -> list[Path]:
     """Write `assignment/<name>/` from `solution/<name>/`, both under `root`; the files, sorted.
 
-    With `kit`, where pip finds the kit, the notebook installs it by itself; one on GitHub also gets a link to Colab.
+    With `kit`, where pip finds the kit, the notebook installs it by itself, and the handout says it; one on GitHub also
+    gets a link to Colab.
     What was there is replaced as a whole, and only when all of it could be built. Raises KitError as `build` does.
     """
     target = root / "assignment" / homework_name
@@ -90,6 +93,7 @@ def build(homework_name: str, into: Path, root: Path = ROOT, kit: str = "") -> l
     if POINTS in text:
         text = text.replace(POINTS, _points_table(root / "grading_rubric.md", homework_name))
     text = text.replace(COLAB, _badge(kit, homework_name) or COLAB)
+    text = text.replace(ADDRESS, kit or ADDRESS)
     _check_leaks(text, answers, handout.name, source)
     for path in complete:
         _check_leaks(path.read_text(encoding="utf-8"), answers, path.name, source)

@@ -49,7 +49,7 @@ class CheckRequest:
         protocol: "full", "preview", or None for full where there is a GPU.
         data: a prepared dataset's folder, or a folder of such; None: the kit's own.
         checkpoint: what the training goes on from, "none", or None for the homework's own where there is one.
-        sandbox: "bwrap", "none", or None for bubblewrap.
+        sandbox: "bwrap", "none", or None for bubblewrap where it works, else none: the file is one's own.
         verbose: print every check, every failure in full, the table of layers and that of entries that differ.
         receipt: the folder that a receipt of the training goes to (see `receipt.py`); None: there is none.
     """
@@ -73,7 +73,7 @@ def check(request: CheckRequest, *, plot: "LivePlot | None" = None, runner: "Run
         plot: is told how far the training is.
         runner: what runs the file; None: the sandbox's.
 
-    Raises KitError when it can't be checked: no such file, not Python, too large, unreadable, no sandbox; and when the
+    Raises KitError when it can't be checked: no such file, not Python, too large, unreadable; and when the
     receipt can't be written, after all else has been said.
     """
     looked = _look(request.file, request.homework, request.sandbox, forked=False, runner=runner)
@@ -109,7 +109,7 @@ def watch(
 
     submissions.read(file)
     homeworks.load(homework_name or _homework_of(file))
-    sandboxes.choose(sandbox)
+    sandboxes.choose(sandbox, own=True)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     try:
         while True:
@@ -156,7 +156,7 @@ def _look(
     handed_in = submissions.read(file)
     homework = homeworks.load(homework_name or _homework_of(file))
     _refuse_what_is_not_python(file, handed_in)
-    place = sandboxes.choose(sandbox)
+    place = sandboxes.choose(sandbox, own=True)
     observations = _observe(homework, handed_in, place, forked=forked, runner=runner)
     if observations.syntax_error is not None:
         raise _not_python(file, handed_in, observations.syntax_error.line, observations.syntax_error.message)

@@ -14,7 +14,7 @@ from pathlib import Path
 from autograder.errors import KitError
 from autograder.files import write_text
 from autograder.grading.student_run import Graded
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.language import spoken
 from autograder.publish import class_report, feedback_page, nbgrader_gradebook, similar_files
 from autograder.publish.charts import gpu_use

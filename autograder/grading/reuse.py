@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from autograder.grading import decision, keys
 from autograder.grading.lateness import percent_off
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.results.result import Result
 from autograder.runner.setup import Setup
 

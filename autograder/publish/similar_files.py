@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from autograder.course.homework import Homework
 from autograder.files import ROOT
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 
 NOISE = 25  # characters of normalised code that have to be the same in a row before they count
 WINDOW = 1  # every fingerprint is kept: files are short

@@ -43,7 +43,13 @@ class Place:
 
     @property
     def path(self) -> str:
-        """Its path in the attempt, as the system calls the file."""
+        """Its path in the attempt, by the names that the student gave."""
+        packed = () if self.archive is None else (self.archive.name,)
+        return "/".join((*packed, *self.above, self.node.name))
+
+    @property
+    def downloaded(self) -> str:
+        """The same by the names that the system has given."""
         packed = () if self.archive is None else (self.archive.source,)
         return "/".join((*packed, *self.above, self.node.source))
 
@@ -57,7 +63,7 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
-def chosen(files: Node, given: Homework, zone: tzinfo | None) -> Chosen:
+def chosen(files: Node, homework: Homework, zone: tzinfo | None) -> Chosen:
     """The file that counts among `files`, a folder or a file alone.
 
     Raises UnreadableError when there is none or no telling which; OSError where the disk doesn't let it be read.
@@ -68,13 +74,13 @@ def chosen(files: Node, given: Homework, zone: tzinfo | None) -> Chosen:
         return Chosen(files, None)
     places = everything(files)
     scripts = [place for place in places if place.node.suffix in SUFFIXES]
-    usable = [place for place in scripts if place.node.name not in given.given]
+    usable = [place for place in scripts if place.node.name not in homework.given]
     archives = [place.node for place in places if place.node.is_archive]
-    if not any(is_named(place.node, given) for place in usable):
-        usable += _packed(archives, given, zone, bool(usable))
+    if not any(is_named(place.node, homework) for place in usable):
+        usable += _packed(archives, homework, zone, bool(usable))
     if not usable:
         raise _nothing(places, scripts)
-    return _one(usable, given)
+    return _one(usable, homework)
 
 
 def everything(files: Node) -> list[Place]:
@@ -102,9 +108,9 @@ def everything(files: Node) -> list[Place]:
     return found
 
 
-def is_named(node: Node, given: Homework) -> bool:
+def is_named(node: Node, homework: Homework) -> bool:
     """Whether it is called as everybody was asked to call it, in any case of letters."""
-    return names.key(node.stem) == names.key(given.stem) and node.suffix in SUFFIXES
+    return names.key(node.stem) == names.key(homework.stem) and node.suffix in SUFFIXES
 
 
 def listed(found: Sequence[str]) -> str:
@@ -115,10 +121,16 @@ def listed(found: Sequence[str]) -> str:
     return _("{files} and {count} more").format(files=", ".join(shown), count=len(found) - 5)
 
 
+def _paths(places: Sequence[Place]) -> str:
+    """The places by the student's own names, or by the system's where those don't tell them apart."""
+    own = [place.path for place in places]
+    return listed(own if len(set(own)) == len(own) else [place.downloaded for place in places])
+
+
 # --- archives --------------------------------------------------------------------------------------------------------
 
 
-def _packed(archives: list[Node], given: Homework, zone: tzinfo | None, are_others: bool) -> list[Place]:
+def _packed(archives: list[Node], homework: Homework, zone: tzinfo | None, are_others: bool) -> list[Place]:
     """The scripts in zip files. `are_others`: there is a script outside, beside which only the homework's own counts.
 
     Raises UnreadableError where they can't be looked into, and there is nothing else.
@@ -138,13 +150,13 @@ def _packed(archives: list[Node], given: Homework, zone: tzinfo | None, are_othe
         scripts = [
             Place(place.node, place.folder, place.above, one)
             for place in inside
-            if place.node.suffix in SUFFIXES and place.node.name not in given.given
+            if place.node.suffix in SUFFIXES and place.node.name not in homework.given
         ]
         if not scripts and not are_others and (deeper := [place.node for place in inside if place.node.is_archive]):
             text = _("{file}: holds archives itself: {files}")
             words = text.format(file=printable(one.source), files=listed([node.source for node in deeper]))
             raise UnreadableError("BAD_ARCHIVE", words)
-        found += [place for place in scripts if not are_others or is_named(place.node, given)]
+        found += [place for place in scripts if not are_others or is_named(place.node, homework)]
     return found
 
 
@@ -152,7 +164,7 @@ def _nothing(places: list[Place], scripts: list[Place]) -> UnreadableError:
     """Why nothing of these can be graded."""
     if not places:
         return UnreadableError("NO_FILE", _("no .py or .ipynb file"))
-    files = listed([place.path for place in places])
+    files = _paths(places)
     if scripts:
         text = _("only what everybody was given complete: {files}")
         return UnreadableError("NO_SCRIPT", text.format(files=files))
@@ -165,16 +177,16 @@ def _nothing(places: list[Place], scripts: list[Place]) -> UnreadableError:
 # --- one of several --------------------------------------------------------------------------------------------------
 
 
-def _one(usable: list[Place], given: Homework) -> Chosen:
+def _one(usable: list[Place], homework: Homework) -> Chosen:
     """The one that counts. Raises UnreadableError where there is no telling."""
-    named = [place for place in usable if is_named(place.node, given)]
-    found = _uppermost(named) if named else _unnamed(usable, given)
-    if not named and all(_is_another_homeworks(place.node, given) for place in found):
+    named = [place for place in usable if is_named(place.node, homework)]
+    found = _uppermost(named) if named else _unnamed(usable, homework)
+    if not named and all(_is_another_homeworks(place.node, homework) for place in found):
         text = _("called as another homework: {files}")
-        raise UnreadableError("AMBIGUOUS", text.format(files=listed([place.path for place in found])))
+        raise UnreadableError("AMBIGUOUS", text.format(files=_paths(found)))
     if len(found) > 1 and not are_one_program([place.node for place in found]):
         text = _("no telling which file counts: {files}")
-        raise UnreadableError("AMBIGUOUS", text.format(files=listed([place.path for place in found])))
+        raise UnreadableError("AMBIGUOUS", text.format(files=_paths(found)))
     # Of a notebook and its script the notebook: it has its cells, and what it has printed.
     place = next((one for one in found if one.node.suffix == ".ipynb"), found[0])
     notes: tuple[str, ...] = ()
@@ -182,11 +194,7 @@ def _one(usable: list[Place], given: Homework) -> Chosen:
         text = _("{file} was taken out of {archive}")
         notes = (text.format(file=printable(place.node.name), archive=printable(place.archive.name)),)
     if len({one.node.suffix for one in found}) > 1:
-        notes += (
-            _("a notebook and its script, which are the same program: {files}").format(
-                files=listed([one.path for one in found])
-            ),
-        )
+        notes += (_("a notebook and its script, which are the same program: {files}").format(files=_paths(found)),)
     return Chosen(place.node, place.folder, notes)
 
 
@@ -204,14 +212,14 @@ def _uppermost(places: list[Place]) -> list[Place]:
     ]
 
 
-def _unnamed(places: list[Place], given: Homework) -> list[Place]:
+def _unnamed(places: list[Place], homework: Homework) -> list[Place]:
     """Of scripts with other names, those that may be what was asked for."""
     if len(places) == 1:
         return places
-    own = [place for place in places if names.compact(given.stem) in _parts(place.node.stem)]
+    own = [place for place in places if names.compact(homework.stem) in _parts(place.node.stem)]
     if own:
         return own
-    others = [place for place in places if not _is_another_homeworks(place.node, given)] or places
+    others = [place for place in places if not _is_another_homeworks(place.node, homework)] or places
     modules = set().union(*(_imported(place) for place in others))
     return [place for place in others if place.node.stem not in modules] or others
 
@@ -222,9 +230,9 @@ def _parts(name: str) -> set[str]:
     return {*parts, *("".join(pair) for pair in itertools.pairwise(parts))}
 
 
-def _is_another_homeworks(node: Node, given: Homework) -> bool:
+def _is_another_homeworks(node: Node, homework: Homework) -> bool:
     """Whether it is called as this homework, but for its number: hw1.ipynb among files of hw6."""
-    stem = names.compact(given.stem)
+    stem = names.compact(homework.stem)
     word = stem.rstrip("0123456789")
     if word == stem or not word:
         return False

@@ -34,7 +34,7 @@ class Terms:
         settled: key of a student -> the file that counts, as a person has decided; None for no file.
     """
 
-    given: Homework
+    homework: Homework
     deadline: datetime | None = None
     zone: tzinfo | None = None
     late: Late | None = None
@@ -134,7 +134,7 @@ def _with_earlier(entry: Entry, earlier: Sequence[Attempt], terms: Terms) -> Ent
 def _read(student: str, attempt: Attempt, terms: Terms) -> Entry:
     """The entry that an attempt makes, whenever it came."""
     try:
-        return _of_chosen(student, attempt, choose.chosen(attempt.files, terms.given, terms.zone), terms)
+        return _of_chosen(student, attempt, choose.chosen(attempt.files, terms.homework, terms.zone), terms)
     except UnreadableError as error:
         return Entry(student, error.outcome, printable(error.message), submitted_at=_came(attempt, None, terms))
     except OSError as error:
@@ -152,12 +152,12 @@ def _of_chosen(student: str, attempt: Attempt, chosen: Chosen, terms: Terms) -> 
             raise UnreadableError("NOT_REGULAR", _("{file}: not a regular file").format(file=node.name))
         handed_in = submission.of(node.name, node.content(submission.largest(node.name)))
         if chosen.folder is not None:
-            handed_in = replace(handed_in, beside=beside.files(chosen.folder, node, terms.given))
+            handed_in = replace(handed_in, beside=beside.files(chosen.folder, node, terms.homework))
     except UnreadableError as error:
         return Entry(student, error.outcome, printable(error.message), submitted_at=submitted_at)
     record: tuple[Epoch, ...] = ()
     record_notes: tuple[str, ...] = ()
-    if terms.given.tests_epochs:
+    if terms.homework.tests_epochs:
         record, record_notes = own_files.record(attempt.files, handed_in)
     return Entry(
         student,
@@ -166,7 +166,7 @@ def _of_chosen(student: str, attempt: Attempt, chosen: Chosen, terms: Terms) -> 
         submitted_at=submitted_at,
         own_epochs=record,
         record_notes=record_notes,
-        receipt=own_files.receipt_of(attempt.files, handed_in, terms.given),
+        receipt=own_files.receipt_of(attempt.files, handed_in, terms.homework),
         notes=chosen.notes,
     )
 
@@ -267,7 +267,13 @@ def matching(attempts: Sequence[Attempt], file: str, terms: Terms) -> list[tuple
     found: list[tuple[Attempt, Place, int]] = []
     for attempt in sorted(attempts, key=lambda one: one.submitted_at.timestamp() if one.submitted_at else 0.0):
         for place in _all(attempt, terms):
-            called = (f"{attempt.files.source}/{place.path}", place.path, place.node.source, place.node.name)
+            called = (
+                f"{attempt.files.source}/{place.path}",
+                place.path,
+                place.downloaded,
+                place.node.source,
+                place.node.name,
+            )
             ranks = [rank for rank, name in enumerate(called) if names.key(name) == wanted]
             if ranks:
                 found.append((attempt, place, min(ranks)))

@@ -82,9 +82,9 @@ def collect(
     Raises KitError when the source is neither, is empty, or is one student's folder and not a class's; and where
     an extension is for nobody here.
     """
-    given = homeworks.load(homework_name)
+    homework = homeworks.load(homework_name)
     register = roster.Roster() if listed is None else roster.read(listed, zone)
-    context = Context(zone, given, register.knows)
+    context = Context(zone, homework, register.knows, register.means)
     nodes = _unwrapped(_root(source, zone), context, system)
     nodes, nameless = _without_the_homeworks_own(nodes, source, context)
     try:
@@ -106,7 +106,7 @@ def collect(
         if person is None:
             raise KitError(f"there is no student called {id_!r} to give a deadline", "autograder collect lists them")
         person.deadline = moment
-    terms = Terms(given, deadline, zone, late, {names.key(id_): file for id_, file in (settled or {}).items()})
+    terms = Terms(homework, deadline, zone, late, {names.key(id_): file for id_, file in (settled or {}).items()})
     left_out = [*found.left_out, *_settled_elsewhere(people, terms)]
     nobodys = [student for one in people.all if one.on_roster is None and one.trouble for student in one.hand_ins]
     entries = [_named(entry_of(person, terms, nobodys)) for person in people.all]

@@ -31,12 +31,12 @@ def record(files: Node, handed_in: Submission) -> tuple[tuple[Epoch, ...], tuple
     return (), ()
 
 
-def receipt_of(files: Node, handed_in: Submission, given: Homework) -> str:
+def receipt_of(files: Node, handed_in: Submission, homework: Homework) -> str:
     """What the student's own receipt says, or why it says nothing; "" without one."""
     if files.kind != "folder":
         return ""
     for node in files.children():
-        if node.name.lower() == f"{given.stem}{receipt.ENDING}".lower():
+        if node.name.lower() == f"{homework.stem}{receipt.ENDING}".lower():
             try:
                 said = receipt.read(_text(node).encode())
             except ValueError as error:

@@ -85,6 +85,10 @@ class Roster:
         wanted = names.key(id_)
         return any(wanted in index for index in (self._by_id, self._by_ids, self._by_cell)) or bool(self.team(id_))
 
+    def means(self, name: str) -> bool:
+        """Whether a name that somebody has chosen means somebody here, or a team."""
+        return bool(self.owners(Student(name, by_people=True)) or self.team(name))
+
     def team(self, name: str) -> list[Listed]:
         """The members of the team that is called so; [] for none."""
         return self._by_team.get(names.compact(name), [])

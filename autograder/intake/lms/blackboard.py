@@ -1,8 +1,8 @@
 """Blackboard's gradebook download, "Assignment File Download".
 
 `hw1_2016320187_attempt_2024-05-15-10-11-12_hw1.py`, and beside each attempt a receipt `..._10-11-12.txt`. The
-homework's title and the id may both have underscores: the receipt's first line, `Name: ... (id)`, says which is the id; without
-one a roster does, or what all names begin with.
+homework's title and the id may both have underscores: the receipt's first line, `Name: ... (id)`, says which is the id;
+without one a roster does, or what all names begin with.
 """
 
 import re

@@ -1,8 +1,8 @@
 """Canvas's "Download Submissions": `carvalhoines_12345_67890_hw1.py`.
 
 Name, the user's number, the upload's number, the file. `LATE_` may stand before the number, `-2` ends the name of a
-file that came again; a name keeps its underscores, and a group's may end in a number. Where graders don't see names it is
-`anon_aB3dE_67890_hw1.py`. What was typed has no number of an upload: `carvalhoines_12345_text.html`. There are no
+file that came again; a name keeps its underscores, and a group's may end in a number. Where graders don't see names it
+is `anon_aB3dE_67890_hw1.py`. What was typed has no number of an upload: `carvalhoines_12345_text.html`. There are no
 times: who is late is what Canvas says (lib/content_zipper.rb).
 """
 

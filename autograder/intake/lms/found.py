@@ -17,10 +17,10 @@ from autograder.intake.submission import SUFFIXES
 
 DOCUMENTS = (".doc", ".docx", ".hwp", ".hwpx", ".odt", ".pages", ".pdf", ".ppt", ".pptx", ".rtf")
 PICTURES = (".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".svg", ".webp")
-TEXTS = (".htm", ".html", ".txt")
+PAGES = (".htm", ".html")
 _LITTER = (
     *(".bak", ".cfg", ".csv", ".db", ".ini", ".json", ".lnk", ".log", ".md", ".rst", ".sh", ".sqlite", ".tmp", ".toml"),
-    *(".tsv", ".url", ".webloc", ".xls", ".xlsx", ".yaml", ".yml"),
+    *(".tsv", ".txt", ".url", ".webloc", ".xls", ".xlsx", ".yaml", ".yml"),
 )
 _LITTER_NAMES = re.compile(r"(?:readme|license|makefile|dockerfile|thumbs\.db|desktop\.ini)(?:\..*)?", re.IGNORECASE)
 _SCRIPT_WITH_MORE = re.compile(r"\.(?:py|ipynb)(?:\s?\(\d+\))?(?:\.\w{1,5})+", re.IGNORECASE)
@@ -28,11 +28,15 @@ _SCRIPT_WITH_MORE = re.compile(r"\.(?:py|ipynb)(?:\s?\(\d+\))?(?:\.\w{1,5})+", r
 
 @dataclass(frozen=True)
 class Context:
-    """What readers are told: the zone of times that don't say theirs, the homework, and which ids a roster has."""
+    """What readers are told: the zone of times that don't say theirs, the homework, and what a roster has.
+
+    `knows`: whether it has this id; `means`: whether a name that somebody has chosen means somebody on it.
+    """
 
     zone: tzinfo | None
     homework: Homework
     knows: Callable[[str], bool] = lambda _: False
+    means: Callable[[str], bool] = lambda _: False
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,14 @@ def is_script_with_more(name: str) -> bool:
 
 
 def may_be_handed_in(node: Node, among: str = "") -> bool:
-    """Whether somebody may have handed it in. `among`: the names of a system, where texts and pictures are its own."""
+    """Whether somebody may have handed it in. `among`: the names of a system, where pages and pictures are its own."""
     if node.kind != "file" or node.is_archive or node.suffix in (*SUFFIXES, *DOCUMENTS):
         return True
     if is_script_with_more(node.name):
         return True
     if _LITTER_NAMES.fullmatch(node.name) or node.suffix in _LITTER:
         return False
-    return not (among and node.suffix in (*TEXTS, *PICTURES))
+    return not (among and node.suffix in (*PAGES, *PICTURES))
 
 
 def parted(nodes: list[Node], lms: str) -> tuple[list[Node], list[str]]:

@@ -89,7 +89,7 @@ class ClassRun:
         earlier, unreadable = self.files.earlier(self.class_.entries)
         for message in unreadable:
             self.console.print(f"{message}: graded again")
-        divided = reuse.plan(self.class_.entries, earlier, self.setup, self.again)
+        divided = reuse.plan(self.class_.entries, earlier, self.setup, self.again, self.files.put_aside)
         for result in divided.settled:
             self._keep(Graded(result, ""))
         if divided.kept:
@@ -97,7 +97,7 @@ class ClassRun:
         if divided.decided_anew:
             self.console.print(
                 f"{divided.decided_anew} trained by an earlier run, decided anew: "
-                "rubric, checks or students' records have changed"
+                "rubric, checks, deadlines or students' records have changed"
             )
         return divided.runs
 

@@ -13,7 +13,7 @@ from autograder.errors import printable
 from autograder.intake import beside, choose, names, own_files, submission
 from autograder.intake.choose import Chosen, Place, listed
 from autograder.intake.deadline import is_late, late_s
-from autograder.intake.entry import NO_FILE, READ, Entry, Upload
+from autograder.intake.entry import NO_FILE, READ, UNPLACED, Entry, Upload
 from autograder.intake.file_tree import Node
 from autograder.intake.lms.found import Attempt, Student
 from autograder.intake.people import Person
@@ -192,7 +192,7 @@ def _of_trouble(person: Person) -> Entry:
     uploads = [
         _upload(attempt, attempt.submitted_at, False, False) for one in person.hand_ins for attempt in one.attempts
     ]
-    return Entry(person.id, "UNPLACED", person.trouble, uploads=tuple(uploads))
+    return Entry(person.id, UNPLACED, person.trouble, uploads=tuple(uploads))
 
 
 def _together(entries: list[Entry], hand_ins: list[Student]) -> Entry:

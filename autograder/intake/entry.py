@@ -17,6 +17,9 @@ NO_FILE = "NO_FILE"
 """The outcome where nothing was handed in, which alone gives the rubric's row for that. Every other outcome names what
 keeps a file from being read ("AMBIGUOUS", "NO_SCRIPT", "ENCODING", ...), and is for a person to settle."""
 
+UNPLACED = "UNPLACED"
+"""The outcome where nobody can tell whose something is, or what is theirs."""
+
 State = Literal["on time", "late", "absent", "for a person"]
 """In a word, what became of a hand-in: the same one wherever it is told."""
 

@@ -8,7 +8,7 @@ course does, and a student is found by either. Columns `deadline` and `team` say
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -105,20 +105,31 @@ class Roster:
         return None
 
     def owners(self, student: Student) -> list[Listed]:
-        """Who on the roster this is: one, nobody, or several where a name could mean each of them."""
+        """Who on the roster this is: one, nobody, or several where an id or a name could mean each of them."""
+        found, is_sure = self._found(student)
+        return found if is_sure or len(found) == 1 else []
+
+    def candidates(self, student: Student) -> list[Listed]:
+        """The same, with all whose row has the id in any cell."""
+        return self._found(student)[0]
+
+    def _found(self, student: Student) -> tuple[list[Listed], bool]:
+        """Who it may be, by the surest sign that there is, and whether that is one of a person's."""
         keys = [form for id_ in (student.id, *student.aliases) for form in names.forms(id_)]
-        for index in (self._by_id, self._by_ids, self._by_cell, self._by_local_part):
-            for wanted in keys:
-                if len(found := index.get(wanted, [])) == 1:
-                    return found
-        for address in filter(None, map(names.local_part, (student.id, *student.aliases))):
-            if len(found := self._by_ids.get(address, [])) == 1:
-                return found
-        if student.by_people and (inside := self._inside(student.id)):
-            return inside
-        wanted = names.compact(student.name or (student.id if student.by_people else ""))
-        found = self._by_name.get(wanted, []) if wanted else []
-        return found if len(found) == 1 else []
+        before_at = [part for id_ in (student.id, *student.aliases) if (part := names.local_part(id_))]
+        for index, wanted, is_sure in (
+            (self._by_id, keys, True),
+            (self._by_ids, keys, True),
+            (self._by_cell, keys, False),
+            (self._by_local_part, keys, True),
+            (self._by_ids, before_at, True),
+        ):
+            if found := _all(index, wanted):
+                return found, is_sure
+        if student.by_people and (found := self._inside(student.id)):
+            return found, True
+        called = student.name or (student.id if student.by_people else "")
+        return _all(self._by_name, [names.compact(called)]), True
 
     def _inside(self, text: str) -> list[Listed]:
         """Whose id or full name stands inside a name that somebody has chosen: `hw6_2019003`, `2019001 홍길동`."""
@@ -151,7 +162,7 @@ def read(path: Path, zone: tzinfo | None = None) -> Roster:
         raise KitError(f"{path}: no column holds the students' ids", "call one of them student id, username or id")
     if _is_worksheet(rows):  # Moodle's, whose download knows participants by these numbers and nothing else
         at = 0
-    columns = _Columns(header, at)
+    columns = Columns(header, at)
     found: dict[str, Listed] = {}
     for number, row in enumerate(rows[1:], start=2):
         one = columns.listed(row, f"{path}:{number}", zone)
@@ -165,10 +176,11 @@ def read(path: Path, zone: tzinfo | None = None) -> Roster:
     return Roster(list(found.values()))
 
 
-class _Columns:
+class Columns:
     """Which column is which. `at`: of the ids."""
 
-    def __init__(self, header: list[str], at: int) -> None:
+    def __init__(self, header: Sequence[str], at: int) -> None:
+        """`header`: keys of the names."""
         self.at = at
         self.ids = {place for place, name in enumerate(header) if name in IDS and name != "student"} | {at}
         self.name = next((header.index(one) for one in NAMES if one in header and header.index(one) != at), None)
@@ -192,16 +204,19 @@ class _Columns:
             own = parse_deadline(said, zone) if said else None
         except KitError as error:
             raise KitError(f"{shown}: {error.message}", error.hint) from error
+        return self.of_cells(id_, cells, {self.team, self.deadline}, _at(cells, self.team), own)
+
+    def of_cells(
+        self, id_: str, cells: Sequence[str], skipped: Set[int | None], team: str = "", own: datetime | None = None
+    ) -> Listed:
+        """The student whose row has these cells; those in the `skipped` columns are no sign of anybody."""
         name = _at(cells, self.name) or " ".join(filter(None, (_at(cells, place) for place in self.parts)))
         ids = frozenset(form for place in self.ids for form in names.forms(_at(cells, place)))
-        skipped = {self.team, self.deadline}
-        forms = frozenset(
-            form for place, cell in enumerate(cells) if place not in skipped for form in names.forms(cell)
-        )
-        return Listed(id_, name, ids, forms, _at(cells, self.team), own)
+        others = frozenset(form for at, cell in enumerate(cells) if at not in skipped for form in names.forms(cell))
+        return Listed(id_, name, ids, others, team, own)
 
 
-def _first(header: list[str], wanted: Sequence[str]) -> int | None:
+def _first(header: Sequence[str], wanted: Sequence[str]) -> int | None:
     return next((header.index(name) for name in wanted if name in header), None)
 
 
@@ -228,6 +243,11 @@ def _orders(name: str) -> set[str]:
     parts = names.words(name)
     orders = [parts, [*parts[-1:], *parts[:-1]], [*parts[1:], *parts[:1]]]
     return {"".join(order) for order in orders} - {""}
+
+
+def _all(index: dict[str, list[Listed]], keys: Iterable[str]) -> list[Listed]:
+    """Everybody whom one of these keys means, once."""
+    return list({one.id: one for wanted in keys for one in index.get(wanted, [])}.values())
 
 
 def _index(listed: Iterable[Listed], keys: Callable[[Listed], Iterable[str]]) -> dict[str, list[Listed]]:

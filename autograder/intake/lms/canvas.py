@@ -67,7 +67,7 @@ def read(nodes: list[Node], context: Context) -> Found:
             continue
         fits += 1
         id_ = parse.name if parse.id == "id" else parse.id
-        students.setdefault(id_, Student(id_, parse.name, aliases=(parse.name,) if parse.name else ()))
+        students.setdefault(id_, Student(id_, parse.name))
         file = called(node, _AGAIN.sub("", parse.file))
         uploads.setdefault(id_, []).append((file, parse.late))
     for id_, given in uploads.items():

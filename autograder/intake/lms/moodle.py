@@ -36,7 +36,7 @@ def read(nodes: list[Node], context: Context) -> Found:
         if match["kind"].lower() == "comments" or match["whose"].lower() == "feedback":
             commented.add(match["head"])
         elif node.kind == "folder":
-            files += _children(node)
+            files += [_within(child, node) for child in _children(node)]
         else:
             files.append(called(node, match["file"] or node.name))
     found = {head: _student(head) for head in given}
@@ -90,6 +90,13 @@ def _merged(students: list[Student]) -> list[Student]:
             nodes = [node for one in (first, student) for attempt in one.attempts for node in attempt.files.children()]
             first.attempts = [Attempt(Folder(first.id, nodes))]
     return list(found.values())
+
+
+def _within(node: Node, folder: Node) -> Node:
+    """The same file, known by the folder that it was downloaded in: only that says whose it is."""
+    other = called(node, node.name)
+    other.source = f"{folder.source}/{node.source}"
+    return other
 
 
 def _children(node: Node) -> list[Node]:

@@ -101,22 +101,22 @@ def _late_s(moment: datetime | None, terms: Terms) -> float | None:
 
 
 def _upload(attempt: Attempt, moment: datetime | None, counts: bool, late: bool) -> Upload:
-    nodes = _nodes(attempt.files)
+    places = _places(attempt.files)
     return Upload(
         moment,
-        tuple(printable(node.name) for node in nodes),
-        tuple(printable(node.source) for node in nodes),
+        tuple(printable(place.path) for place in places),
+        tuple(printable(place.downloaded) for place in places),
         counts=counts,
         late=late,
     )
 
 
-def _nodes(files: Node) -> list[Node]:
+def _places(files: Node) -> list[Place]:
     """The files of an attempt, as far as anybody wants to read them."""
     try:
-        return (files.children() if files.kind == "folder" else [files])[:MOST_LISTED]
-    except OSError:
-        return []
+        return choose.everything(files)[:MOST_LISTED]
+    except (OSError, UnreadableError):
+        return [Place(files, files)]
 
 
 def _with_earlier(entry: Entry, earlier: Sequence[Attempt], terms: Terms) -> Entry:
@@ -190,7 +190,9 @@ def _came(attempt: Attempt, node: Node | None, terms: Terms) -> datetime | None:
 def _of_trouble(person: Person) -> Entry:
     """The entry of somebody of whom nobody knows what is theirs: their attempts are listed, and none counts."""
     uploads = [
-        _upload(attempt, attempt.submitted_at, False, False) for one in person.hand_ins for attempt in one.attempts
+        _upload(attempt, attempt.submitted_at, False, False)
+        for one in (*person.hand_ins, *person.doubtful)
+        for attempt in one.attempts
     ]
     return Entry(person.id, UNPLACED, person.trouble, uploads=tuple(uploads))
 

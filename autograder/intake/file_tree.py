@@ -6,6 +6,7 @@ was asked for, so an archive that would grow to petabytes costs what one small f
 
 import errno
 import os
+import re
 import stat
 import struct
 import tempfile
@@ -218,14 +219,12 @@ def _tree(name: str, file: IO[bytes], zone: tzinfo | None) -> Node:
         archive = zipfile.ZipFile(file)
     except Exception as error:  # struct.error, UnicodeDecodeError and others beside BadZipFile
         raise UnreadableError("BAD_ARCHIVE", f"{name}: not a zip archive, or a damaged one ({error})"[:500]) from error
-    members = list(zip(_names(archive.infolist()), archive.infolist(), strict=True))
-    shown = [(path, info) for path, info in members if all(map(_is_shown, path.rstrip("/").split("/")))]
-    if len(shown) > MOST_MEMBERS:
-        raise UnreadableError("TOO_MANY_MEMBERS", f"{name}: holds {len(shown):,} files")
-    tree = _Branch()
-    for path, info in members:
-        parts = path.rstrip("/").split("/")
-        if path.startswith("/") or ":" in parts[0] or any(part in ("", ".", "..") for part in parts):
+    tree, shown = _Branch(), 0
+    for path, info in zip(_names(archive.infolist()), archive.infolist(), strict=True):
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if not parts:
+            continue
+        if path.startswith("/") or re.fullmatch("[A-Za-z]:", parts[0]) or ".." in parts:
             raise UnreadableError("BAD_ARCHIVE", f"{name}: holds {path[:200]!r}, a place outside of itself")
         place = tree
         for part in parts[:-1]:
@@ -240,6 +239,9 @@ def _tree(name: str, file: IO[bytes], zone: tzinfo | None) -> Node:
                 place.folders.setdefault(parts[-1], _Branch())
             else:
                 place.files.append(Member(parts[-1], archive, info, zone))
+                shown += 1
+                if shown > MOST_MEMBERS:
+                    raise UnreadableError("TOO_MANY_MEMBERS", f"{name}: holds over {MOST_MEMBERS:,} files")
     return tree.folder(name)
 
 

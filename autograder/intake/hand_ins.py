@@ -120,7 +120,7 @@ def _named(entry: Entry) -> Entry:
     shown = names.shown_id(entry.student)
     if shown != entry.student:
         words = _("the name isn't UTF-8, or holds characters that no folder's name can have")
-        return Entry(shown, "BAD_PATH", words, name=entry.name)
+        return replace(entry, student=shown, outcome="BAD_PATH", message=words, submission=None)
     if names.key(entry.student) in RESERVED:  # its results would stand in the place of the class's
         return replace(entry, student=f"{entry.student} (student)")
     return entry

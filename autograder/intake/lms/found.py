@@ -127,9 +127,9 @@ def title(heads: list[str], between: str) -> str:
     """The words that all names begin with, but for their last one."""
     split = [head.split(between) for head in heads]
     shared = 0
-    while all(len(each) > shared + 1 and each[shared] == split[0][shared] for each in split):
+    while split and all(len(each) > shared + 1 and each[shared] == split[0][shared] for each in split):
         shared += 1
-    return "".join(word + between for word in split[0][:shared])
+    return "".join(word + between for word in split[0][:shared]) if split else ""
 
 
 def is_called_after(name: str, homework: Homework) -> bool:

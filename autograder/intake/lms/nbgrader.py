@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from autograder.intake import names
 from autograder.intake.file_tree import Folder, Node, local
-from autograder.intake.lms.found import Attempt, Context, Found, Student, is_called_after, parted
+from autograder.intake.lms.found import Attempt, Context, Found, Student, is_called_after, may_be_handed_in, parted
 from autograder.intake.submission import SUFFIXES, UnreadableError
 from autograder.language import gettext as _
 
@@ -50,15 +50,17 @@ def read(nodes: list[Node], context: Context) -> Found:
 
 def _student(node: Node, seen: Counter[str], context: Context) -> Student:
     inner = _folders(node)
+    outside = [one for one in _children(node) if one.kind != "folder" and may_be_handed_in(one)]
     right = [one for one in inner if is_called_after(one.name, context.homework)]
     if not right:
         student = Student(node.name, "", [])
         odd = [one.name for one in inner if seen[names.compact(one.name)] < 2 and not one.holds(TIME)]
         nobody_has_it = not any(is_called_after(name, context.homework) for name in seen)
-        if odd or (inner and nobody_has_it):
+        if odd or outside or (inner and nobody_has_it):
             words = _("there is no folder {homework}, and there is {folders}")
-            listed = ", ".join(one.name for one in inner)
+            listed = ", ".join(one.name for one in (*inner, *outside))
             student.trouble = words.format(homework=context.homework.name, folders=listed)
+            student.attempts.append(Attempt(node))
         return student
     attempts = []
     for one in right:
@@ -69,7 +71,12 @@ def _student(node: Node, seen: Counter[str], context: Context) -> Student:
             words = _("{file} can't be read: the file's own time counts")
         files = Folder(one.name, [child for child in _children(one) if child.name != TIME])
         attempts.append(Attempt(files, moment, notes=(words.format(file=TIME),) if words else ()))
-    return Student(node.name, "", attempts)
+    student = Student(node.name, "", attempts)
+    if outside and not any(one.files.children() for one in attempts):
+        words = _("the folder {folder} is empty, and beside it there is {files}")
+        student.trouble = words.format(folder=right[0].name, files=", ".join(one.name for one in outside))
+        student.attempts.append(Attempt(node))
+    return student
 
 
 def moment_of(text: str, zone: tzinfo | None) -> datetime | None:

@@ -15,6 +15,7 @@ from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.sandbox import bubblewrap
 from autograder.sandbox.sandbox import Sandbox
 
+
 @pytest.fixture
 def run(tmp_path: Path, practice: Dataset, sandbox_none: Sandbox):
     def train(body: str, protocol: Protocol = SMALL, sandbox: Sandbox = sandbox_none, net: str = NET):

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from nbgrader.plugins import FileNameCollectorPlugin
 from traitlets import Unicode
 
-from autograder.intake import lms
+from autograder.intake.lms import blackboard
 
 
 class BlackboardCollector(FileNameCollectorPlugin):  # type: ignore[misc]
@@ -30,7 +30,7 @@ class BlackboardCollector(FileNameCollectorPlugin):  # type: ignore[misc]
         path = PurePath(submitted_file)
         if path.suffix not in self.valid_ext:
             return None
-        found = lms.blackboard_name(path.name, self._zone())
+        found = blackboard.upload_name(path.name, self._zone())
         if found is None:
             self.log.warning("not a name of Blackboard's: %s", path.name)
             return None

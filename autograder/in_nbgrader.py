@@ -107,7 +107,7 @@ def _answer(what: str, homework: Homework, file: Path) -> dict[str, Any]:
     from autograder import checks
     from autograder.grading import decision, student_run
     from autograder.intake import submission
-    from autograder.intake.hand_ins import READ, Entry
+    from autograder.intake.entry import READ, Entry
     from autograder.machine import cores
     from autograder.publish import nbgrader_gradebook
     from autograder.runner.observe import observe

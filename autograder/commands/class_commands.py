@@ -13,6 +13,7 @@ from autograder.commands.options import (
     BookOption,
     DeadlineOption,
     ExportName,
+    ExtensionOption,
     HomeworkOption,
     LmsOption,
     OutOption,
@@ -60,6 +61,12 @@ def collect(
     lms: LmsOption = None,
     timezone: ZoneOption = None,
     roster: RosterOption = None,
+    extension: ExtensionOption = [],  # noqa: B006  typer reads it, nobody changes it
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="The class's folder of results: what was settled there counts."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One object, for programs.")] = False,
     everybody: Annotated[
         bool, typer.Option("--all", help="A row for everybody, not only where there is news.")
     ] = False,
@@ -70,10 +77,23 @@ def collect(
     """
     from rich.console import Console
 
-    from autograder.commands.collect import show, take
+    from autograder.commands import collect as command
+    from autograder.results import history
 
-    taken = take(submissions, homework or only_homework(), deadline=deadline, timezone=timezone, lms=lms, roster=roster)
-    show(taken, Console(highlight=False, soft_wrap=True, markup=False), everybody=everybody)
+    taken = command.take(
+        submissions,
+        homework or only_homework(),
+        deadline=deadline,
+        timezone=timezone,
+        lms=lms,
+        roster=roster,
+        extensions=extension,
+        settled={} if out is None else history.settled(history.read(out)),
+    )
+    if as_json:
+        print(command.as_json(taken))
+        return
+    command.show(taken, Console(highlight=False, soft_wrap=True, markup=False), everybody=everybody)
 
 
 @app.command()
@@ -88,6 +108,25 @@ def regrade(
     from autograder.commands.grade import again
 
     raise typer.Exit(again(out, students))
+
+
+@app.command()
+def settle(
+    student: Annotated[str, typer.Argument(metavar="STUDENT")],
+    out: OutOption,
+    file: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The file that counts, as `collect` and `show` name it.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="No file of theirs counts.")] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="The rules decide again.")] = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history.")] = "",
+) -> None:
+    """Say which file of a student counts. It is written down, and holds for every later run."""
+    if [file is not None, none, withdraw].count(True) != 1:
+        raise typer.BadParameter("say either --file, --none or --withdraw", param_hint="--file")
+    from autograder.commands.settle import settle as command
+
+    command(out, student, file, reason, withdraw=withdraw)
 
 
 @app.command()

@@ -1,21 +1,27 @@
-"""Who handed in what, before anything runs: the command `collect`, and the list of attempts that `grade` keeps.
+"""Who handed in what, before anything runs: the command `collect`, as a table or as JSON.
 
-Called by the command line and by `grade`. Prints and makes text, decides nothing: see `hand_ins.py`.
+Called by the command line and by `grade`. Prints and makes text, decides nothing: see `intake/hand_ins.py`.
 """
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from autograder.commands.request import ClassRequest
 from autograder.course import rubric
-from autograder.errors import printable
+from autograder.errors import KitError, printable
 from autograder.intake import hand_ins
-from autograder.intake.hand_ins import FOR_A_PERSON, READ, Entry, Intake
+from autograder.intake.deadline import parse_deadline, parse_zone
+from autograder.intake.entry import STATES, Entry
+from autograder.intake.hand_ins import Intake
+from autograder.language import spoken
 
 
 @dataclass(frozen=True)
@@ -35,55 +41,117 @@ def take(
     timezone: str | None = None,
     lms: str | None = None,
     roster: Path | None = None,
+    extensions: Sequence[str] = (),
+    settled: Mapping[str, str | None] | None = None,
 ) -> Taken:
-    """Read a class by the words of a command; see `intake`. How late is too late is the rubric's to say.
+    """Read a class by the words of a command; see `hand_ins.collect`. How late is too late is the rubric's to say.
+
+    Args:
+        extensions: "STUDENT=WHEN" each.
+        settled: student -> the file that counts, as a person has decided; see `history.settled`.
 
     Raises KitError where a word means nothing, and where the class or the rubric can't be read.
     """
-    zone = None if timezone is None else hand_ins.parse_zone(timezone)
-    moment = None if deadline is None else hand_ins.parse_deadline(deadline, zone)
-    grace_s = rubric.load(rubric.PATH, homework_name).grace_s
-    class_ = hand_ins.collect(submissions, homework_name, moment, system=lms, zone=zone, listed=roster, grace_s=grace_s)
+    zone = None if timezone is None else parse_zone(timezone)
+    moment = None if deadline is None else parse_deadline(deadline, zone)
+    class_ = hand_ins.collect(
+        submissions,
+        homework_name,
+        moment,
+        system=lms,
+        zone=zone,
+        listed=roster,
+        late=rubric.load(rubric.PATH, homework_name).late,
+        extensions=_extensions(extensions, zone),
+        settled=settled,
+    )
     return Taken(class_, moment, zone)
 
 
-def state(entry: Entry) -> str:
-    """In a word, what became of an entry: "on time", "late", "absent", "for a person", "unusable"."""
-    if entry.outcome in FOR_A_PERSON:
-        return "for a person"
-    if entry.late:
-        return "late"
-    if entry.outcome == READ:
-        return "on time"
-    return "absent" if entry.outcome == "NO_FILE" and not any(one.files for one in entry.uploads) else "unusable"
+def of_request(request: ClassRequest, settled: Mapping[str, str | None]) -> Taken:
+    """The class that `grade` was asked for. Raises KitError as `take` does."""
+    with spoken(request.language):
+        return take(
+            request.submissions,
+            request.homework,
+            deadline=request.deadline,
+            timezone=request.timezone,
+            lms=request.lms,
+            roster=request.roster,
+            extensions=request.extension,
+            settled=settled,
+        )
 
 
 def show(taken: Taken, console: Console, *, everybody: bool) -> None:
     """Print the class: how many of each kind, and a row for everybody, or for whom something has to be said of."""
     class_, deadline, zone = taken.class_, taken.deadline, taken.zone
-    counts = Counter(state(entry) for entry in class_.entries)
+    counts = Counter(entry.state for entry in class_.entries)
     attempts = sum(len(entry.uploads) for entry in class_.entries)
-    parts = " · ".join(f"{word} {counts[word]}" for word in ("on time", "late", "absent", "unusable", "for a person"))
+    parts = " · ".join(f"{word} {counts[word]}" for word in STATES)
     source = "a folder of students" if class_.lms == "folder" else f"a download of {class_.lms}"
     console.print(f"{source}: {len(class_.entries)} students, {attempts} attempts")
+    if class_.about:
+        console.print(class_.about, markup=False)
     console.print(parts if deadline is None else f"{parts} · deadline {deadline.isoformat(sep=' ')}")
-    rows = [entry for entry in class_.entries if everybody or state(entry) != "on time" or entry.notes]
+    rows = [entry for entry in class_.entries if everybody or entry.state != "on time" or _notes(entry, zone)]
     if rows:
         table = Table(box=None, pad_edge=False, show_edge=False)
         for heading in ("student", "name", "", "came", "attempts", "what"):
             table.add_column(heading, overflow="fold")
         for entry in rows:
-            came = (
-                "" if entry.submitted_at is None else entry.submitted_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-            )
-            file = "" if entry.submission is None else entry.submission.name
-            what = "; ".join(part for part in (entry.message or file, *entry.notes) if part)
-            table.add_row(entry.student, entry.name, state(entry), came, str(len(entry.uploads)), printable(what))
+            moment = entry.submitted_at
+            came = "" if moment is None else moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+            what = "; ".join(part for part in (entry.message or _file(entry) or "", *_notes(entry, zone)) if part)
+            table.add_row(entry.student, entry.name, entry.state, came, str(len(entry.uploads)), printable(what))
         console.print(table, markup=False)
     if class_.left_out:
         console.print(f"nobody's, left out: {_some(class_.left_out)}", markup=False)
     if class_.unlisted:
         console.print(f"not on the roster, and kept: {_some(class_.unlisted)}", markup=False)
+
+
+def as_json(taken: Taken) -> str:
+    """The class as one object: see `docs/output.md`."""
+    said: dict[str, Any] = {
+        "system": taken.class_.lms,
+        "students": [
+            {
+                "student": entry.student,
+                "name": entry.name,
+                "outcome": entry.state,
+                "came": None if entry.submitted_at is None else entry.submitted_at.astimezone(taken.zone).isoformat(),
+                "file": _file(entry),
+                "attempts": len(entry.uploads),
+                "notes": [printable(note) for note in (entry.message, *_notes(entry, taken.zone)) if note],
+            }
+            for entry in taken.class_.entries
+        ],
+        "left_out": taken.class_.left_out,
+        "unlisted": list(taken.class_.unlisted),
+    }
+    return json.dumps(said, ensure_ascii=False, indent=1)
+
+
+def _extensions(words: Sequence[str], zone: tzinfo | None) -> dict[str, datetime]:
+    found = {}
+    for one in words:
+        student, equals, when = one.partition("=")
+        if not (student.strip() and equals):
+            raise KitError(f"{one!r} is no extension", 'write it as STUDENT="2026-12-03 23:59"')
+        found[student.strip()] = parse_deadline(when, zone)
+    return found
+
+
+def _file(entry: Entry) -> str | None:
+    return None if entry.submission is None else entry.submission.name
+
+
+def _notes(entry: Entry, zone: tzinfo | None) -> list[str]:
+    notes = list(entry.notes)
+    if entry.own_deadline and entry.deadline is not None:
+        notes.append(f"deadline of their own: {entry.deadline.astimezone(zone):%Y-%m-%d %H:%M}")
+    return notes
 
 
 def _some(names: Iterable[str]) -> str:

@@ -13,25 +13,23 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.console import Console
 
 from autograder import checks
 from autograder.commands import collect
 from autograder.commands.collect import Taken
 from autograder.commands.options import book_of
-from autograder.commands.request import ClassRequest
+from autograder.commands.request import FILE, ClassRequest
 from autograder.course import rubric
 from autograder.course.homework import Homework, Protocol
 from autograder.course.rubric import Rubric
-from autograder.errors import KitError, first_line
+from autograder.errors import KitError
 from autograder.files import EXAMPLES, write_text
 from autograder.grading.class_run import ClassRun
 from autograder.grading.cluster import Cluster
 from autograder.grading.lateness import percent_off
 from autograder.grading.progress_display import about
 from autograder.intake import hand_ins
-from autograder.language import spoken
 from autograder.machine import cores
 from autograder.observations import Observations
 from autograder.results import history, store
@@ -40,7 +38,6 @@ from autograder.runner.setup import Setup, prepared
 from autograder.sandbox import sandbox as sandboxes
 from autograder.sandbox.sandbox import Sandbox
 
-WORDS = "run.json"  # how a class was graded last, for `again`
 MOST_THREADS_CPU = 8  # of one full training on the CPU: what more add is little, another submission gains more
 
 
@@ -85,7 +82,8 @@ def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | 
         _refuse_to_overwrite_points(out, setup)
         history.read(out)  # one that was changed stops everything, before anything is added to it
         # What was recognised is kept: a class that is graded again is read as it was.
-        write_text(out / WORDS, request.but(lms=class_.lms, protocol=setup.protocol.name).kept())
+        recognised = request.lms if class_.lms == "folder" else class_.lms
+        write_text(out / FILE, request.but(lms=recognised, protocol=setup.protocol.name).kept())
         place_of_book = book_of(out, request.gradebook)
         run = ClassRun(class_, setup, out, taken.deadline, count, console, place_of_book, frozenset(again), elsewhere)
         return run.run()
@@ -96,14 +94,7 @@ def again(out: Path, students: Sequence[str], *, runner: Runner | None = None) -
 
     Raises KitError also where no run has left its words there.
     """
-    path = out / WORDS
-    try:
-        request = ClassRequest.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise KitError(
-            f"{path}: doesn't say how the class was graded ({first_line(error)})", "give the command `grade` once more"
-        ) from error
-    return grade(request.but(out=out), again=students, runner=runner)
+    return grade(ClassRequest.of_last_run(out), again=students, runner=runner)
 
 
 def _console() -> Console:
@@ -115,15 +106,7 @@ def _taken(request: ClassRequest) -> Taken:
     submissions, out = request.submissions, request.out
     if out.resolve().is_relative_to(submissions.resolve()):
         raise KitError(f"{out}: lies in the class's folder, and would be somebody's hand-in", "choose another --out")
-    with spoken(request.language):
-        return collect.take(
-            submissions,
-            request.homework,
-            deadline=request.deadline,
-            timezone=request.timezone,
-            lms=request.lms,
-            roster=request.roster,
-        )
+    return collect.of_request(request, history.settled(history.read(out)))
 
 
 def _refuse_unknown_checks(ruled: Rubric, homework: Homework) -> None:

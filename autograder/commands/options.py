@@ -95,6 +95,10 @@ HomeworkOption = Annotated[str | None, typer.Option(metavar="NAME", help="Which 
 DeadlineOption = Annotated[
     str | None, typer.Option(metavar="TIME", help='Later files don\'t count, e.g. "2026-11-30 23:59".')
 ]
+ExtensionOption = Annotated[
+    list[str],
+    typer.Option(metavar="STUDENT=TIME", help="A deadline of one's own, as often as needed; wins over the roster's."),
+]
 LmsOption = Annotated[
     LmsName | None, typer.Option(help="Which system the files are from (default: their names say it).")
 ]

@@ -78,6 +78,8 @@ def show(out: Path, student: str, book: str | None) -> None:
     for line in history.read(out):
         if line.student == student:
             set_ = "no points" if line.points is None else f"{points_text(line.points)} points"
+            if line.what.startswith("settled"):
+                set_ = line.file or "no file"
             said = f": {line.reason}" if line.reason else ""
             console.print(f"  {line.time:%Y-%m-%d %H:%M:%S%z}   {line.what}, {set_}, by {line.who}{said}")
 

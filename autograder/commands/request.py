@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from autograder.commands.options import (
     DATA,
     BookOption,
     ClusterOption,
     DeadlineOption,
+    ExtensionOption,
     LanguageName,
     LanguageOption,
     LmsOption,
@@ -26,7 +27,10 @@ from autograder.commands.options import (
     dataset_folder,
     only_homework,
 )
+from autograder.errors import KitError, first_line
 from autograder.runner.request import TrainingRequest
+
+FILE = "run.json"  # in the folder of a class: how it was graded last
 
 
 class ClassRequest(TrainingRequest):
@@ -35,9 +39,10 @@ class ClassRequest(TrainingRequest):
     Attributes:
         submissions: the class, see `hand_ins.collect`.
         out: the folder that everything is written to.
-        deadline: see `hand_ins.parse_deadline`.
+        deadline: see `deadline.parse_deadline`.
+        extension: "STUDENT=TIME" each, a deadline of one's own.
         workers: how many submissions run at a time; None: one on a GPU, else as many as cores.
-        lms: which system the files are from, one of `lms.NAMES`; None: it is recognised.
+        lms: which system the files are from, one of `recognition.NAMES`; None: it is recognised.
         timezone: the course's, as "Asia/Seoul"; None: this machine's.
         roster: a file that lists who should have handed something in.
         gradebook: the address of nbgrader's gradebook that gets the results too, or "none"; None: a file in `out`.
@@ -54,6 +59,7 @@ class ClassRequest(TrainingRequest):
     data: Annotated[Path | None, DATA] = None
     protocol: ProtocolOption = None
     deadline: DeadlineOption = None
+    extension: ExtensionOption = Field(default_factory=list)
     hours: Annotated[
         float | None,
         typer.Option(metavar="HOURS", help="Another time box for each training; such a run gives no points."),
@@ -89,6 +95,18 @@ class ClassRequest(TrainingRequest):
         """The same with other values, validated as any."""
         return ClassRequest.model_validate({**dict(self), **changes})
 
+    @classmethod
+    def of_last_run(cls, out: Path) -> "ClassRequest":
+        """How the class of `out` was graded last. Raises KitError where no run has left that there."""
+        path = out / FILE
+        try:
+            return cls.model_validate_json(path.read_bytes()).but(out=out)
+        except (OSError, ValidationError) as error:
+            raise KitError(
+                f"{path}: doesn't say how the class was graded ({first_line(error)})",
+                "give the command `grade` once more",
+            ) from error
+
     def kept(self) -> str:
         """JSON from which the same request can be made anywhere on this machine."""
         places = {name: getattr(self, name) for name in ("submissions", "out", "data", "roster", "slurm")}
@@ -106,7 +124,9 @@ def as_options(command: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if fields[name].is_required() else fields[name].default,
+            default=inspect.Parameter.empty
+            if fields[name].is_required()
+            else fields[name].get_default(call_default_factory=True),
             annotation=hints[name],
         )
         for name in order

@@ -4,9 +4,10 @@ Called by `class_run`. Each result is written the moment it exists. A page that 
 that it is about.
 """
 
+import contextlib
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from autograder.errors import KitError
 from autograder.files import write_text
 from autograder.grading.student_run import Graded
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.language import spoken
 from autograder.publish import class_report, feedback_page, nbgrader_gradebook, similar_files
 from autograder.publish.charts import gpu_use
@@ -56,6 +57,13 @@ class ClassFiles:
                 found[entry.student] = left
                 self._before[entry.student] = left.key
         return found, unreadable
+
+    def put_aside(self, student: str) -> Iterator[Result]:
+        """What runs before the last one have left of a student, the latest first."""
+        for path in sorted((self.out / student / "earlier").glob("*/result.json"), reverse=True):
+            with contextlib.suppress(KitError):
+                if (left := store.read(path.parent)) is not None:
+                    yield left
 
     def keep(self, graded: Graded) -> Result:
         """Write everything of one student. Returns what the class's files need of the result."""

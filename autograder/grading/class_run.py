@@ -1,7 +1,7 @@
 """A class, end to end: it is divided into who needs a run and who doesn't, run, and written.
 
 Called by `grade`. Has the schedule run what has to run, and writes each result the moment it exists, so that a run that
-is killed goes on where it stopped. A crash of ours goes to "needs a person", with no points and exit code 1; it stops
+is killed goes on where it stopped. A crash of ours goes to "for a person", with no points and exit code 1; it stops
 nobody else.
 """
 
@@ -18,7 +18,7 @@ from autograder.grading.estimate import Estimate
 from autograder.grading.progress_display import Display
 from autograder.grading.student_run import Graded
 from autograder.intake import hand_ins
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.results.result import Result
 from autograder.runner import nvidia_smi
 from autograder.runner.setup import Setup
@@ -89,7 +89,7 @@ class ClassRun:
         earlier, unreadable = self.files.earlier(self.class_.entries)
         for message in unreadable:
             self.console.print(f"{message}: graded again")
-        divided = reuse.plan(self.class_.entries, earlier, self.setup, self.again)
+        divided = reuse.plan(self.class_.entries, earlier, self.setup, self.again, self.files.put_aside)
         for result in divided.settled:
             self._keep(Graded(result, ""))
         if divided.kept:
@@ -97,7 +97,7 @@ class ClassRun:
         if divided.decided_anew:
             self.console.print(
                 f"{divided.decided_anew} trained by an earlier run, decided anew: "
-                "rubric, checks or students' records have changed"
+                "rubric, checks, deadlines or students' records have changed"
             )
         return divided.runs
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from autograder.course.rubric import points_text
+from autograder.intake.entry import STATES
 from autograder.intake.hand_ins import Intake
 from autograder.results import history
 from autograder.results.result import Result
@@ -18,15 +19,8 @@ from autograder.runner.setup import Setup
 
 def before(class_: Intake, setup: Setup, deadline: datetime | None) -> Iterator[str]:
     """Who handed in what, and what it is graded with."""
-    counts: Counter[str] = Counter()
-    for entry in class_.entries:
-        if entry.late:
-            counts["late"] += 1
-        elif entry.submission is not None:
-            counts["on time" if deadline else "with a file"] += 1
-        else:
-            counts["with no file" if entry.outcome == "NO_FILE" else "unusable"] += 1
-    parts = ", ".join(f"{number} {words}" for words, number in counts.items())
+    counts = Counter(entry.state for entry in class_.entries)
+    parts = ", ".join(f"{counts[word]} {word}" for word in STATES if counts[word])
     number, reason = len(class_.entries), setup.no_points_because
     preview = setup.protocol.name == "preview"
     about_points = "" if reason is None else ", no points" if preview else f": no points, {reason}"
@@ -37,6 +31,8 @@ def before(class_: Intake, setup: Setup, deadline: datetime | None) -> Iterator[
     )
     if deadline:
         yield f"deadline {deadline.isoformat(sep=' ')}"
+    if own := [f"{entry.student} {entry.deadline:%Y-%m-%d %H:%M}" for entry in class_.entries if entry.own_deadline]:
+        yield f"deadlines of their own: {', '.join(own)}"
     if setup.checkpoint is not None:
         epochs = setup.homework.epochs_from_checkpoint
         yield f"from {setup.checkpoint} for {epochs} epoch{'s' * (epochs != 1)}, where the network fits it"
@@ -46,6 +42,8 @@ def before(class_: Intake, setup: Setup, deadline: datetime | None) -> Iterator[
     if class_.lms != "folder":
         uploads = sum(len(entry.uploads) for entry in class_.entries)
         yield f"from a download of {class_.lms}, {uploads} attempts: see attempts.csv"
+    if class_.about:
+        yield class_.about
     if class_.left_out:
         yield f"not submissions, left out: {', '.join(class_.left_out)}"
     if class_.unlisted:
@@ -55,7 +53,7 @@ def before(class_: Intake, setup: Setup, deadline: datetime | None) -> Iterator[
 def after(
     everybody: Sequence[Result], setup: Setup, crashes: Mapping[str, str], out: Path, *, gradebook: bool
 ) -> Iterator[str]:
-    """Points, who needs a person, what was written.
+    """Points, who is for a person, what was written.
 
     `crashes`: student -> traceback, where the grader itself failed.
     """
@@ -68,7 +66,7 @@ def after(
     yield f"{'   ·   '.join(parts)}{median}"
     waiting = [(result.student, reason) for result in everybody for reason in result.for_a_person]
     if waiting:
-        yield f"needs a person ({len({student for student, _ in waiting})})"
+        yield f"for a person ({len({student for student, _ in waiting})})"
         yield from (f"  {student}   {reason}" for student, reason in waiting)
     for student, crash in crashes.items():
         yield f"error: the grader itself failed on {student}: {crash.strip().splitlines()[-1][:500]}"

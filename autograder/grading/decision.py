@@ -13,7 +13,7 @@ from autograder.course.homework import Protocol
 from autograder.course.rubric import Tier
 from autograder.grading import flags, keys
 from autograder.grading.lateness import percent_off
-from autograder.intake.hand_ins import FOR_A_PERSON, Entry
+from autograder.intake.entry import NO_FILE, Entry
 from autograder.language import gettext as _
 from autograder.language import spoken
 from autograder.results.result import (
@@ -95,30 +95,27 @@ def evidence_of(result: Result) -> Evidence:
 
 
 def without_a_run(entry: Entry, setup: Setup) -> Result:
-    """The result of somebody whose file never ran: it is late, missing, or no file that could be run."""
+    """The result of somebody whose file never ran: it is too late, missing, or nobody but a person can settle it."""
     with spoken(setup.language):
         return _without_a_run(entry, setup)
 
 
 def _without_a_run(entry: Entry, setup: Setup) -> Result:
     everybodys = flags.of_run(setup)
+    if entry.is_for_a_person:
+        undecided = _without_evidence(entry, setup, "for a person", None)
+        named = [entry.outcome.lower().replace("_", "-"), *everybodys]
+        return _with(undecided, outcome=entry.outcome, message=entry.message, flags=named, for_a_person=[entry.message])
     if entry.late and entry.late_s is None and setup.rubric.late is not None:
         message = _("late by nobody knows how much, and the rubric takes points off by time")
-        undecided = _without_evidence(entry, setup, "needs a person", None)
+        undecided = _without_evidence(entry, setup, "for a person", None)
         return _with(undecided, outcome="LATE", message=message, flags=["late", *everybodys], for_a_person=[message])
     if entry.late and percent_off(entry, setup.rubric) is None:
         late = _without_evidence(entry, setup, "late", setup.rubric.no_file)
         message = _("the file came after the deadline")
         return _with(late, outcome="LATE", message=message, flags=["late", *everybodys])
-    if entry.outcome == "NO_FILE":
-        missing = _without_evidence(entry, setup, "no file", setup.rubric.no_file)
-        return _with(missing, outcome=entry.outcome, message=entry.message, flags=["no-file", *everybodys])
-    named = [entry.outcome.lower().replace("_", "-"), *everybodys]
-    if entry.outcome in FOR_A_PERSON:
-        undecided = _without_evidence(entry, setup, "needs a person", None)
-        return _with(undecided, outcome=entry.outcome, message=entry.message, flags=named, for_a_person=[entry.message])
-    unusable = _without_evidence(entry, setup, "no accuracy", setup.rubric.no_accuracy)
-    return _with(unusable, outcome=entry.outcome, message=entry.message, flags=named)
+    missing = _without_evidence(entry, setup, "absent", setup.rubric.no_file)
+    return _with(missing, outcome=NO_FILE, message=entry.message, flags=["no-file", *everybodys])
 
 
 def failed(entry: Entry, setup: Setup, crash: str) -> Result:
@@ -129,7 +126,7 @@ def failed(entry: Entry, setup: Setup, crash: str) -> Result:
     last = crash.strip().splitlines()[-1][:500]
     with spoken(setup.language):
         return _with(
-            _without_evidence(entry, setup, "needs a person", None),
+            _without_evidence(entry, setup, "for a person", None),
             key="",
             evidence_key="",
             outcome="GRADER_FAILED",
@@ -192,6 +189,8 @@ def _without_evidence(entry: Entry, setup: Setup, status: Status, tier: Tier | N
         no_points_because=because,
         would_earn=points,
         late=late,
+        deadline=entry.deadline,
+        own_deadline=entry.own_deadline,
         max_points=setup.rubric.max_points,
         tier=None if tier is None else TierReached(label=tier.label, kind=tier.kind, points=tier.points),
         submission=None

@@ -16,7 +16,7 @@ from typing import Any
 from autograder import __version__
 from autograder.files import PACKAGE
 from autograder.grading.lateness import percent_off
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.results.result import SCHEMA_VERSION
 from autograder.runner.setup import Setup
 
@@ -43,6 +43,7 @@ def of_result(entry: Entry, setup: Setup, package: Path = PACKAGE) -> str:
             [setup.rubric.fingerprint, [row.label for row in setup.rubric.rows]],
             setup.language,
             [entry.late, percent_off(entry, setup.rubric)],
+            [None if entry.deadline is None else entry.deadline.isoformat(), entry.own_deadline],
             # A new record of the student's own is shown.
             [[epoch.model_dump() for epoch in entry.own_epochs], entry.record_notes, entry.receipt, entry.notes],
         ]

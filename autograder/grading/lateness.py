@@ -4,7 +4,7 @@ Called by `keys`, `decision` and `class_run`.
 """
 
 from autograder.course.rubric import Rubric
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 
 
 def percent_off(entry: Entry, rubric: Rubric) -> float | None:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from autograder.course.rubric import points_text
 from autograder.grading.estimate import Estimate, Work
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.observations import TrainingProgress
 from autograder.results.result import Result
 from autograder.runner import gpu_sharing

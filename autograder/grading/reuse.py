@@ -3,13 +3,14 @@
 Called by `class_run`.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from autograder.grading import decision, keys
 from autograder.grading.lateness import percent_off
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.results.result import Result
 from autograder.runner.setup import Setup
 
@@ -31,13 +32,19 @@ class Plan:
 
 
 def plan(
-    entries: Sequence[Entry], earlier: Mapping[str, Result], setup: Setup, again: AbstractSet[str] = frozenset()
+    entries: Sequence[Entry],
+    earlier: Mapping[str, Result],
+    setup: Setup,
+    again: AbstractSet[str] = frozenset(),
+    put_aside: Callable[[str], Iterable[Result]] = lambda _: (),
 ) -> Plan:
     """Divide a class.
 
     Args:
         earlier: student -> the result that an earlier run has left.
         again: students who run whatever there is.
+        put_aside: of a student, the results before that one, the latest first: with another deadline another attempt
+            counts, and with the former one the former attempt again.
     """
     divided = Plan()
     for entry in entries:
@@ -47,8 +54,10 @@ def plan(
         left = None if entry.student in again else earlier.get(entry.student)
         if left is not None and left.key == keys.of_result(entry, setup):
             divided.kept += 1
-        elif left is not None and (left := _decided_anew(entry, left, setup)) is not None:
-            divided.decided_anew += 1
+        elif entry.student not in again:
+            before = [left] if left is not None else []
+            left = _first(_decided_anew(entry, one, setup) for one in itertools.chain(before, put_aside(entry.student)))
+            divided.decided_anew += left is not None
         if left is None:
             divided.runs.append(entry)
         else:
@@ -62,6 +71,10 @@ def equals(entries: Sequence[Entry], setup: Setup) -> dict[str, list[Entry]]:
     for entry in entries:
         alike.setdefault(keys.of_evidence(entry, setup), []).append(entry)
     return {same[0].student: same for same in alike.values()}
+
+
+def _first(results: Iterable[Result | None]) -> Result | None:
+    return next((result for result in results if result is not None), None)
 
 
 def _decided_anew(entry: Entry, earlier: Result, setup: Setup) -> Result | None:

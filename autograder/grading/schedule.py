@@ -23,7 +23,7 @@ from autograder.grading import cluster, student_run
 from autograder.grading.cluster import LOOK, TRAINING, Cluster
 from autograder.grading.estimate import Work, work
 from autograder.grading.student_run import Graded
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.machine import cores
 from autograder.observations import Observations, TrainingProgress
 from autograder.runner import gpu_sharing

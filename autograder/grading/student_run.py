@@ -1,7 +1,7 @@
 """One submission, end to end: it is looked at, trained, again where it is near a better row, and decided.
 
 Called on the schedule's threads, and by the cell of nbgrader's notebooks. Never raises: a crash of ours is a result
-too, one that needs a person and has no points. Writes nothing.
+too, one that is for a person and has no points. Writes nothing.
 
 Cost beside the training itself: two imports of torch in the sandbox and the checks, 8 to 20 s a submission on one core.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from autograder.errors import printable
 from autograder.grading import decision
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.language import gettext as _
 from autograder.language import spoken
 from autograder.observations import Observations, TrainingProgress

@@ -43,14 +43,14 @@ LEFT = frozenset(
 """Endings of what stays behind."""
 
 
-def files(folder: Node, chosen: Node, given: Homework) -> tuple[tuple[str, bytes], ...]:
+def files(folder: Node, chosen: Node, homework: Homework) -> tuple[tuple[str, bytes], ...]:
     """(relative POSIX path, content) of what lies in `folder` beside `chosen`, by path. What can't be read is left."""
     found: dict[str, bytes] = {}
     together = 0
     for seen, (path, node) in enumerate(_below(folder)):
         if seen == MOST_SEEN or len(found) == MOST_FILES:
             break
-        if node is chosen or path in found or not _may_travel(path, node, given):
+        if node is chosen or path in found or not _may_travel(path, node, homework):
             continue
         try:
             content = node.content(min(LARGEST, LARGEST_TOGETHER - together))
@@ -79,13 +79,13 @@ def _below(folder: Node) -> Iterator[tuple[str, Node]]:
         level = deeper
 
 
-def _may_travel(path: str, node: Node, given: Homework) -> bool:
-    own = (own_record.RECORD, f"{given.stem}{receipt.ENDING}".casefold())
+def _may_travel(path: str, node: Node, homework: Homework) -> bool:
+    own = (own_record.RECORD, f"{homework.stem}{receipt.ENDING}".casefold())
     parts = PurePosixPath(path).parts
     return (
         node.suffix not in LEFT
         and node.name.casefold() not in own
-        and path not in (f"{given.stem}.py", *given.given)
+        and path not in (f"{homework.stem}.py", *homework.given)
         and path.isprintable()
         and len(path.encode("utf-8", "replace")) < 500
         and not any(part in ("", "..") or "\\" in part or "/" in part for part in parts)

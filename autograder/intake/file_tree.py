@@ -6,17 +6,20 @@ was asked for, so an archive that would grow to petabytes costs what one small f
 
 import errno
 import os
+import re
 import stat
 import struct
 import tempfile
+import unicodedata
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
-from autograder.intake import submission
+from autograder.intake import code_pages, submission
 from autograder.intake.submission import UnreadableError
 
 Kind = Literal["file", "folder", "link", "other"]
@@ -26,19 +29,28 @@ LARGEST_DIRECTORY = 16 * 2**20  # bytes of an archive's list of members, which h
 MOST_MEMBERS = 100_000
 BOMB_RATIO = 100  # unpacked over packed; text packs to a tenth, zeros to a thousandth
 IGNORED = {"__pycache__", "__MACOSX"}
+ARCHIVES = (".7z", ".alz", ".bz2", ".cab", ".egg", ".gz", ".lzh", ".rar", ".tar", ".tgz", ".txz", ".xz", ".zip")
+UNICODE_PATH, UNIX_TIME = 0x7075, 0x5455  # extra fields of a member
 
 
 class Node(ABC):
-    """A file or a folder. `name` is its own, without what it lies in; `source` is that which it was downloaded with."""
+    """A file or a folder. `name` is its own, without what it lies in, its letters composed as most systems write them;
+    `source` is that which it was downloaded with."""
 
     def __init__(self, name: str, kind: Kind) -> None:
-        self.name = self.source = name
+        self.name, self.source = unicodedata.normalize("NFC", name), name
         self.kind = kind
 
     @property
     def stem(self) -> str:
-        """The name without its ending."""
-        return PurePosixPath(self.name).stem
+        """The name without its ending, or both of `.tar.gz`."""
+        stem = PurePosixPath(self.name).stem
+        return stem[:-4] if self.is_archive and stem.lower().endswith(".tar") else stem
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is a file that is named as an archive, of any kind."""
+        return self.kind == "file" and self.suffix in ARCHIVES
 
     @property
     def suffix(self) -> str:
@@ -48,6 +60,10 @@ class Node(ABC):
     @abstractmethod
     def children(self) -> list["Node"]:
         """What lies in a folder, by name, but for hidden things. Raises OSError."""
+
+    @abstractmethod
+    def holds(self, name: str) -> bool:
+        """Whether something of this name lies in a folder, hidden or not."""
 
     @abstractmethod
     def content(self, largest: int) -> bytes:
@@ -73,13 +89,18 @@ class Node(ABC):
 class Folder(Node):
     """A folder that is nowhere: its children were found in other ways."""
 
-    def __init__(self, name: str, children: Iterable[Node]) -> None:
+    def __init__(self, name: str, children: Iterable[Node], hidden: Iterable[str] = ()) -> None:
         super().__init__(name, "folder")
         self._children = sorted(children, key=lambda child: child.name)
+        self._hidden = frozenset(hidden)
 
     def children(self) -> list[Node]:
         """See `Node`."""
         return self._children
+
+    def holds(self, name: str) -> bool:
+        """See `Node`."""
+        return name in self._hidden or any(child.name == name for child in self._children)
 
     def content(self, largest: int) -> bytes:
         """See `Node`."""
@@ -99,7 +120,7 @@ class OnDisk(Node):
     def __init__(self, path: Path) -> None:
         mode = path.lstat().st_mode
         kinds: dict[int, Kind] = {stat.S_IFLNK: "link", stat.S_IFDIR: "folder", stat.S_IFREG: "file"}
-        super().__init__(path.name, kinds.get(stat.S_IFMT(mode), "other"))
+        super().__init__(_as_korean(path.name), kinds.get(stat.S_IFMT(mode), "other"))
         self.path = path
 
     def children(self) -> list[Node]:
@@ -107,6 +128,10 @@ class OnDisk(Node):
         with os.scandir(self.path) as entries:
             names = sorted(entry.name for entry in entries)
         return [OnDisk(self.path / name) for name in names if _is_shown(name)]
+
+    def holds(self, name: str) -> bool:
+        """See `Node`."""
+        return self.kind == "folder" and os.path.lexists(self.path / name)
 
     def content(self, largest: int) -> bytes:
         """See `Node`."""
@@ -132,6 +157,10 @@ class Member(Node):
     def children(self) -> list[Node]:
         """See `Node`."""
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self.name)
+
+    def holds(self, name: str) -> bool:
+        """See `Node`."""
+        return False
 
     def content(self, largest: int) -> bytes:
         """See `Node`."""
@@ -190,51 +219,75 @@ def _tree(name: str, file: IO[bytes], zone: tzinfo | None) -> Node:
         archive = zipfile.ZipFile(file)
     except Exception as error:  # struct.error, UnicodeDecodeError and others beside BadZipFile
         raise UnreadableError("BAD_ARCHIVE", f"{name}: not a zip archive, or a damaged one ({error})"[:500]) from error
-    members = archive.infolist()
-    if len(members) > MOST_MEMBERS:
-        raise UnreadableError("TOO_MANY_MEMBERS", f"{name}: holds {len(members):,} files")
-    tree: dict[str, object] = {}
-    for info in members:
-        path = _name(info).replace("\\", "/")
-        parts = path.rstrip("/").split("/")
-        if path.startswith("/") or ":" in parts[0] or any(part in ("", ".", "..") for part in parts):
-            raise UnreadableError("BAD_ARCHIVE", f"{name}: holds {path[:200]!r}, a place outside of itself")
-        if any(not _is_shown(part) for part in parts):
+    tree, shown = _Branch(), 0
+    for path, info in zip(_names(archive.infolist()), archive.infolist(), strict=True):
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if not parts:
             continue
+        if path.startswith("/") or re.fullmatch("[A-Za-z]:", parts[0]) or ".." in parts:
+            raise UnreadableError("BAD_ARCHIVE", f"{name}: holds {path[:200]!r}, a place outside of itself")
         place = tree
         for part in parts[:-1]:
-            inner = place.setdefault(part, {})
-            if not isinstance(inner, dict):
-                raise UnreadableError("BAD_ARCHIVE", f"{name}: {part!r} is both a file and a folder in it")
-            place = inner
-        if path.endswith("/"):
-            place.setdefault(parts[-1], {})
-            continue
-        same = place.setdefault(parts[-1], [])
-        if not isinstance(same, list):
-            raise UnreadableError("BAD_ARCHIVE", f"{name}: {parts[-1]!r} is both a file and a folder in it")
-        same.append(Member(parts[-1], archive, info, zone))
-    return _folder(name, tree)
+            if not _is_shown(part):
+                place.hidden.add(part)
+                break
+            place = place.folders.setdefault(part, _Branch())
+        else:
+            if not _is_shown(parts[-1]):
+                place.hidden.add(parts[-1])
+            elif path.endswith("/"):
+                place.folders.setdefault(parts[-1], _Branch())
+            else:
+                place.files.append(Member(parts[-1], archive, info, zone))
+                shown += 1
+                if shown > MOST_MEMBERS:
+                    raise UnreadableError("TOO_MANY_MEMBERS", f"{name}: holds over {MOST_MEMBERS:,} files")
+    return tree.folder(name)
 
 
-def _folder(name: str, tree: dict[str, object]) -> Folder:
-    children: list[Node] = []
-    for part, inside in tree.items():
-        if isinstance(inside, dict):
-            children.append(_folder(part, inside))
-        elif isinstance(inside, list):
-            children += inside
-    return Folder(name, children)
+class _Branch:
+    """A folder of an archive, while its members are read."""
+
+    def __init__(self) -> None:
+        self.folders: dict[str, _Branch] = {}
+        self.files: list[Node] = []
+        self.hidden: set[str] = set()
+
+    def folder(self, name: str) -> Folder:
+        """The same as a node. Raises UnreadableError where a name is both a file's and a folder's."""
+        if both := next((one.source for one in self.files if one.source in self.folders), None):
+            raise UnreadableError("BAD_ARCHIVE", f"{name}: {both!r} is both a file and a folder in it")
+        inner = [branch.folder(part) for part, branch in self.folders.items()]
+        return Folder(name, [*inner, *self.files], self.hidden)
 
 
-def _name(info: zipfile.ZipInfo) -> str:
-    """The member's name. Without the mark for UTF-8, zipfile takes it for the code page of DOS; most that is UTF-8."""
-    if info.flag_bits & 0x800:
-        return info.filename
+def _names(members: list[zipfile.ZipInfo]) -> list[str]:
+    """Everybody's path, with slashes.
+
+    Without the mark for UTF-8, zipfile takes a name for the code page of DOS: all such names of an archive together
+    show what they are.
+    """
+    unmarked = {at: info.orig_filename for at, info in enumerate(members) if not info.flag_bits & 0x800}
+    raw = {at: name.encode("cp437", "replace") for at, name in unmarked.items()}
+    encoding = code_pages.guess(raw.values(), "cp437")
+    names = []
+    for at, info in enumerate(members):
+        name = code_pages.decoded(raw[at], encoding, "cp437") if at in raw else info.orig_filename
+        said = _extra(info.extra, UNICODE_PATH)
+        if at in raw and len(said) > 5 and said[1:5] == struct.pack("<I", zlib.crc32(raw[at])):
+            name = said[5:].decode("utf-8", "replace")
+        names.append(name.partition("\0")[0].replace("\\", "/"))
+    return names
+
+
+def _as_korean(name: str) -> str:
+    """A name on the disk that isn't UTF-8, where it is one of a Korean Windows; else as it is."""
     try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
+        name.encode()
+    except UnicodeEncodeError:
+        raw = os.fsencode(name)
+        return raw.decode("cp949") if code_pages.guess([raw], "") == "cp949" else name
+    return name
 
 
 def _check_directory(name: str, file: IO[bytes]) -> None:
@@ -255,15 +308,20 @@ def _check_directory(name: str, file: IO[bytes]) -> None:
 
 
 def _unix_time(extra: bytes) -> int | None:
-    """The time of change in a member's extra field 0x5455, in seconds since 1970; None where there is none."""
+    """The time of change in a member's extra fields, in seconds since 1970; None where there is none."""
+    field = _extra(extra, UNIX_TIME)
+    return int(struct.unpack_from("<i", field, 1)[0]) if len(field) >= 5 and field[0] & 1 else None
+
+
+def _extra(extra: bytes, wanted: int) -> bytes:
+    """What the first field of this kind holds (APPNOTE.TXT 4.5); b"" where there is none, or only a part of it."""
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, at)
-        if kind == 0x5455 and length >= 5 and at + 9 <= len(extra) and extra[at + 4] & 1:
-            (seconds,) = struct.unpack_from("<i", extra, at + 5)
-            return int(seconds)
+        if kind == wanted:
+            return extra[at + 4 : at + 4 + length] if at + 4 + length <= len(extra) else b""
         at += 4 + length
-    return None
+    return b""
 
 
 def local(moment: datetime, zone: tzinfo | None) -> datetime:

@@ -2,25 +2,31 @@
 
 Called by intake. Only reads. One row a student, under a header; the column with the id is called student id,
 username, id or the like, see `IDS`. Any other cell may hold an id too: a system's files may use another one than the
-course does, and a student is found by either.
+course does, and a student is found by either. Columns `deadline` and `team` say what is one's own.
 """
 
 import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 from autograder.errors import KitError
-from autograder.intake.lms import shown_id
+from autograder.intake import code_pages, names
+from autograder.intake.deadline import parse_deadline
+from autograder.intake.lms.found import Student
 
 LARGEST = 16 * 2**20  # bytes
 IDS = (  # in this order: a file of Canvas has names under "student", and numbers of its own under "id"
     "student id",
     "studentid",
+    "student number",
     "학번",
     "sis user id",
     "sis login id",
+    "identifier",
     "username",
     "user name",
     "login id",
@@ -32,19 +38,114 @@ IDS = (  # in this order: a file of Canvas has names under "student", and number
     "email address",
 )
 NAMES = ("name", "full name", "student name", "이름", "성명", "student")
+TEAMS = ("team", "group", "팀", "조")
+DEADLINES = ("deadline", "마감")
+MOST_WORDS = 20  # of a name in which an id is looked for
+SHORT_NUMBER = re.compile(r"\d{1,3}")  # a section, or a score
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A student on the roster: the id, what they are called ("" where the file doesn't say), all cells of the row."""
+    """A student on the roster.
+
+    Attributes:
+        id: the course's.
+        name: what they are called; "" where the file doesn't say.
+        ids: keys of the cells in columns of ids.
+        cells: keys of all cells.
+        team: what their team is called; "" for none.
+        deadline: their own; None for the class's.
+    """
 
     id: str
     name: str
+    ids: frozenset[str]
     cells: frozenset[str]
+    team: str = ""
+    deadline: datetime | None = None
 
 
-def read(path: Path) -> list[Listed]:
-    """The students on the roster in `path`. Raises KitError when it is none: no such file, no column with an id, ..."""
+class Roster:
+    """The students of a course, and who of them somebody in a download is."""
+
+    def __init__(self, listed: Sequence[Listed] = ()) -> None:
+        self.listed = list(listed)
+        self._by_id = _index(self.listed, lambda one: names.forms(one.id))
+        self._by_ids = _index(self.listed, lambda one: one.ids)
+        self._by_cell = _index(
+            self.listed, lambda one: (cell for cell in one.cells if not SHORT_NUMBER.fullmatch(cell))
+        )
+        self._by_local_part = _index(self.listed, lambda one: {names.local_part(cell) for cell in one.cells} - {""})
+        self._by_name = _index(self.listed, lambda one: _orders(one.name))
+        self._by_part = _index(self.listed, lambda one: filter(_may_stand_inside, map(names.compact, one.ids)))
+        self._by_team = _index(self.listed, lambda one: {names.compact(one.team)} - {""})
+
+    def knows(self, id_: str) -> bool:
+        """Whether it is an id here, or what a team is called."""
+        wanted = names.key(id_)
+        return any(wanted in index for index in (self._by_id, self._by_ids, self._by_cell)) or bool(self.team(id_))
+
+    def means(self, name: str) -> bool:
+        """Whether a name that somebody has chosen means somebody here, or a team."""
+        return bool(self.owners(Student(name, by_people=True)) or self.team(name))
+
+    def team(self, name: str) -> list[Listed]:
+        """The members of the team that is called so; [] for none."""
+        return self._by_team.get(names.compact(name), [])
+
+    def has_teams(self) -> bool:
+        """Whether the file says who is in which team."""
+        return bool(self._by_team)
+
+    def by_id(self, id_: str) -> Listed | None:
+        """The student whom an instructor means by `id_`; None for nobody, or several."""
+        for index in (self._by_id, self._by_ids, self._by_cell):
+            if len(found := index.get(names.key(id_), [])) == 1:
+                return found[0]
+        return None
+
+    def owners(self, student: Student) -> list[Listed]:
+        """Who on the roster this is: one, nobody, or several where an id or a name could mean each of them."""
+        found, is_sure = self._found(student)
+        return found if is_sure or len(found) == 1 else []
+
+    def candidates(self, student: Student) -> list[Listed]:
+        """The same, with all whose row has the id in any cell."""
+        return self._found(student)[0]
+
+    def _found(self, student: Student) -> tuple[list[Listed], bool]:
+        """Who it may be, by the surest sign that there is, and whether that is one of a person's."""
+        keys = [form for id_ in (student.id, *student.aliases) for form in names.forms(id_)]
+        before_at = [part for id_ in (student.id, *student.aliases) if (part := names.local_part(id_))]
+        for index, wanted, is_sure in (
+            (self._by_id, keys, True),
+            (self._by_ids, keys, True),
+            (self._by_cell, keys, False),
+            (self._by_local_part, keys, True),
+            (self._by_ids, before_at, True),
+        ):
+            if found := _all(index, wanted):
+                return found, is_sure
+        if student.by_people and (found := self._inside(student.id)):
+            return found, True
+        called = student.name or (student.id if student.by_people else "")
+        return _all(self._by_name, [names.compact(called)]), True
+
+    def _inside(self, text: str) -> list[Listed]:
+        """Whose id or full name stands inside a name that somebody has chosen: `hw6_2019003`, `2019001 홍길동`."""
+        parts = names.words(text)[:MOST_WORDS]
+        runs = {"".join(parts[first:last]) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1)}
+        runs |= set(re.findall(r"\d+|[^\W\d_]+", names.key(text)))
+        found = [one for run in runs for one in self._by_part.get(run, [])]
+        found += [one for run in runs for one in self._by_name.get(run, []) if len(self._by_name[run]) == 1]
+        return sorted({one.id: one for one in found}.values(), key=lambda one: one.id)
+
+
+def read(path: Path, zone: tzinfo | None = None) -> Roster:
+    """The students on the roster in `path`; `zone` is of deadlines that don't say theirs.
+
+    Raises KitError when it is none: no such file, no column with an id, ...
+    """
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
@@ -53,48 +154,110 @@ def read(path: Path) -> list[Listed]:
     if len(content) > LARGEST:
         raise KitError(f"{path}: too large for a roster")
     rows = _rows(path, content)
-    header = [cell.strip().strip("\ufeff") for cell in rows[0]] if rows else []
-    lower = [cell.casefold() for cell in header]
-    at = next((lower.index(name) for name in IDS if name in lower), None)
+    header = [names.key(names.cell(cell)) for cell in rows[0]] if rows else []
+    at = _first(header, IDS)
+    if at is None and rows and _is_worksheet(rows):
+        at = 0
     if at is None:
         raise KitError(f"{path}: no column holds the students' ids", "call one of them student id, username or id")
-    named = next((lower.index(name) for name in NAMES if name in lower and lower.index(name) != at), None)
+    if _is_worksheet(rows):  # Moodle's, whose download knows participants by these numbers and nothing else
+        at = 0
+    columns = Columns(header, at)
     found: dict[str, Listed] = {}
     for number, row in enumerate(rows[1:], start=2):
-        cells = [cell.strip() for cell in row]
-        id_ = cells[at] if at < len(cells) else ""
-        if not id_:
+        one = columns.listed(row, f"{path}:{number}", zone)
+        if one is None:
             continue  # an empty line, or what Canvas puts between header and students
-        if shown_id(id_) != id_:
-            raise KitError(f"{path}:{number}: {id_!r} can't be the name of a folder, and so no id")
-        if id_ in found:
-            raise KitError(f"{path}:{number}: {id_} is listed twice")
-        name = cells[named] if named is not None and named < len(cells) else _joined(lower, cells)
-        found[id_] = Listed(id_, name, frozenset(cell for cell in cells if cell))
+        if names.key(one.id) in found:
+            raise KitError(f"{path}:{number}: {one.id} is listed twice")
+        found[names.key(one.id)] = one
     if not found:
         raise KitError(f"{path}: lists nobody")
-    return list(found.values())
+    return Roster(list(found.values()))
+
+
+class Columns:
+    """Which column is which. `at`: of the ids."""
+
+    def __init__(self, header: Sequence[str], at: int) -> None:
+        """`header`: keys of the names."""
+        self.at = at
+        self.ids = {place for place, name in enumerate(header) if name in IDS and name != "student"} | {at}
+        self.name = next((header.index(one) for one in NAMES if one in header and header.index(one) != at), None)
+        self.parts = [header.index(one) for one in ("first name", "last name") if one in header]
+        self.team = _first(header, TEAMS)
+        self.deadline = _first(header, DEADLINES)
+
+    def listed(self, row: Sequence[str], shown: str, zone: tzinfo | None) -> Listed | None:
+        """The student of a row; None for a row without one. Raises KitError where a cell can't be what it should be."""
+        cells = [names.cell(cell) for cell in row]
+        id_ = _at(cells, self.at)
+        id_ = names.participant(id_) or id_
+        if not id_:
+            return None
+        if names.shown_id(id_) != id_:
+            raise KitError(f"{shown}: {id_!r} can't be the name of a folder, and so no id")
+        if re.fullmatch(r"\d[.,]\d+E\+\d+", id_):
+            raise KitError(f"{shown}: {id_} is an id that a spreadsheet has rounded", "format the column as text")
+        said = _at(cells, self.deadline)
+        try:
+            own = parse_deadline(said, zone) if said else None
+        except KitError as error:
+            raise KitError(f"{shown}: {error.message}", error.hint) from error
+        return self.of_cells(id_, cells, {self.team, self.deadline}, _at(cells, self.team), own)
+
+    def of_cells(
+        self, id_: str, cells: Sequence[str], skipped: Set[int | None], team: str = "", own: datetime | None = None
+    ) -> Listed:
+        """The student whose row has these cells; those in the `skipped` columns are no sign of anybody."""
+        name = _at(cells, self.name) or " ".join(filter(None, (_at(cells, place) for place in self.parts)))
+        ids = frozenset(form for place in self.ids for form in names.forms(_at(cells, place)))
+        others = frozenset(form for at, cell in enumerate(cells) if at not in skipped for form in names.forms(cell))
+        return Listed(id_, name, ids, others, team, own)
+
+
+def _first(header: Sequence[str], wanted: Sequence[str]) -> int | None:
+    return next((header.index(name) for name in wanted if name in header), None)
+
+
+def _at(cells: Sequence[str], place: int | None) -> str:
+    return cells[place] if place is not None and place < len(cells) else ""
+
+
+def _is_worksheet(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first column is Moodle's, "Participant 123" in every row."""
+    first = [row[0] for row in rows[1:] if row and row[0].strip()]
+    return bool(first) and all(names.participant(cell) for cell in first)
 
 
 def _rows(path: Path, content: bytes) -> list[list[str]]:
-    # Blackboard writes UTF-16 with tabs, whatever the ending says.
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    table = code_pages.table(content, str(path))
     try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise KitError(f"{path}: neither UTF-8 nor UTF-16", "save it as CSV UTF-8") from error
-    first = text.split("\n", 1)[0]
-    between = max("\t;,", key=first.count)
-    try:
-        return list(csv.reader(io.StringIO(text), delimiter=between))
+        return list(csv.reader(io.StringIO(table.text[table.start :], newline=None), delimiter=table.between))
     except csv.Error as error:
         raise KitError(f"{path}: isn't CSV ({error})") from error
 
 
-def _joined(header: Sequence[str], cells: Sequence[str]) -> str:
-    """A name in two columns, as Blackboard and Moodle have it."""
-    parts = []
-    for wanted in ("first name", "last name"):
-        if wanted in header and header.index(wanted) < len(cells):
-            parts.append(cells[header.index(wanted)])
-    return " ".join(part for part in parts if part)
+def _orders(name: str) -> set[str]:
+    """A full name without what stands between its words, as it is and with the last word first, or the first last."""
+    parts = names.words(name)
+    orders = [parts, [*parts[-1:], *parts[:-1]], [*parts[1:], *parts[:1]]]
+    return {"".join(order) for order in orders} - {""}
+
+
+def _all(index: dict[str, list[Listed]], keys: Iterable[str]) -> list[Listed]:
+    """Everybody whom one of these keys means, once."""
+    return list({one.id: one for wanted in keys for one in index.get(wanted, [])}.values())
+
+
+def _index(listed: Iterable[Listed], keys: Callable[[Listed], Iterable[str]]) -> dict[str, list[Listed]]:
+    found: dict[str, list[Listed]] = {}
+    for one in listed:
+        for name in set(keys(one)):
+            found.setdefault(name, []).append(one)
+    return found
+
+
+def _may_stand_inside(id_: str) -> bool:
+    """Whether an id is long enough to be nothing else in a name: no year, no number of a homework."""
+    return len(id_) >= (5 if id_.isdigit() else 3)

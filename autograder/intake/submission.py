@@ -117,7 +117,7 @@ def blanks(script: bytes) -> list[Blank]:
     No more than the first `MOST_BLANKS`.
     """
     try:
-        found = sorted(set(_ellipses(_parse(script))))[:MOST_BLANKS]
+        found = sorted(set(_ellipses(parsed(script))))[:MOST_BLANKS]
         comments = _Comments(script)
     except (SyntaxError, tokenize.TokenError, ValueError, RecursionError, MemoryError):
         return []
@@ -238,13 +238,13 @@ def _cells(notebook: Any) -> Iterator[tuple[str, str]]:
 
 def _parses(script: str) -> bool:
     try:
-        _parse(script.encode())
+        parsed(script.encode())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
 
 
-def _parse(script: bytes) -> ast.Module:
+def parsed(script: bytes) -> ast.Module:
     with PARSING, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a student's "\d" is no news for the instructor's terminal
         return ast.parse(script)

@@ -16,9 +16,9 @@ STATUS_WORDS = {
     "preview": marked("preview"),
     "no points": marked("tested, no points given"),
     "no accuracy": marked("no network could be tested"),
-    "late": marked("came after the deadline"),
-    "no file": marked("no file"),
-    "needs a person": marked("a person has to look at it"),
+    "late": marked("late: came after the deadline"),
+    "absent": marked("absent: nothing was handed in"),
+    "for a person": marked("for a person to decide"),
 }
 
 

@@ -46,6 +46,8 @@ def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[P
         "report.html",
         results=ordered,
         first=first,
+        deadline=next((one.deadline for one in ordered if one.deadline and not one.own_deadline), None),
+        own_deadlines=[one for one in ordered if one.deadline and one.own_deadline],
         rubric=rubric,
         banner=banner(first, [one for result in ordered for one in (*result.notices, *result.notes)]),
         epochs=epoch_curves.of_class(ordered, homework),

@@ -63,9 +63,9 @@ def feedback(result: Result, rubric: Rubric) -> str:
 def next_step(result: Result, rubric: Rubric) -> Step:
     """The one thing to do next."""
     stem = homeworks.load(result.homework.name).stem
-    if result.status == "needs a person":
+    if result.status == "for a person":
         return Step(_("Nothing for now"), _("A person looks at this hand-in before anything is decided."))
-    if result.status == "no file":
+    if result.status == "absent":
         return Step(_("Hand in a file"), _("There is no {stem}.py or {stem}.ipynb.").format(stem=stem))
     if result.status == "late":
         return Step(_("Nothing for this homework"), _("The file came after the deadline, so it was not run."))

@@ -6,17 +6,20 @@ Unpacks nothing, and no name in the archive leads out of the folder that it is u
 
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from autograder.errors import KitError, printable
 from autograder.files import whole
+from autograder.intake.entry import UNPLACED
 from autograder.publish import lms_grades
 from autograder.publish.final_points import Final, final
 
 PAGE = "feedback.html"
 
 _NEVER = re.compile(r'[<>:"/\\|?*\ufffd\n\t]')  # in a name, on some system or other
+_OF_MOODLE = re.compile(r"([^/]*_\d+)_assignsubmission_")
 _MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can say
 
 
@@ -37,9 +40,14 @@ def bundle(out: Path, lms: str, source_names: Mapping[str, str] | None, to: Path
     """
     if lms not in lms_grades.NAMES:
         raise KitError(f"nothing is known of {lms!r}", f"choose one of {', '.join(lms_grades.NAMES)}")
+    known = source_names or {}
+    often = Counter(known.values())  # a team's members have one, and a page each
+    own = {student: name for student, name in known.items() if often[name] == 1}
     pages: dict[str, Path] = {}
     for one in final(out):
-        page, name = out / one.student / PAGE, _name(one, lms, source_names or {})
+        if one.result.outcome == UNPLACED:
+            continue  # nobody knows whose it is
+        page, name = out / one.student / PAGE, _name(one, lms, own if lms == "moodle" else known)
         if not page.is_file():
             raise KitError(f"{page}: is missing", "`autograder grade` with the same words writes it")
         if name in pages:
@@ -61,6 +69,8 @@ def bundle(out: Path, lms: str, source_names: Mapping[str, str] | None, to: Path
 def _name(one: Final, lms: str, source_names: Mapping[str, str]) -> str:
     id_ = _clean(one.student)
     if lms == "moodle":
+        if found := _OF_MOODLE.match(source_names.get(one.student, "")):
+            return f"{_clean(found[1])}_assignsubmission_file_/{PAGE}"
         # The number stands after the first underscore. Moodle itself says "Participant" where names are hidden.
         name = _clean(one.result.name.replace("_", " ")) or "Participant"
         return f"{name}_{lms_grades.participant(one.student)}_assignsubmission_file_/{PAGE}"

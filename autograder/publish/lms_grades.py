@@ -8,24 +8,26 @@ the system's file doesn't know is put into it.
 Of names that students choose, none may become a formula in whatever opens the file: see `_harmless`.
 """
 
-import codecs
 import csv
 import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from autograder.course.rubric import points_text
 from autograder.errors import KitError, printable
 from autograder.files import whole
-from autograder.intake import roster
+from autograder.intake import names, roster
+from autograder.intake.entry import UNPLACED
+from autograder.intake.lms.found import Student
+from autograder.intake.roster import Listed, Roster
 from autograder.publish.final_points import Final, final
+from autograder.publish.grade_file import Cell, GradeFile
 
 NAMES = ("blackboard", "canvas", "moodle", "gradescope", "csv")
-LARGEST = 16 * 2**20  # bytes of a file to merge into
 FEEDBACK = {"blackboard": "Feedback to Learner", "moodle": "Feedback comments", "csv": "feedback"}
 """The column for a text, of the systems that have one."""
 
@@ -43,7 +45,6 @@ MOODLE_COLUMNS = (
 )
 CSV_COLUMNS = ("student", "name", "points", "max_points", "decided_by", FEEDBACK["csv"])
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _FORMULAS = "=+-@\t\r＝＋－＠"  # what a spreadsheet takes for a formula's beginning; the wide ones in East Asia
 
 
@@ -99,7 +100,7 @@ def export(
     else:
         if to.resolve() == merge.resolve() or (to.exists() and merge.exists() and to.samefile(merge)):
             raise KitError(f"{to}: is the file to merge into, which is never written", "choose another name")
-        content, report = _merged(everybody, lms, _Table(merge), column, homeworks[0])
+        content, report = _merged(everybody, lms, GradeFile(merge), column, homeworks[0])
     try:
         with whole(to) as temporary:
             temporary.write_bytes(content)
@@ -150,20 +151,21 @@ def _new(everybody: Sequence[Final], lms: str, column: str) -> tuple[bytes, Repo
             "Canvas imports nothing but its own export",
             "Canvas needs its own export to merge into: Grades, Export, Export Entire Gradebook",
         )
+    placed = [one for one in everybody if one.result.outcome != UNPLACED or one.points is not None]
     header: tuple[str, ...]
     rows: list[tuple[str, ...]]
     if lms == "blackboard":
         header = ("Username", column, FEEDBACK[lms])
-        rows = [(_id(one), _points(one), _feedback(one)) for one in everybody]
+        rows = [(_id(one), _points(one), _feedback(one)) for one in placed]
     elif lms == "moodle":
         column, header = "Grade", MOODLE_COLUMNS
-        rows = [_moodle_row(one) for one in everybody]
+        rows = [_moodle_row(one) for one in placed]
     elif lms == "gradescope":
         header = ("Name", "SID", "Email", column)
-        rows = [_gradescope_row(one) for one in everybody]
+        rows = [_gradescope_row(one) for one in placed]
     else:
         column, header = "points", CSV_COLUMNS
-        rows = [_csv_row(one) for one in everybody]
+        rows = [_csv_row(one) for one in placed]
     text = io.StringIO()
     # Blackboard's manual wants every cell of a file with commas in quotes.
     quoting: Literal[0, 1] = csv.QUOTE_ALL if lms == "blackboard" else csv.QUOTE_MINIMAL
@@ -171,8 +173,9 @@ def _new(everybody: Sequence[Final], lms: str, column: str) -> tuple[bytes, Repo
     report = Report(
         column,
         FEEDBACK.get(lms, ""),
-        written=tuple(one.student for one in everybody if one.points is not None),
-        undecided=tuple(one.student for one in everybody if one.points is None),
+        written=tuple(one.student for one in placed if one.points is not None),
+        unknown=tuple(one.student for one in everybody if one not in placed),
+        undecided=tuple(one.student for one in placed if one.points is None),
     )
     return text.getvalue().encode("utf-8-sig" if lms == "blackboard" else "utf-8"), report
 
@@ -204,87 +207,11 @@ def _points(one: Final) -> str:
     return "" if one.points is None else points_text(one.points)
 
 
-# --- a file to merge into --------------------------------------------------------------------------------------------
-
-
-class _Cell(NamedTuple):
-    """A cell: where it stands in the text, its quotes included, and what it holds."""
-
-    start: int
-    end: int
-    holds: str
-
-
-class _Table:
-    """A file of cells, with its text as it is. Raises KitError where it can't be read as one."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            with path.open("rb") as file:
-                content = file.read(LARGEST + 1)
-        except OSError as error:
-            raise KitError(f"{path}: can't be read ({error.strerror})", "name the file that the LMS gave") from error
-        if len(content) > LARGEST:
-            raise KitError(f"{path}: too large for a file of grades", "name the file that the LMS gave")
-        self.mark, self.encoding = next((one for one in _MARKS if content.startswith(one[0])), (b"", "utf-8"))
-        try:
-            self.text = content[len(self.mark) :].decode(self.encoding)
-        except UnicodeDecodeError as error:
-            raise KitError(f"{path}: neither UTF-8 nor UTF-16", "name the file as the LMS gave it") from error
-        if "\0" in self.text:
-            raise KitError(f"{path}: isn't text", "name the file as the LMS gave it")
-        first = re.split(r"[\r\n]", re.sub(r'"[^"]*"', "", self.text), maxsplit=1)[0]
-        self.between = max("\t;,", key=first.count)
-        self.rows = self._rows()
-        self.header = [cell.holds.strip() for cell in self.rows[0]]
-        if not any(self.header):
-            raise KitError(f"{path}: doesn't begin with the names of its columns", "name the file as the LMS gave it")
-
-    def line(self, row: int) -> int:
-        """The line that a row begins on, from 1."""
-        return len(re.findall(r"\r\n|\r|\n", self.text[: self.rows[row][0].start])) + 1
-
-    def replaced(self, cells: Sequence[tuple[_Cell, str]]) -> bytes:
-        """The file with another text in these cells, and nothing else changed."""
-        parts, at = [], 0
-        for cell, text in sorted(cells):
-            was_quoted = self.text[cell.start : cell.end].startswith('"')
-            needs = was_quoted or any(char in text for char in (self.between, '"', "\r", "\n"))
-            parts += [self.text[at : cell.start], '"' + text.replace('"', '""') + '"' if needs else text]
-            at = cell.end
-        return self.mark + "".join([*parts, self.text[at:]]).encode(self.encoding)
-
-    def _rows(self) -> list[list[_Cell]]:
-        # As the csv module reads it, but it doesn't tell where a cell stands. The quotes' inside is atomic: else a
-        # quoted cell that doesn't end would be taken for a shorter one.
-        between = re.escape(self.between)
-        pattern = re.compile(
-            rf'(?:"(?P<quoted>(?>[^"]*(?:""[^"]*)*))"(?P<rest>[^{between}\r\n]*)|(?P<bare>[^{between}\r\n]*))'
-            rf"(?P<end>{between}|\r\n|\r|\n|\Z)"
-        )
-        rows: list[list[_Cell]] = []
-        row: list[_Cell] = []
-        at = 0
-        while True:
-            found = pattern.match(self.text, at)
-            assert found is not None  # `bare` may be empty, and stops where `end` begins
-            bare = found["bare"]
-            if bare is not None and bare.startswith('"'):
-                line = len(re.findall(r"\r\n|\r|\n", self.text[:at])) + 1
-                raise KitError(f"{self.path}:{line}: a quote isn't closed", "name the file as the LMS gave it")
-            holds = found["quoted"].replace('""', '"') + found["rest"] if bare is None else bare
-            row.append(_Cell(at, found.start("end"), holds))
-            at = found.end()
-            if found["end"] != self.between:
-                rows.append(row)
-                row = []
-                if at == len(self.text):
-                    return rows
+# --- a file to merge into ---------------------------------------------------------------------------------------------
 
 
 def _merged(
-    everybody: Sequence[Final], lms: str, table: _Table, column: str | None, homework: str
+    everybody: Sequence[Final], lms: str, table: GradeFile, column: str | None, homework: str
 ) -> tuple[bytes, Report]:
     ids = _id_columns(table, lms)
     feedback = _feedback_columns(table, lms)
@@ -294,11 +221,16 @@ def _merged(
         feedback = [at for at in feedback if number and table.header[at].partition("|")[2].strip() == number]
     says = feedback[0] if len(feedback) == 1 else None
     owners = _Owners(table, lms, ids, {target, *feedback})
-    rows = {one.student: owners.rows(one.student) for one in everybody}
-    claims = Counter(min(found) for found in rows.values() if len(found) == 1)
-    alone = {student: min(found) for student, found in rows.items() if len(found) == 1 == claims[min(found)]}
-    claimed = {row for found in rows.values() for row in found}
-    cells: list[tuple[_Cell, str]] = []
+    rows = owners.rows(everybody)
+    wrong = {one.student for one in everybody if any(owners.is_a_teams(one, row) for row in rows[one.student])}
+    claims = Counter(min(found) for student, found in rows.items() if len(found) == 1 and student not in wrong)
+    alone = {
+        student: min(found)
+        for student, found in rows.items()
+        if len(found) == 1 == claims[min(found)] and student not in wrong
+    }
+    claimed = {row for student, found in rows.items() if student not in wrong for row in found}
+    cells: list[tuple[Cell, str]] = []
     for one in everybody:
         if one.student in alone and one.points is not None:
             row = alone[one.student]
@@ -317,22 +249,22 @@ def _merged(
     return table.replaced(cells), report
 
 
-def _id_columns(table: _Table, lms: str) -> list[int]:
+def _id_columns(table: GradeFile, lms: str) -> list[int]:
     """Where ids stand, the one to call people by first. A column "student" has names, unless it is the only one."""
-    lower = [name.casefold() for name in table.header]
+    lower = [names.key(names.cell(name)) for name in table.header]
     found = [lower.index(name) for name in roster.IDS if name in lower and name != "student"]
     if lms == "moodle":  # "Identifier", in the language of the site
         found = [0, *(at for at in found if at != 0)]
     return found or [at for at, name in enumerate(lower) if name == "student"]
 
 
-def _feedback_columns(table: _Table, lms: str) -> list[int]:
+def _feedback_columns(table: GradeFile, lms: str) -> list[int]:
     wanted = FEEDBACK.get(lms, "").casefold()
     lower = [name.casefold().split("|")[0].strip() for name in table.header]
     return [at for at, name in enumerate(lower) if wanted and name == wanted]
 
 
-def _column(table: _Table, wanted: str, taken: set[int]) -> int:
+def _column(table: GradeFile, wanted: str, taken: set[int]) -> int:
     """The column called `wanted`, or the only one that begins with that word."""
     lower = wanted.strip().casefold()
     begins = re.compile(rf"{re.escape(lower)}(?![0-9a-z])")  # the first homework isn't the tenth
@@ -350,7 +282,7 @@ def _column(table: _Table, wanted: str, taken: set[int]) -> int:
     )
 
 
-def _cell(table: _Table, row: int, column: int) -> _Cell:
+def _cell(table: GradeFile, row: int, column: int) -> Cell:
     if column >= len(table.rows[row]):
         raise KitError(
             f"{table.path}:{table.line(row)}: the row ends before {table.header[column]!r}",
@@ -360,28 +292,43 @@ def _cell(table: _Table, row: int, column: int) -> _Cell:
 
 
 class _Owners:
-    """Whose row is whose. `names`: of each row that is a student's, what the file calls them."""
+    """Whose row is whose, by the same forms of ids as in a roster. `names`: of each row that is a student's, what the
+    file calls them."""
 
-    def __init__(self, table: _Table, lms: str, ids: Sequence[int], written: set[int]) -> None:
+    def __init__(self, table: GradeFile, lms: str, ids: Sequence[int], written: set[int]) -> None:
         self.names: dict[int, str] = {}
-        self._by_id: dict[str, set[int]] = {}
-        self._by_cell: dict[str, set[int]] = {}
+        self._called: dict[int, str] = {}
+        self._numbers: dict[int, str] = {}  # of participants
+        columns = roster.Columns([names.key(names.cell(name)) for name in table.header], ids[0] if ids else -1)
+        columns.ids = set(ids)
+        listed: list[Listed] = []
         for number, row in enumerate(table.rows[1:], start=1):
-            cells = [cell.holds.strip() for cell in row]
+            cells = [names.cell(cell.holds) for cell in row]
             named = [cells[at] for at in ids if at < len(cells) and cells[at]]
             if not (named or (not ids and any(cells))):
                 continue  # an empty line, or what Canvas puts between header and students
             self.names[number] = (named or [cell for cell in cells if cell])[0]
-            if lms == "moodle" and (found := re.search(r"[0-9]+$", cells[0])):
-                named.append(found[0])  # of "Participant 123"
-            for id_ in named:
-                self._by_id.setdefault(id_.casefold(), set()).add(number)
-            for at, cell in enumerate(cells):
-                if cell and at not in written:
-                    self._by_cell.setdefault(cell.casefold(), set()).add(number)
+            one = columns.of_cells(f"row {number}", cells, written)
+            if lms == "moodle" and (found := re.search(r"[0-9]+$", cells[0])):  # "Participant 123", in any language
+                self._numbers[number] = found[0]
+                one = replace(one, ids=one.ids | {found[0]})
+            listed.append(one)
+            self._called[number] = one.name
+        self._roster = Roster(listed)
 
-    def rows(self, student: str) -> set[int]:
-        """The rows with this id: in a column of ids, else in any. There a short number would be a score."""
-        lower = student.strip().casefold()
-        found = self._by_id.get(lower, set())
-        return found or (set() if re.fullmatch(r"[0-9]{1,3}", lower) else self._by_cell.get(lower, set()))
+    def rows(self, everybody: Sequence[Final]) -> dict[str, set[int]]:
+        """Student -> the rows that may be theirs, several where there is no telling; by an id, else by a full name,
+        which never takes a row that an id has found."""
+        found = {one.student: self._rows(Student(one.student)) for one in everybody}
+        taken = {row for rows in found.values() for row in rows}
+        for one in everybody:
+            if not found[one.student] and one.result.name:
+                found[one.student] = self._rows(Student(one.student, one.result.name)) - taken
+        return found
+
+    def is_a_teams(self, one: Final, row: int) -> bool:
+        """Whether a number is a team's: the row that has it in Moodle's worksheet is somebody's of another name."""
+        return self._numbers.get(row) == one.student and names.differ(self._called[row], one.result.name)
+
+    def _rows(self, student: Student) -> set[int]:
+        return {int(owner.id.removeprefix("row ")) for owner in self._roster.candidates(student)}

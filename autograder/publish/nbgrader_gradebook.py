@@ -24,7 +24,7 @@ from autograder.course.homework import Homework
 from autograder.course.rubric import points_text
 from autograder.errors import KitError, first_line, printable
 from autograder.files import whole, write_text
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.results.result import Result
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _write_student(book: "Gradebook", result: Result, homework: Homework) -> Non
             book.db.add(grade)
         if cell.name == CELL:
             grade.auto_score = result.points
-            grade.needs_manual_grade = grade.manual_score is None and result.status == "needs a person"
+            grade.needs_manual_grade = grade.manual_score is None and result.status == "for a person"
         else:
             grade.auto_score = 0.0 if cell.name in outcomes else None
             grade.needs_manual_grade = False

@@ -2,7 +2,8 @@
 
 Called by `grade`, which shows the pairs in the class report and nowhere else: nobody's page names another student, and
 nobody's points change. copydetect reads the files: it puts one letter for each name, leaves out comments and white
-space, and makes fingerprints of what is left; what the skeleton has is left out too. Every file is compared with every
+space, and makes fingerprints of what is left; what the skeleton has is left out too, and what most of the class has:
+some courses hand out another skeleton. Every file is compared with every
 other, so the time grows with the square of the class, its memory does not.
 """
 
@@ -17,12 +18,14 @@ import numpy.typing as npt
 
 from autograder.course.homework import Homework
 from autograder.files import ROOT
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 
 NOISE = 25  # characters of normalised code that have to be the same in a row before they count
 WINDOW = 1  # every fingerprint is kept: files are short
 LEAST = 400  # characters of their own that both need: less can be the same because there is little to choose
 ALIKE = 0.9  # of each one's own code
+COMMON = 0.5  # what more than this share of the files has is everybody's
+LEAST_FILES = 10  # that differ; in fewer, half of them may be copies of one
 
 Numbers = npt.NDArray[np.int64]
 
@@ -60,7 +63,7 @@ def pairs(entries: Sequence[Entry], homework: Homework) -> list[Pair]:
     """The pairs among files that could be read, most alike first."""
     files = {entry.student: entry.submission for entry in entries if entry.submission is not None}
     students = sorted(files)
-    prints = _prints([files[student].script for student in students], _skeleton(homework))
+    prints = _without_common(_prints([files[student].script for student in students], _skeleton(homework)))
     has = np.zeros(1 + max((int(one.numbers.max(initial=0)) for one in prints), default=0), dtype=bool)
     found = []
     for at, first in enumerate(students):
@@ -93,6 +96,20 @@ def _prints(scripts: Sequence[bytes], given: bytes) -> list[_Print]:
     _, numbers = np.unique(np.concatenate(hashes), return_inverse=True)
     ends = np.cumsum([len(one) for one in hashes])[:-1]
     return [_Print(own, at, _covered(at)) for own, at in zip(np.split(numbers, ends), places, strict=True)]
+
+
+def _without_common(prints: list[_Print]) -> list[_Print]:
+    """The same without what most files have. Files with equal fingerprints count as one."""
+    different = {one.numbers.tobytes(): np.unique(one.numbers) for one in prints}
+    if len(different) < LEAST_FILES:
+        return prints
+    numbers, counts = np.unique(np.concatenate(list(different.values())), return_counts=True)
+    common = numbers[counts > COMMON * len(different)]
+    kept = [~np.isin(one.numbers, common) for one in prints]
+    return [
+        _Print(one.numbers[own], one.places[own], _covered(one.places[own]))
+        for one, own in zip(prints, kept, strict=True)
+    ]
 
 
 def _covered(places: Numbers) -> int:

@@ -8,10 +8,10 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 
 FILE = "attempts.csv"
-COLUMNS = ("student", "name", "submitted_at", "counts", "late", "outcome", "files", "downloaded")
+COLUMNS = ("student", "name", "submitted_at", "deadline", "counts", "late", "state", "outcome", "files", "downloaded")
 
 
 def csv_text(entries: Iterable[Entry]) -> str:
@@ -20,15 +20,17 @@ def csv_text(entries: Iterable[Entry]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for entry in entries:
-        if not entry.uploads:
-            writer.writerow([entry.student, entry.name, "", "", "", entry.outcome, "", ""])
+        deadline = "" if entry.deadline is None else entry.deadline.isoformat(sep=" ")
+        if not any(upload.counts for upload in entry.uploads):
+            who = [entry.student, entry.name, "", deadline]
+            writer.writerow([*who, "", "", entry.state, entry.outcome, "", ""])
         for upload in entry.uploads:
             moment = "" if upload.submitted_at is None else upload.submitted_at.isoformat(sep=" ")
             late = "late" if upload.late else ""
-            outcome = entry.outcome if upload.counts else ""
+            outcome = [entry.state, entry.outcome] if upload.counts else ["", ""]
             counts = "counts" if upload.counts else ""
             names = [" | ".join(upload.files), " | ".join(upload.downloaded)]
-            writer.writerow([entry.student, entry.name, moment, counts, late, outcome, *names])
+            writer.writerow([entry.student, entry.name, moment, deadline, counts, late, *outcome, *names])
     return text.getvalue()
 
 

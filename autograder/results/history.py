@@ -22,7 +22,7 @@ FILE = "history.jsonl"
 LONGEST = 2**20  # bytes of a line
 BEGINNING = "0" * 64  # what the first line holds in place of a hash
 
-What = Literal["result", "override", "override withdrawn"]
+What = Literal["result", "override", "override withdrawn", "settled", "settled withdrawn"]
 
 
 class Line(BaseModel):
@@ -34,6 +34,7 @@ class Line(BaseModel):
         points: of the result, or set by a person; None for none.
         former: what they were before; None for none.
         reason: of a person.
+        file: that counts, as a person has settled; "" for none, and in lines about something else.
         key: of the result that it is about; see `results.Result`.
         previous: SHA-256 of the line before, as hex.
     """
@@ -47,6 +48,7 @@ class Line(BaseModel):
     points: float | None = None
     former: float | None = None
     reason: str = ""
+    file: str = ""
     key: str = ""
     previous: str
 
@@ -94,6 +96,17 @@ def overrides(lines: Sequence[Line]) -> dict[str, Line]:
         if line.what == "override":
             found[line.student] = line
         elif line.what == "override withdrawn":
+            found.pop(line.student, None)
+    return found
+
+
+def settled(lines: Sequence[Line]) -> dict[str, str | None]:
+    """Student -> the file that counts as a person has decided last, None for none, where that wasn't withdrawn."""
+    found: dict[str, str | None] = {}
+    for line in lines:
+        if line.what == "settled":
+            found[line.student] = line.file or None
+        elif line.what == "settled withdrawn":
             found.pop(line.student, None)
     return found
 

@@ -22,9 +22,9 @@ from autograder.runner.score import Score
 
 SCHEMA_VERSION = 2  # the same as in Result
 
-Status = Literal["graded", "preview", "no points", "no accuracy", "late", "no file", "needs a person"]
+Status = Literal["graded", "preview", "no points", "no accuracy", "late", "absent", "for a person"]
 """How far a submission came. The first three have an accuracy: with the points it gives, in a preview, or in a full run
-that gives no points, on other data or within another time box. Only "needs a person" has no row of the rubric."""
+that gives no points, on other data or within another time box. Only "for a person" has no row of the rubric."""
 
 
 class Recorded(BaseModel):
@@ -108,6 +108,7 @@ class Result(Recorded):
         max_points: of the rubric.
         tier: the rubric's row.
         late: what being late cost; None where it cost nothing, or everything.
+        deadline: by which the file had to come, None for none; `own_deadline`: it is the student's own.
         accuracy: both passes; None when no network could be tested.
         mistaken: the test images that were wrong with the greatest certainty, where the dataset may be shown.
         audit: some test images once more, altered and not; None where no network could be audited.
@@ -145,6 +146,8 @@ class Result(Recorded):
     max_points: float
     tier: TierReached | None = None
     late: LateTaken | None = None
+    deadline: datetime | None = None
+    own_deadline: bool = False
     accuracy: Score | None = None
     mistaken: list[Mistaken] = []
     audit: Audit | None = None

@@ -17,7 +17,7 @@ from autograder.files import ROOT
 from autograder.grading import keys
 from autograder.homeworks import load
 from autograder.intake import submission
-from autograder.intake.hand_ins import READ, Entry
+from autograder.intake.entry import READ, Entry
 from autograder.observations import Network, Observations
 from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.runner.setup import Setup, start_of

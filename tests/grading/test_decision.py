@@ -90,7 +90,7 @@ def test_who_is_late_loses_what_the_rubric_says(
     assert percent_off_of(entry(late=True, late_s=3 * 86_400 + 1), setup.rubric) is None
     assert decision.without_a_run(entry(late=True, late_s=3 * 86_400 + 1), setup).points == 0
     unknown = decision.without_a_run(entry(late=True), setup)
-    assert (unknown.status, unknown.points) == ("needs a person", None)
+    assert (unknown.status, unknown.points) == ("for a person", None)
     assert decision.without_a_run(entry(late=True), full).status == "late"
 
 
@@ -162,7 +162,7 @@ def test_a_file_that_cannot_run_has_no_accuracy(full: Setup, outcome: str) -> No
 @pytest.mark.parametrize("outcome", ["AMBIGUOUS", "SYMLINK", "NOT_REGULAR", "UNREADABLE", "BAD_PATH"])
 def test_what_nobody_but_a_person_can_settle_gets_no_row(full: Setup, outcome: str) -> None:
     result = decision.without_a_run(missing(outcome), full)
-    assert (result.status, result.points, result.tier) == ("needs a person", None, None)
+    assert (result.status, result.points, result.tier) == ("for a person", None, None)
     assert result.for_a_person == ["a reason"]
     assert result.no_points_because == "a person has to decide"
 
@@ -172,7 +172,7 @@ def test_late_and_missing_files_get_the_deadlines_row(full: Setup) -> None:
     assert (late.status, late.points, late.flags) == ("late", 0, ["late"])
     assert late.submission is not None
     none = decision.without_a_run(missing("NO_FILE"), full)
-    assert (none.status, none.points, none.flags) == ("no file", 0, ["no-file"])
+    assert (none.status, none.points, none.flags) == ("absent", 0, ["no-file"])
 
 
 def test_failed_checks_are_flagged_and_cost_nothing(full: Setup) -> None:
@@ -245,7 +245,7 @@ def test_a_crash_of_ours_needs_a_person_and_never_gives_points(full: Setup, brok
     full = replace(full, runner=FakeRunner(crash if broken == "observe" else SEEN, crash))
     graded = student_run.grade(entry(), full, student_run.observe(entry(), full))
     result = graded.result
-    assert (result.status, result.points, result.tier) == ("needs a person", None, None)
+    assert (result.status, result.points, result.tier) == ("for a person", None, None)
     assert result.for_a_person == ["the grader itself failed: ZeroDivisionError: ours"]
     assert result.key == ""  # the next run tries again
     assert "ZeroDivisionError: ours" in graded.crash

@@ -91,14 +91,14 @@ def test_a_class_in_which_nothing_can_run_is_graded_all_the_same(
     assert "notice: no sandbox: submissions run with your own rights" in said
     assert "not submissions, left out: README.md" in said
     assert "would be 2 points  1   ·   would be 0 points  2" in said
-    assert said[-5:-3] == ["needs a person (1)", "  s3   no telling which file counts: a.py, b.py"]
+    assert said[-5:-3] == ["for a person (1)", "  s3   no telling which file counts: a.py, b.py"]
     assert said[-3] == "no points were given: a preview gives no points"
     assert said[-1] == f"history {history.head(tmp_path / 'out')[:16]}"
     assert [(row["student"], row["points"], row["tier"], row["status"]) for row in table(tmp_path / "out")] == [
         ("s1", "", "would be 0 points", "late"),
         ("s2", "", "would be 2 points", "no accuracy"),
-        ("s3", "", "", "needs a person"),
-        ("s4", "", "would be 0 points", "no file"),
+        ("s3", "", "", "for a person"),
+        ("s4", "", "would be 0 points", "absent"),
     ]
     for student in ("s1", "s2", "s3", "s4"):
         assert "Preview: no points" in (tmp_path / "out" / student / "feedback.html").read_text(encoding="utf-8")
@@ -367,7 +367,7 @@ def test_a_crash_of_ours_on_equal_files_is_a_crash_on_each(run: Grade, runs: Fak
     for student in ("s1", "s2"):
         write(tmp_path / "class" / student / "hw6.py", "# crash of ours\n")
     assert run() == 1
-    assert [row["status"] for row in table(tmp_path / "out")] == ["needs a person"] * 2
+    assert [row["status"] for row in table(tmp_path / "out")] == ["for a person"] * 2
 
 
 def test_another_rubric_decides_anew_and_trains_nobody(
@@ -416,7 +416,7 @@ def test_a_crash_of_ours_stops_nobody_else_and_is_tried_again(
     said = capsys.readouterr().out
     assert "error: the grader itself failed on s1: ZeroDivisionError: ours" in said
     assert [(row["status"], row["points"]) for row in table(tmp_path / "out")] == [
-        ("needs a person", ""),
+        ("for a person", ""),
         ("preview", ""),
     ]
     assert "ZeroDivisionError" in (tmp_path / "out" / "s1" / "log.txt").read_text()

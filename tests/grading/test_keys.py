@@ -12,7 +12,7 @@ from autograder.files import PACKAGE, RUBRIC
 from autograder.grading import keys
 from autograder.homeworks import load
 from autograder.intake import submission
-from autograder.intake.hand_ins import READ, Entry
+from autograder.intake.entry import READ, Entry
 from autograder.runner.setup import Setup
 from autograder.sandbox.sandbox import Sandbox
 

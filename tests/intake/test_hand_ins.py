@@ -11,11 +11,16 @@ import pytest
 from support import downloads
 from support.downloads import Uploaded
 
+from autograder.course.rubric import Late
 from autograder.errors import KitError
 from autograder.files import ROOT
-from autograder.intake.hand_ins import READ, Entry, collect, parse_deadline
+from autograder.intake.deadline import parse_deadline
+from autograder.intake.entry import READ, Entry
+from autograder.intake.hand_ins import collect
 from autograder.intake.own_record import LARGEST_RECORD
 from autograder.observations import Epoch
+
+LATE = Late(percent=10, unit_s=86_400, most_s=3 * 86_400)
 
 CODE = b"print('homework')\n"
 
@@ -62,8 +67,10 @@ def test_nobody_is_dropped_and_nobody_stops_the_others(tmp_path: Path) -> None:
     write(tmp_path / "two-names" / "hw6.ipynb")
     write(tmp_path / "two-files" / "a.py")
     write(tmp_path / "two-files" / "b.py", b"another = 1\n")
-    write(tmp_path / "twice.py")
+    write(tmp_path / "twice.py", b"another = 1\n")
     write(tmp_path / "twice" / "hw6.py")
+    write(tmp_path / "copied.py")
+    write(tmp_path / "copied" / "hw6.py")
     secret = write(tmp_path.parent / "secret.py")
     (tmp_path / "link.py").symlink_to(secret)
     (tmp_path / "link-inside").mkdir()
@@ -79,6 +86,7 @@ def test_nobody_is_dropped_and_nobody_stops_the_others(tmp_path: Path) -> None:
     assert {student: entry.outcome for student, entry in found.items()} == {
         "binary": "BINARY",
         "caf\\udce9": "BAD_PATH",
+        "copied": "READ",
         "dangling": "SYMLINK",
         "empty": "EMPTY",
         "empty-folder": "NO_FILE",
@@ -91,7 +99,7 @@ def test_nobody_is_dropped_and_nobody_stops_the_others(tmp_path: Path) -> None:
         "twice": "AMBIGUOUS",
         "two-files": "AMBIGUOUS",
         "two-names": "AMBIGUOUS",
-        "wrong-kind": "NO_FILE",
+        "wrong-kind": "NO_SCRIPT",
     }
     assert found["two-files"].message == "no telling which file counts: a.py, b.py"
     assert found["wrong-kind"].message == "no .py or .ipynb file; there is hw6.docx"
@@ -157,7 +165,7 @@ def test_with_a_grace_the_last_attempt_in_it_counts_where_none_came_before(tmp_p
     days = ["2026-11-30 20:00:00", "2026-12-01 20:00:00", "2026-12-02 20:00:00", "2026-12-09 20:00:00"]
     members = [uploaded("all", at) for at in days] + [uploaded("late", at) for at in days[1:]]
     source = downloads.pack(tmp_path / "class.zip", downloads.blackboard([*members, uploaded("never", days[3])]))
-    found = {entry.student: entry for entry in collect(source, "hw6", deadline, zone=UTC, grace_s=3 * 86_400).entries}
+    found = {entry.student: entry for entry in collect(source, "hw6", deadline, zone=UTC, late=LATE).entries}
     assert {student: (entry.late, entry.late_s) for student, entry in found.items()} == {
         "all": (False, None),
         "late": (True, 2 * 86_400 - 3 * 3600 - 59 * 60),
@@ -219,7 +227,7 @@ def test_a_students_own_record_is_read_where_the_homework_has_a_reference(tmp_pa
         "s5": (),
         "s6": (),
     }
-    assert [entry.outcome for entry in intake.entries] == [READ] * 5 + ["NO_FILE"]
+    assert [entry.outcome for entry in intake.entries] == [READ] * 5 + ["NO_SCRIPT"]
     assert not any(entry.notes or entry.record_notes for entry in intake.entries)
     assert intake.left_out == []
     assert not any(entry.own_epochs or entry.notes or entry.record_notes for entry in collect(tmp_path, "hw6").entries)

@@ -13,8 +13,10 @@ from support import downloads
 from support.downloads import CODE, Member, Uploaded
 
 from autograder.errors import KitError
-from autograder.intake import lms
-from autograder.intake.hand_ins import Entry, Intake, collect, parse_deadline, parse_zone
+from autograder.intake.deadline import parse_deadline, parse_zone
+from autograder.intake.entry import Entry
+from autograder.intake.hand_ins import Intake, collect
+from autograder.intake.lms import recognition
 
 SEOUL = ZoneInfo("Asia/Seoul")
 DEADLINE = datetime(2024, 5, 15, 23, 59, tzinfo=SEOUL)
@@ -52,7 +54,7 @@ def test_a_blackboard_download(tmp_path: Path, write: Callable[[Path, Sequence[M
         (False, True),
     ]
     assert (found["kim_min"].late, found["kim_min"].outcome) == (True, "READ")
-    assert (found["kim_su"].outcome, found["kim_su"].late) == ("NO_FILE", False)
+    assert (found["kim_su"].outcome, found["kim_su"].late) == ("NO_SCRIPT", False)
     assert found["kim_su"].message == "no .py or .ipynb file; there is hw6.docx, report (final).pdf"
 
 
@@ -228,14 +230,14 @@ def test_a_system_can_be_named(tmp_path: Path) -> None:
     assert collect(source, "hw6", system="blackboard").lms == "blackboard"
     with pytest.raises(KitError, match="holds no submissions of moodle"):
         collect(source, "hw6", system="moodle")
-    assert len(collect(source, "hw6", system="folder").entries) == 4  # each script is somebody's
+    assert len(collect(source, "hw6", system="folder").entries) == 6  # each script, and each document, is somebody's
 
 
 def test_names_that_the_command_offers_are_those_that_are_read() -> None:
     from autograder.commands.options import ExportName, LmsName
     from autograder.publish import lms_grades
 
-    assert {name.value for name in LmsName} == set(lms.NAMES)
+    assert {name.value for name in LmsName} == set(recognition.NAMES)
     assert {name.value for name in ExportName} == set(lms_grades.NAMES)
 
 
@@ -276,7 +278,9 @@ def test_a_roster_shows_who_is_missing(tmp_path: Path, roster: str, students: di
         (b"colour,size\nred,1\n", "no column holds"),
         (b"student\n", "lists nobody"),
         (b"student\ns1\ns1\n", "roster.csv:3: s1 is listed twice"),
-        (b"student\n\xff\n", "neither UTF-8 nor UTF-16"),
+        (b"student\n\x81\n", "no encoding is known"),
+        (b"student,deadline\ns1,tomorrow\n", "roster.csv:2: 'tomorrow' is no deadline"),
+        (b"student\n2.01932E+09\n", "a spreadsheet has rounded"),
     ],
 )
 def test_what_is_no_roster_is_refused(tmp_path: Path, roster: bytes, words: str) -> None:

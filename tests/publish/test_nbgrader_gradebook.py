@@ -92,7 +92,7 @@ def test_points_go_in_and_what_a_person_set_stays(tmp_path: Path, url: str) -> N
 
     # Another run, with a check that is new, and one student who needs a person.
     newer = CheckResult(id="eval-mode", title="", outcome="passed")
-    undecided = full("s1", None, status="needs a person", tier=None, would_earn=None, no_points_because="a person")
+    undecided = full("s1", None, status="for a person", tier=None, would_earn=None, no_points_because="a person")
     write(tmp_path, url, undecided, full("s2", 20.0, checks=[newer]))
     assert nbgrader_gradebook.set_by_hand(url, "hw6") == {"s2": 11.0}
     with Gradebook(url, nbgrader_gradebook.COURSE) as book:
@@ -138,7 +138,7 @@ def test_nbgrader_exports_and_gives_feedback_from_it(tmp_path: Path) -> None:
 def test_what_is_taken_back_leaves_the_gradebook(tmp_path: Path) -> None:
     url = nbgrader_gradebook.url_of(tmp_path)
     write(tmp_path, url, full("s1"))
-    write(tmp_path, url, full("s1", submission=None, points=0.0, status="no file", accuracy=None))
+    write(tmp_path, url, full("s1", submission=None, points=0.0, status="absent", accuracy=None))
     assert not (tmp_path / nbgrader_gradebook.FOLDER / "autograded" / "s1" / "hw6").exists()
     from nbgrader.api import Gradebook
 
@@ -150,7 +150,7 @@ def test_what_a_person_set_stays_even_where_the_file_is_taken_back(tmp_path: Pat
     url = nbgrader_gradebook.url_of(tmp_path)
     write(tmp_path, url, full("s1"))
     nbgrader_gradebook.set_score(url, "hw6", "s1", 9.0)
-    write(tmp_path, url, full("s1", submission=None, points=0.0, status="no file", accuracy=None))
+    write(tmp_path, url, full("s1", submission=None, points=0.0, status="absent", accuracy=None))
     assert nbgrader_gradebook.set_by_hand(url, "hw6") == {"s1": 9.0}
 
 

@@ -109,7 +109,7 @@ def test_the_table_is_filtered_and_says_how_many_are_left(browser: Any, tmp_path
         assert count.inner_text() == "0 of 6 shown"
         search.fill("")
         only = page.get_by_label("Status")
-        only.select_option("no file")
+        only.select_option("absent")
         assert shown(page) == ["s4"]
         search.fill("s1")
         assert shown(page) == []

@@ -10,7 +10,7 @@ from support.evidence import entry
 from autograder.files import ROOT
 from autograder.homeworks import load
 from autograder.intake import hand_ins
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.publish import similar_files
 
 HW6 = load("hw6")

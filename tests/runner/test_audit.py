@@ -12,7 +12,7 @@ from autograder.course import rubric
 from autograder.course.dataset import Dataset
 from autograder.grading import student_run
 from autograder.intake import submission
-from autograder.intake.hand_ins import READ, Entry
+from autograder.intake.entry import READ, Entry
 from autograder.results.result import Result
 from autograder.runner import audit
 from autograder.runner.audit import Audit

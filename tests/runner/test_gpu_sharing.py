@@ -21,7 +21,7 @@ from autograder.course import rubric
 from autograder.course.dataset import Dataset
 from autograder.course.rubric import PATH
 from autograder.grading import student_run
-from autograder.intake.hand_ins import READ, Entry
+from autograder.intake.entry import READ, Entry
 from autograder.intake.submission import of
 from autograder.observations import Failure, TrainingProgress, TrainingReport
 from autograder.runner import evaluate, gpu_sharing, nvidia_smi

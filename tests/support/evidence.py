@@ -10,7 +10,7 @@ from autograder import homeworks
 from autograder.course import rubric
 from autograder.course.dataset import Dataset
 from autograder.files import ROOT
-from autograder.intake.hand_ins import READ, Entry
+from autograder.intake.entry import READ, Entry
 from autograder.intake.submission import Submission
 from autograder.observations import Blank, Observations, TrainingReport
 from autograder.runner.audit import Audit

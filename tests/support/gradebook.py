@@ -7,7 +7,7 @@ from typing import Any
 from support.results import result
 
 from autograder import homeworks
-from autograder.intake.hand_ins import READ, Entry
+from autograder.intake.entry import READ, Entry
 from autograder.intake.submission import Submission
 from autograder.publish import nbgrader_gradebook
 from autograder.results.result import Result

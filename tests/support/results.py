@@ -140,10 +140,10 @@ def class_of_five() -> list[Result]:
             would_earn=2.0,
             **{**none, "training": training(ended_by="crash", failure=CRASH, images=0, epochs=0.0, steps=0, losses=[])},
         ),
-        result("s4", status="no file", outcome="NO_FILE", tier=missing, would_earn=0.0, submission=None, **none),
+        result("s4", status="absent", outcome="NO_FILE", tier=missing, would_earn=0.0, submission=None, **none),
         result(
             "s5",
-            status="needs a person",
+            status="for a person",
             outcome="AMBIGUOUS",
             message="no telling which file counts: a.py, b.py",
             tier=None,
@@ -192,8 +192,8 @@ def various() -> list[Result]:
             "s2", name="김하늘", points=6.0, would_earn=6.0, tier=tier, flags=["own-weights", "time-box"], **at(61.505)
         ),
         full("s3", status="no points", points=None, no_points_because="the data is practice", **at(80.5)),
-        full("s4", **{**none, "status": "no file", "points": 0.0, "would_earn": 0.0, "tier": row}),
-        full("s5", status="needs a person", for_a_person=["no telling which file counts"], **none),
+        full("s4", **{**none, "status": "absent", "points": 0.0, "would_earn": 0.0, "tier": row}),
+        full("s5", status="for a person", for_a_person=["no telling which file counts"], **none),
         full("s6", points=0.5, late={"seconds": 60.0, "percent_off": 97.5}, **at(80.25)),
     ]
 

@@ -31,7 +31,7 @@ from autograder.intake.submission import Submission
 
 if TYPE_CHECKING:
     from autograder.checks import CheckResult
-    from autograder.intake.hand_ins import Entry
+    from autograder.intake.entry import Entry
     from autograder.observations import Observations
     from autograder.runner.runner import Runner
 

@@ -156,7 +156,7 @@ ROWS: tuple[Row, ...] = (
         "BAD_ARCHIVE",
         hostile=True,
     ),
-    row("zip-empty", "an archive with nothing in it", _zip([]), "NO_FILE"),
+    row("zip-empty", "an archive with nothing in it", _zip([]), "NO_SCRIPT"),
     row("rar", "an archive of another kind", _zip([("hw6.py", RIGHT)], name="hw6.rar"), "BAD_ARCHIVE"),
     row("two-zips", "two archives", _two, "BAD_ARCHIVE"),
 )

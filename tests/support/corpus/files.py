@@ -93,7 +93,7 @@ ROWS: tuple[Row, ...] = (
     row("a-pipe", "a named pipe, which would make a reader wait for ever", _pipe, "NOT_REGULAR", hostile=True),
     row("a-socket", "a socket", _socket, "NOT_REGULAR", hostile=True),
     row("two-files", "two files, none with the homework's name", _two_files, "AMBIGUOUS"),
-    row("document", "the answers in Word", written(b"PK\x03\x04", "hw6.docx"), "NO_FILE"),
+    row("document", "the answers in Word", written(b"PK\x03\x04", "hw6.docx"), "NO_SCRIPT"),
     row("nothing", "an empty folder", _nothing, "NO_FILE"),
     row(
         "hostile-name",

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.intake.hand_ins import FOR_A_PERSON
 from autograder.results.result import Result
 
 CHANCE_PERCENT = 30.0  # of 100 images in ten classes, guessing is right for 10, and for over 25 once in 10^5 classes
@@ -84,11 +83,18 @@ def written(content: str | bytes, name: str | bytes = "hw6.py") -> Make:
     return make
 
 
+UNREAD = (
+    *("AMBIGUOUS", "BAD_ARCHIVE", "BAD_NOTEBOOK", "BAD_PATH", "BINARY", "BOMB", "EMPTY", "ENCODING", "ENCRYPTED"),
+    *("NOT_REGULAR", "NO_SCRIPT", "SOURCE_TOO_BIG", "SYMLINK", "TOO_MANY_MEMBERS", "UNREADABLE"),
+)
+"""What keeps a file from being read: only a person can say what is to be done."""
+
+
 def status_of(outcome: str) -> str:
     """The status that goes with an outcome in a preview."""
-    if outcome in FOR_A_PERSON:
-        return "needs a person"
-    return {"GRADED": "preview", "NO_FILE": "no file"}.get(outcome, "no accuracy")
+    if outcome in UNREAD:
+        return "for a person"
+    return {"GRADED": "preview", "NO_FILE": "absent"}.get(outcome, "no accuracy")
 
 
 # --- proofs ----------------------------------------------------------------------------------------------------------

@@ -66,8 +66,8 @@ def comforts(file: str) -> list[int]:
     """What a script gets that nobody sits in front of: answers to `input()`, and a CPU where it insists on a GPU.
 
     Returns a list that fills with the lines that asked by name for a GPU of a kind that isn't here: NVIDIA's on a
-    machine without one, Apple's ("mps") on another machine than a Mac. Where NVIDIA's is, nothing is changed: a training
-    there costs what the script costs.
+    machine without one, Apple's ("mps") on any but a Mac. Where NVIDIA's is, nothing is changed: a training there costs
+    what the script costs.
     """
     builtins.input = _no_input
     # DataLoader workers are forked: the stand-in dataset is in memory, not in a module that they could import.

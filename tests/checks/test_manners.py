@@ -405,7 +405,7 @@ class Block(""",
         "a chain that takes Apple's GPU, too",
         (
             'torch.device("cuda:0" if torch.cuda.is_available() else "cpu")',
-            'torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")',
+            'torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")',
         ),
     ),
     manner("to() on a line of its own", (NET, "net = IdentityResNet(2, 2, 2, 2)\nnet.to(device)\n")),

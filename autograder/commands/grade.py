@@ -30,7 +30,7 @@ from autograder.grading.cluster import Cluster
 from autograder.grading.lateness import percent_off
 from autograder.grading.progress_display import about
 from autograder.intake import hand_ins
-from autograder.machine import cores
+from autograder.machine import Card, cards, cores, unused_gpu
 from autograder.observations import Observations
 from autograder.results import history, store
 from autograder.runner.runner import SANDBOX_RUNNER, Runner
@@ -68,13 +68,18 @@ def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | 
     place = Sandbox("none" if name == "none" else "bwrap") if elsewhere else _sandbox(name, where, console)
     setup = prepared(request, place, full=runner.has_gpu() or elsewhere is not None, runner=runner)
     _refuse_unknown_checks(setup.rubric, setup.homework)
-    count = request.workers or _workers(setup.protocol, runner)
+    gpus = _gpus(request.gpus, runner)
+    count = request.workers or max(len(gpus), _workers(setup.protocol, runner))
     setup = replace(
         setup,
+        sandbox=replace(setup.sandbox, card=gpus[0] if gpus else None),
         threads=max(1, cores() // count),
-        sharing=count if runner.has_gpu() else 1,
+        sharing=-(-count // max(1, len(gpus))) if runner.has_gpu() else 1,
+        cards=gpus,
         forks=not request.fresh,
     )
+    if unused := unused_gpu():
+        console.print(f"notice: {unused}")
     if elsewhere is None:
         _say_what_full_would_take(console, setup, class_, request)
     out = request.out
@@ -136,6 +141,15 @@ def _sandbox(name: str | None, submissions: Path, console: Console) -> Sandbox:
         bar = "*" * 100
         console.print("\n".join([bar, *(f"*  {line}" for line in lines), bar]), style="bold")
         return sandboxes.choose("none")
+
+
+def _gpus(asked: str | None, runner: Runner) -> tuple[Card, ...]:
+    """The GPUs that trainings get, one each. Raises KitError where one is asked for that isn't here."""
+    found = cards(asked) if runner.has_gpu() or asked else ()
+    if asked and len(found) != len(set(asked.split(","))):
+        here = ", ".join(f"{card.number} ({card.name})" for card in cards()) or "none"
+        raise KitError(f"--gpus {asked}: not all of these are here", f"there are: {here}")
+    return found
 
 
 def _workers(protocol: Protocol, runner: Runner) -> int:

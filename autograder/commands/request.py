@@ -41,7 +41,9 @@ class ClassRequest(TrainingRequest):
         out: the folder that everything is written to.
         deadline: see `deadline.parse_deadline`.
         extension: "STUDENT=TIME" each, a deadline of one's own.
-        workers: how many submissions run at a time; None: one on a GPU, else as many as cores.
+        workers: how many submissions run at a time; None: one on each GPU, else as many as cores.
+        gpus: which GPUs, by their numbers or UUIDs, with commas between; None: those that CUDA_VISIBLE_DEVICES names,
+            else all.
         lms: which system the files are from, one of `recognition.NAMES`; None: it is recognised.
         timezone: the course's, as "Asia/Seoul"; None: this machine's.
         roster: a file that lists who should have handed something in.
@@ -67,6 +69,10 @@ class ClassRequest(TrainingRequest):
     workers: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="How many submissions run at a time; on a GPU, at most."),
+    ] = None
+    gpus: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Which GPUs, e.g. 0,3 or MIG slices by their UUIDs (default: all)."),
     ] = None
     checkpoint: StartOption = None
     sandbox: SandboxOption = None

@@ -18,7 +18,7 @@ from autograder.course import dataset
 from autograder.errors import KitError
 from autograder.grading.cluster import DATA, LOOK, TOPIC, TRAINING
 from autograder.grading.keys import worker_kit
-from autograder.machine import cores
+from autograder.machine import cards, cores
 from autograder.runner import gpu_sharing
 from autograder.runner.setup import Setup
 from autograder.sandbox import fork_client
@@ -43,7 +43,8 @@ class GradingPlugin(WorkerPlugin):
     async def setup(self, worker: Worker) -> None:
         """Dask calls it when the plugin comes to a worker, or the worker to the scheduler."""
         own = worker.state.total_resources.get(TRAINING)  # `dask worker --resources training=2`
-        trainings = int(own or (1 if self.asked.runner.has_gpu() else worker.state.nthreads))
+        gpus = max(1, len(cards()))  # those that CUDA_VISIBLE_DEVICES names, as Slurm does
+        trainings = int(own or (gpus if self.asked.runner.has_gpu() else worker.state.nthreads))
         problem = ""
         # Tasks that wait for what no worker has are looked at again when one begins to run, not when one has more.
         worker.status = Status.paused
@@ -72,8 +73,10 @@ class GradingPlugin(WorkerPlugin):
         if asked.checkpoint is not None and not asked.checkpoint.path.is_file():
             raise KitError(f"{asked.checkpoint.path}: the checkpoint isn't here")
         place = sandboxes.choose(asked.sandbox.name)
-        most = trainings if self.asked.runner.has_gpu() else 1
-        return replace(asked, dataset=found, sandbox=place, threads=max(1, cores() // trainings), sharing=most)
+        here = cards() if self.asked.runner.has_gpu() else ()
+        most = -(-trainings // max(1, len(here))) if self.asked.runner.has_gpu() else 1
+        threads = max(1, cores() // trainings)
+        return replace(asked, dataset=found, sandbox=place, threads=threads, sharing=most, cards=here)
 
 
 def setup_here(setup: Setup) -> Setup:

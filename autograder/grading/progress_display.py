@@ -110,6 +110,8 @@ class Display:
             left = self._left(time.monotonic())
         reached = "no accuracy" if result.accuracy is None else f"{result.accuracy.counted_percent:.1f}%"
         protocol = "" if result.protocol_label == "full" else f"{result.protocol_label}  "
+        # Of several GPUs of a machine, `machine` names the one that it was.
+        reached += f" on {result.machine}" if "(GPU " in result.machine else ""
         earned = result.tier_label if result.points is None else f"{points_text(result.points)} points"
         self.bars.update(self.training, completed=self.done)
         self._say(

@@ -99,6 +99,7 @@ def _become(order: dict[str, Any], link: int, read: int, write: int, output: int
                 _limit(order["limits"])
                 _enter(dict(zip(NAMESPACES, namespaces, strict=True)), order["uid"])
                 os.chdir(order["folder"])
+                os.environ.update(order["environment"])  # which GPU it has
                 most = order["processes"]
                 resource.setrlimit(resource.RLIMIT_NPROC, (most, most))  # counted in the namespace, of this run alone
                 _give_up_rights()

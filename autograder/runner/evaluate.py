@@ -7,7 +7,7 @@ runs it, and what comes back is data. Decides nothing.
 import base64
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +22,7 @@ from autograder.runner.score import Score
 from autograder.runner.setup import Setup, Start
 from autograder.runner.test_passes import Audited
 from autograder.runner.train import Training
+from autograder.sandbox.sandbox import Sandbox
 
 MOST_MISTAKEN = 12  # pictures of mistakes that a page shows
 
@@ -102,22 +103,28 @@ def evaluate(
         seed: what its random numbers start from, unless the script seeds for itself.
         progress: is told every two seconds or so how far the training is.
     """
-    run = partial(
-        setup.runner.train,
-        setup.homework,
-        submission,
-        setup.dataset,
-        start.protocol,
-        setup.sandbox,
-        threads=setup.threads,
-        checkpoint=start.checkpoint,
-        seed=seed,
-        warm=setup.forks_trainings,
-    )
-    if setup.sharing > 1:
-        training = gpu_sharing.train(gpu_sharing.gate(setup.sharing), run, start.protocol.time_box_s, progress)
+
+    def run_in(place: Sandbox) -> gpu_sharing.Train:
+        return partial(
+            setup.runner.train,
+            setup.homework,
+            submission,
+            setup.dataset,
+            start.protocol,
+            place,
+            threads=setup.threads,
+            checkpoint=start.checkpoint,
+            seed=seed,
+            warm=setup.forks_trainings,
+        )
+
+    card = setup.sandbox.card
+    if setup.sharing > 1 or len(setup.cards) > 1:
+        with gpu_sharing.pool(setup.cards, setup.sharing).one() as (card, gate):
+            run = run_in(replace(setup.sandbox, card=card))
+            training = gpu_sharing.train(gate, run, start.protocol.time_box_s, progress)
     else:
-        training = run(progress=progress)
+        training = run_in(setup.sandbox)(progress=progress)
     accuracy: Score | None = None
     mistaken: list[Mistaken] = []
     by_epoch: list[Epoch] = []
@@ -145,7 +152,7 @@ def evaluate(
         seconds=training.seconds,
         device=training.device,
         threads=training.threads,
-        machine=machine(training.device),
+        machine=machine(training.device, card),
         log=training.log,
     )
 

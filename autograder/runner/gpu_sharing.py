@@ -1,8 +1,9 @@
 """How many trainings share one GPU: as many as fit its memory and gain more than they take from each other.
 
-Called by `evaluate.py` around each training; there is one `Gate` in each process that trains on a GPU. It begins with
-one training. When all that run have been measured for a while and one more would fit, by the memory that those so far
-took, one more is let in; it stays that way where the others then keep so much of their speed that all together do more.
+Called by `evaluate.py` around each training; a process that trains on GPUs has a `Pool` of them, with a `Gate` for
+each, and each is judged by itself. It begins with one training. When all that run have been measured for a while and
+one more would fit, by the memory that those so far took, one more is let in; it stays that way where the others then
+keep so much of their speed that all together do more.
 
 What a neighbour could have spoiled doesn't count. A training that was not alone, and didn't end well or ran into the
 time box, is repeated alone, and only that is judged; one that is seen to get there is ended at once. So a training that
@@ -14,12 +15,14 @@ Processes take turns on the GPU. CUDA's MPS, which lets them run at the same mom
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from statistics import fmean
 from typing import Protocol
 
+from autograder.machine import Card
 from autograder.observations import TrainingProgress
 from autograder.runner import nvidia_smi
 from autograder.runner.train import Training
@@ -35,7 +38,7 @@ Progressed = Callable[[TrainingProgress], None]
 class Train(Protocol):
     """Trains, and tells of its progress."""
 
-    def __call__(self, *, progress: Progressed) -> Training: ...
+    def __call__(self, *, progress: Progressed | None) -> Training: ...
 
 
 Memory = Callable[[], tuple[float, float] | None]
@@ -236,31 +239,60 @@ class Gate:
             self._changed.notify_all()
 
 
+class Pool:
+    """This process's GPUs, a gate for each. A training gets the one on which the fewest are, or wait."""
+
+    def __init__(self, gates: Sequence[tuple[Card | None, Gate]]) -> None:
+        self.gates = gates
+        self._on = [0] * len(gates)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def one(self) -> Iterator[tuple[Card | None, Gate]]:
+        """A GPU, and the gate onto it, until it is given back. It waits for nothing: the gate does."""
+        with self._lock:
+            at = self._on.index(min(self._on))
+            self._on[at] += 1
+        try:
+            yield self.gates[at]
+        finally:
+            with self._lock:
+                self._on[at] -= 1
+
+    def end(self) -> None:
+        """Whoever waits needn't any more."""
+        for _, gate in self.gates:
+            gate.end()
+
+
 _lock = threading.Lock()
-_gate: Gate | None = None
+_pool: Pool | None = None
+_asked: tuple[object, ...] = ()
 
 
-def gate(most: int) -> Gate:
-    """This process's, in which at most so many train at a time."""
-    global _gate
+def pool(cards: Sequence[Card], most: int) -> Pool:
+    """This process's, of those GPUs, with at most so many trainings on each at a time."""
+    global _pool, _asked
     with _lock:
-        if _gate is None or _gate.share.most != most:
-            _gate = Gate(most)
-        return _gate
+        asked = (tuple(cards), most)
+        if _pool is None or _asked != asked:
+            each = [(card, Gate(most, partial(nvidia_smi.memory, card))) for card in cards or (None,)]
+            _pool, _asked = Pool(each), asked
+        return _pool
 
 
 def end() -> None:
-    """Nobody who waits for this process's GPU is let onto it any more."""
-    global _gate
+    """Nobody who waits for this process's GPUs is let onto one any more."""
+    global _pool
     with _lock:
-        if _gate is not None:
-            _gate.end()
-            _gate = None
+        if _pool is not None:
+            _pool.end()
+            _pool = None
 
 
 def at_a_time(workers: int) -> int:
     """How many of `workers` train at a time at the moment."""
-    return workers if _gate is None else min(workers, _gate.share.level)
+    return workers if _pool is None else min(workers, sum(gate.share.level for _, gate in _pool.gates))
 
 
 def train(gate: Gate, run: Train, time_box_s: float, progress: Progressed | None) -> Training:

@@ -7,14 +7,13 @@ torch.
 
 import contextlib
 import csv
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.machine import gpu_available
+from autograder.machine import Card, cards, gpu_available
 
 FILE = "gpu.csv"
 EVERY_S = 10
@@ -48,9 +47,15 @@ def recorded(out: Path) -> Iterator[None]:
         process.wait()
 
 
-def memory() -> tuple[float, float] | None:
-    """MiB in use of the GPU that runs are given, of how many; None where nvidia-smi doesn't say."""
-    which = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0] or "0"
+def memory(card: Card | None = None) -> tuple[float, float] | None:
+    """MiB in use of a GPU (None: of the first that runs are given), of how many; None where nvidia-smi doesn't say.
+
+    It doesn't say of a slice: then nobody else is let onto it.
+    """
+    card = card or next(iter(cards()), None)
+    if card is not None and card.name.startswith("MIG-"):
+        return None
+    which = "0" if card is None else card.name
     command = ["nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits", f"--id={which}"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout

@@ -14,6 +14,7 @@ from autograder.course.rubric import Rubric
 from autograder.course.state_dict import counted, differing
 from autograder.language import duration, spoken
 from autograder.language import gettext as _
+from autograder.machine import Card
 from autograder.observations import Observations
 from autograder.runner.request import TrainingRequest
 from autograder.runner.runner import SANDBOX_RUNNER, Runner
@@ -29,6 +30,7 @@ class Setup:
         no_checkpoint_because: "" where there is one, or the homework has none.
         language: of what students read.
         sharing: how many trainings share a GPU at most, where there is one.
+        cards: the GPUs that trainings are given, each one of them; () for the machine's first.
         forks: whether looks and previews are forked from one process that has imported torch.
         runner: what runs a submission; tests hand in another.
     """
@@ -43,6 +45,7 @@ class Setup:
     no_checkpoint_because: str = ""
     language: str = "en"
     sharing: int = 1
+    cards: tuple[Card, ...] = ()
     forks: bool = True
     runner: Runner = SANDBOX_RUNNER
 

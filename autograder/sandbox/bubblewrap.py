@@ -11,10 +11,16 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from autograder.machine import CHOICE, Card, cards
 from autograder.sandbox.run import Limits
 
 HOME = "/home/student"
 
+
+OF_ALL_GPUS = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
+"""Without these no GPU of NVIDIA's can be used; they belong to none."""
+SLICES = ("/dev/nvidia-caps",)
+WSL_LIBRARIES = "/usr/lib/wsl/lib"
 
 NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 """Those that a run has of its own. The rest belong to another one of users, which that of the program is within."""
@@ -37,8 +43,10 @@ def outer_environment() -> dict[str, str]:
     return path | {name: os.environ[name] for name in kept if name in os.environ}
 
 
-def environment(threads: int, home: str) -> dict[str, str]:
-    """All variables of a run."""
+def environment(threads: int, home: str, card: Card | None = None, *, alone: bool = True) -> dict[str, str]:
+    """All variables of a run, on this GPU or on the first. `alone`: it sees the device file of no other."""
+    card = card or next(iter(cards()), None)
+    visible = "" if card is None else "0" if alone and card.name.isdigit() else card.name
     values = {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "HOME": home,
@@ -57,9 +65,11 @@ def environment(threads: int, home: str) -> dict[str, str]:
         "TORCHINDUCTOR_CACHE_DIR": f"{home}/.inductor",
     }
     # Some processors need these to compute right results; they carry nothing else.
-    kept = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
-    # One GPU at most, and the same one for everybody unless somebody chose others.
-    return {"CUDA_VISIBLE_DEVICES": "0"} | values | {name: os.environ[name] for name in kept if name in os.environ}
+    kept = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "LD_LIBRARY_PATH")
+    values |= {name: os.environ[name] for name in kept if name in os.environ}
+    if card is not None and card.is_wsl:
+        values["LD_LIBRARY_PATH"] = ":".join(filter(None, [WSL_LIBRARIES, values.get("LD_LIBRARY_PATH")]))
+    return values | {CHOICE: visible}
 
 
 def command(
@@ -67,7 +77,7 @@ def command(
     limits: Limits,
     environment: dict[str, str],
     folder: Path,
-    gpu: bool,
+    card: Card | None,
     uid: int | None,
 ) -> tuple[list[str], list[str]]:
     """What bubblewrap is started by, outermost first (mount namespace and uid, as root; rlimits), and its arguments.
@@ -87,7 +97,10 @@ def command(
         outer += [str(side) for pair in pairs for side in pair]
         outer += ["--", "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
         visible = {place: stage / str(number) for number, place in enumerate(visible)}
-    rlimits = ["prlimit", *(f"--{name.lower()}={most}" for name, most in resource_limits(limits, gpu).items())]
+    rlimits = [
+        "prlimit",
+        *(f"--{name.lower()}={most}" for name, most in resource_limits(limits, card is not None).items()),
+    ]
     if uid is not None:
         rlimits.append(f"--nproc={limits.processes}")  # counted by uid, which is this run's alone
     jail = [
@@ -109,13 +122,13 @@ def command(
     ]
     for place, path in visible.items():
         jail += ["--ro-bind", str(path), place]
+    if card is not None:
+        jail += ["--ro-bind", "/sys", "/sys"]
+        for device in (*card.files, *OF_ALL_GPUS, *(SLICES if card.name.startswith("MIG-") else ())):
+            jail += ["--dev-bind-try", device, device]
     jail += ["--remount-ro", "/"]  # the root itself is a tmpfs that nothing else limits
     for name, value in environment.items():
         jail += ["--setenv", name, value]
-    if gpu:
-        jail += ["--ro-bind", "/sys", "/sys"]
-        for device in sorted(Path("/dev").glob("nvidia*")):
-            jail += ["--dev-bind-try", str(device), str(device)]
     return [*outer, *rlimits], jail
 
 

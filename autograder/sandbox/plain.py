@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from autograder.machine import CHOICE, Card
 from autograder.sandbox import bubblewrap
 from autograder.sandbox.job_object import JobObject
 from autograder.sandbox.run import Limits, Pipes, Run
@@ -25,7 +26,7 @@ FILLED = 0.8  # of the machine's memory, at most: beyond that a laptop doesn't a
 _CREATE_SUSPENDED = 0x4
 
 
-def start(program: Sequence[str], limits: Limits, threads: int, gpu: bool = False) -> Run:
+def start(program: Sequence[str], limits: Limits, threads: int, gpu: bool = False, card: Card | None = None) -> Run:
     """Run `program`, see `Sandbox.start`."""
     folder = Path(tempfile.mkdtemp(prefix="autograder-"))
     most = int(FILLED * psutil.virtual_memory().total) // 2**20
@@ -34,7 +35,7 @@ def start(program: Sequence[str], limits: Limits, threads: int, gpu: bool = Fals
         source, *arguments = program
         command = [*bubblewrap.interpreter(), "-c", _with_own_packages(source), *arguments, *map(str, pipes.numbers)]
         options = {"stdin": subprocess.DEVNULL, "stdout": pipes.output, "stderr": pipes.output, "cwd": folder}
-        options["env"] = environment(threads, folder)
+        options["env"] = environment(threads, folder, card)
         try:
             process, job = _started(command, options, pipes, limits, gpu)
         except BaseException:
@@ -46,14 +47,15 @@ def start(program: Sequence[str], limits: Limits, threads: int, gpu: bool = Fals
         return run
 
 
-def environment(threads: int, folder: Path) -> dict[str, str]:
+def environment(threads: int, folder: Path, card: Card | None = None) -> dict[str, str]:
     """All variables of a run; on Windows these and your own, without which little works there."""
-    values = bubblewrap.environment(threads, str(folder))
+    values = bubblewrap.environment(threads, str(folder), card, alone=False)
     # Where numpy and torch were installed by different tools, each brings an OpenMP of its own, and the second to be
     # loaded would end the process.
     values["KMP_DUPLICATE_LIB_OK"] = "TRUE"
     if sys.platform == "win32":
-        values = {name: value for name, value in values.items() if name not in ("PATH", "TMPDIR")}
+        own = ("PATH", "TMPDIR", CHOICE)  # which GPUs there are is known only where device files tell
+        values = {name: value for name, value in values.items() if name not in own}
         return dict(os.environ) | values | {"USERPROFILE": str(folder)}
     return values | {"TMPDIR": tempfile.gettempdir()}
 

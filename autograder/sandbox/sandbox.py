@@ -24,6 +24,7 @@ from pathlib import Path
 
 from autograder.errors import KitError
 from autograder.language import marked
+from autograder.machine import CHOICE, Card, cards
 from autograder.sandbox import bubblewrap, fork_client, plain, remedies
 from autograder.sandbox.remedies import Cause
 from autograder.sandbox.run import Limits, Pipes, Run
@@ -38,6 +39,7 @@ class Sandbox:
 
     name: str
     notice: str = ""
+    card: Card | None = None  # the GPU of its runs; None: the machine's first
 
     def inside(self, host: Path, place: str) -> str:
         """Where the submission finds `host`: at `place` inside, or, without a sandbox, where it is."""
@@ -60,12 +62,13 @@ class Sandbox:
         `proctor/fork_server.py` says.
         """
         if self.name == "none":
-            return plain.start(program, limits, threads, gpu)
-        return _start(program, binds, limits, threads, gpu, forked=warm and _forks_work())
+            return plain.start(program, limits, threads, gpu, self.card)
+        card = (self.card or next(iter(cards()), None)) if gpu else None
+        return _start(program, binds, limits, threads, card, forked=warm and _forks_work())
 
 
 def _start(
-    program: Sequence[str], binds: dict[str, Path], limits: Limits, threads: int, gpu: bool, *, forked: bool
+    program: Sequence[str], binds: dict[str, Path], limits: Limits, threads: int, card: Card | None, *, forked: bool
 ) -> Run:
     """Run `program` in bubblewrap, see `Sandbox.start`."""
     folder = Path(tempfile.mkdtemp(prefix="autograder-"))
@@ -77,14 +80,14 @@ def _start(
             return descriptor
 
         passed = pipes.numbers
-        environment = bubblewrap.environment(1 if forked else threads, bubblewrap.HOME)
+        environment = bubblewrap.environment(1 if forked else threads, bubblewrap.HOME, card)
         uid = bubblewrap.own_uid()  # another one each time
         first = [bubblewrap.INIT, *bubblewrap.interpreter(), "-c", *program, *map(str, pipes.numbers)]
         if forked:
             link, holder = (theirs(end.detach()) for end in socket.socketpair())
             passed = [holder]
             first = [bubblewrap.HOLDER, str(holder), *bubblewrap.NAMESPACES]
-        outer, told = bubblewrap.command(binds, limits, environment, folder, gpu, uid)
+        outer, told = bubblewrap.command(binds, limits, environment, folder, card, uid)
         words, more = _bubblewrap(told)
         process = subprocess.Popen(
             [*outer, *words, bubblewrap.interpreter()[0], "-IBS", "-c", *first],
@@ -99,7 +102,7 @@ def _start(
         run = Run(process, pipes.to_proctor, pipes.from_proctor, pipes.printed, limits, folder)
         if forked:
             try:
-                order = _order(program, uid, limits, gpu)
+                order = _order(program, uid, limits, card is not None, environment)
                 run.forked = fork_client.fork(order, [link, *pipes.numbers, pipes.output])
             except KitError:
                 run.end()
@@ -118,13 +121,16 @@ def _bubblewrap(told: list[str]) -> tuple[list[str], list[int]]:
     return [shutil.which("bwrap") or "bwrap", "--args", str(descriptors[-1]), "--"], descriptors
 
 
-def _order(program: Sequence[str], uid: int | None, limits: Limits, gpu: bool) -> dict[str, object]:
+def _order(
+    program: Sequence[str], uid: int | None, limits: Limits, gpu: bool, environment: dict[str, str]
+) -> dict[str, object]:
     """What the fork server is told to make of a fork."""
     return {
         "program": list(program),
         "uid": uid,
         "limits": bubblewrap.resource_limits(limits, gpu),
         "processes": limits.processes,
+        "environment": {name: environment[name] for name in (CHOICE, "LD_LIBRARY_PATH") if name in environment},
         "folder": bubblewrap.HOME,
     }
 
@@ -162,13 +168,13 @@ def why_not() -> Cause | None:
 @cache
 def _trial(bwrap: str) -> str:
     """What this bubblewrap complains about when it starts nothing but the interpreter; "" when it works."""
-    return _problem(_start(["pass"], {}, Limits(seconds=60), 1, gpu=False, forked=False))
+    return _problem(_start(["pass"], {}, Limits(seconds=60), 1, None, forked=False))
 
 
 @cache
 def _forks_work() -> bool:
     try:
-        return not _problem(_start(["pass"], {}, Limits(seconds=300), 1, gpu=False, forked=True))
+        return not _problem(_start(["pass"], {}, Limits(seconds=300), 1, None, forked=True))
     except KitError:
         return False
 

@@ -25,7 +25,7 @@ from autograder.intake.entry import READ, Entry
 from autograder.intake.submission import of
 from autograder.observations import Failure, TrainingProgress, TrainingReport
 from autograder.runner import evaluate, gpu_sharing, nvidia_smi
-from autograder.runner.gpu_sharing import Gate, Share, Turn
+from autograder.runner.gpu_sharing import Gate, Pool, Share, Turn
 from autograder.runner.setup import Setup
 from autograder.runner.test_passes import Audited
 from autograder.runner.train import Training
@@ -315,8 +315,9 @@ def test_trainings_that_share_come_to_what_they_come_to_alone(
     practice: Dataset, sandbox_bwrap: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gpu_sharing, "WINDOW_S", 4.0)
-    monkeypatch.setattr(nvidia_smi, "memory", lambda: (IDLE_MIB, 16_000.0))
-    monkeypatch.setattr(gpu_sharing, "_gate", Gate(2, lambda: (IDLE_MIB, 16_000.0)))
+    monkeypatch.setattr(nvidia_smi, "memory", lambda *_: (IDLE_MIB, 16_000.0))
+    monkeypatch.setattr(gpu_sharing, "_pool", Pool([(None, Gate(2, lambda: (IDLE_MIB, 16_000.0)))]))
+    monkeypatch.setattr(gpu_sharing, "_asked", ((), 2))
     hw6 = homeworks.load("hw6")
     small = replace(hw6.preview, train_images=300, test_images=100)
     setup = Setup(hw6, rubric.load(PATH, "hw6"), small, practice, sandbox_bwrap, sharing=2)

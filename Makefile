@@ -2,7 +2,7 @@
 
 # Given on the command line (make grade SUBMISSIONS=... DEADLINE=...); the environment's are ignored.
 # Each of these words is the option of `autograder grade` of the same name, in small letters.
-ANYWHERE = WORKERS SANDBOX LANGUAGE
+ANYWHERE = WORKERS GPUS SANDBOX LANGUAGE
 OF_A_CLASS = DATA PROTOCOL DEADLINE HOURS CHECKPOINT LMS TIMEZONE ROSTER CLUSTER SLURM
 HOMEWORK = hw6
 SUBMISSIONS =
@@ -58,6 +58,12 @@ test-rest: $(READY) ## run the tests that `make test` leaves out
 	$(PYTEST) -m slow
 
 test-all: test test-rest ## run the linters and every test
+
+WINDOWS = $(HOME)/.cache/autograder-windows
+
+test-windows: $(READY) ## what students do, on a real Python for Windows under Wine (minutes; installs Wine where it may)
+	bash tests/windows/setup.sh "$(WINDOWS)"
+	AUTOGRADER_WINDOWS="$(WINDOWS)" $(PYTHON) -m pytest tests/windows
 
 lint: $(READY) ## ruff, mypy, and the one direction of imports
 	$(PYTHON) -m ruff check .

@@ -163,6 +163,7 @@ def test_every_variable_of_the_readme_reaches_the_command() -> None:
         "HOURS": "8",
         "OUT": "an out",
         "WORKERS": "4",
+        "GPUS": "0,3",
         "SANDBOX": "none",
         "CHECKPOINT": "a checkpoint",
         "LMS": "canvas",

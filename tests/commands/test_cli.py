@@ -171,7 +171,7 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
     said: list[ClassRequest] = []
     monkeypatch.setattr(grade, "grade", lambda request: (said.append(request), 0)[1])
     words = "class --out grades --protocol preview --data some/folder --hours 1.5 --workers 3 --sandbox bwrap"
-    words += " --homework hw6 --checkpoint a/file --lms canvas --timezone Asia/Seoul --roster a.csv"
+    words += " --homework hw6 --checkpoint a/file --lms canvas --timezone Asia/Seoul --roster a.csv --gpus 0,3"
     assert autograder("grade", *words.split(), "--deadline", "2026-11-30 23:59") == 0
     assert said[0].model_dump() == {
         "submissions": Path("class"),
@@ -192,6 +192,7 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
         "cluster": None,
         "slurm": None,
         "fresh": False,
+        "gpus": "0,3",
     }
     assert book_of(Path("grades"), None) == f"sqlite:///{Path('grades').resolve()}/gradebook.db"
     (tmp_path / "run.json").write_text(said[0].kept())

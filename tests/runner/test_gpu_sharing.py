@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from support.classes import write
 
-from autograder import homeworks
+from autograder import homeworks, machine
 from autograder.course import rubric
 from autograder.course.dataset import Dataset
 from autograder.course.rubric import PATH
@@ -271,8 +271,7 @@ def test_memory_in_use_is_asked_of_the_gpu_that_runs_get(tmp_path: Path, monkeyp
     write(command, '#!/bin/sh\necho "$@" >"$0.asked"\necho "1234, 81559"\n')
     command.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
-    assert nvidia_smi.memory() == (1234, 81559)
+    assert nvidia_smi.memory(machine.Card("3", 3)) == (1234, 81559)
     assert "--id=3" in command.with_name("nvidia-smi.asked").read_text()
     write(command, "#!/bin/sh\necho '[N/A], [N/A]'\n")
     assert nvidia_smi.memory() is None

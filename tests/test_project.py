@@ -177,7 +177,7 @@ def test_every_variable_of_the_readme_reaches_the_command() -> None:
     assert done.stdout == (
         "grade|the class|--homework|one|--out|an out|--data|two|--protocol|full|--deadline|2026-11-30 23:59|"
         "--hours|8|--checkpoint|a checkpoint|--lms|canvas|--timezone|Asia/Seoul|--roster|a roster.csv|--workers|4|"
-        "--sandbox|none|--language|ko|"
+        "--gpus|0,3|--sandbox|none|--language|ko|"
     )
 
 

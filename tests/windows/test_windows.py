@@ -126,6 +126,27 @@ def test_a_notebook_is_checked_and_a_mistake_is_told_on_a_korean_console(laptop:
     assert "여기에는 샌드박스가 없어" in said
 
 
+def test_the_notebooks_own_cells_check_it_and_write_what_is_handed_in(laptop: Laptop) -> None:
+    folder = laptop.folder / "notebook"
+    folder.mkdir()
+    cells = [{"cell_type": "code", "metadata": {}, "source": RIGHT, "outputs": [], "execution_count": None}]
+    (folder / "hw6.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
+    python = windows(laptop.environment / "Scripts" / "python.exe")
+    calls = "from autograder import notebook; notebook.check('hw6'); notebook.hand_in('hw6')"
+    done = subprocess.run(
+        [f"{FOLDER}/run", python, "-c", calls],
+        cwd=folder,
+        env=laptop.variables("utf-8"),
+        capture_output=True,
+        timeout=300,
+        check=True,
+    )
+    said = done.stdout.decode("utf-8").replace("\r\n", "\n")
+    assert "required checks pass\n" in said, said
+    assert "wrote hw6.py" in said
+    assert "class IdentityResNet" in (folder / "hw6.py").read_text(encoding="utf-8")
+
+
 def test_an_endless_loop_ends_in_time_and_leaves_nothing(laptop: Laptop) -> None:
     loop = "if __name__ == '__main__':\n    while True:\n        pass\n"
     began = time.monotonic()

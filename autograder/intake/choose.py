@@ -225,13 +225,13 @@ def _unnamed(places: list[Place], homework: Homework) -> list[Place]:
 
 
 def _parts(name: str) -> set[str]:
-    """The words of a name, and neighbours put together: "hw6" is in "HW 6 final"."""
+    """The words of a name, and neighbours put together: "hw1" is in "HW 1 final"."""
     parts = names.words(name)
     return {*parts, *("".join(pair) for pair in itertools.pairwise(parts))}
 
 
 def _is_another_homeworks(node: Node, homework: Homework) -> bool:
-    """Whether it is called as this homework, but for its number: hw1.ipynb among files of hw6."""
+    """Whether it is called as this homework, but for its number: hw1.ipynb among files of hw2."""
     stem = names.compact(homework.stem)
     word = stem.rstrip("0123456789")
     if word == stem or not word:

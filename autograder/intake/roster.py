@@ -132,7 +132,7 @@ class Roster:
         return _all(self._by_name, [names.compact(names.without_accents(called))]), True
 
     def _inside(self, text: str) -> list[Listed]:
-        """Whose id or full name stands inside a name that somebody has chosen: `hw6_2019003`, `2019001 홍길동`."""
+        """Whose id or full name stands inside a name that somebody has chosen: `hw1_2019003`, `2019001 홍길동`."""
         parts = names.words(text)[:MOST_WORDS]
         runs = {"".join(parts[first:last]) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1)}
         runs |= {names.without_accents(run) for run in runs}

@@ -56,11 +56,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The file that counts, the folder that it lies in (None where it lies alone), and what is to be known."""
+    """The file that counts, the folder that it lies in (None where it lies alone), and what is to be known.
+
+    `archive`: the zip file that it was taken out of, whose time is that of the hand-in; None for none.
+    """
 
     node: Node
     folder: Node | None
     notes: tuple[str, ...] = ()
+    archive: Node | None = None
 
 
 def chosen(files: Node, homework: Homework, zone: tzinfo | None) -> Chosen:
@@ -195,7 +199,7 @@ def _one(usable: list[Place], homework: Homework) -> Chosen:
         notes = (text.format(file=printable(place.node.name), archive=printable(place.archive.name)),)
     if len({one.node.suffix for one in found}) > 1:
         notes += (_("a notebook and its script, which are the same program: {files}").format(files=_paths(found)),)
-    return Chosen(place.node, place.folder, notes)
+    return Chosen(place.node, place.folder, notes, place.archive)
 
 
 def _uppermost(places: list[Place]) -> list[Place]:

@@ -6,7 +6,9 @@ Called by whatever compares a name with another one. Pure.
 import re
 import unicodedata
 
-_PARTICIPANT = re.compile(r"(?:participant|참가자|참여자|teilnehmer\S*|participante?)[ _]?(\d{1,18})", re.IGNORECASE)
+_PARTICIPANT = re.compile(
+    r"(?:participant|참가자|참여자|teilnehmer[^\s\d]*|participante?)[ _]?(\d{1,18})", re.IGNORECASE
+)
 _TEXT = re.compile(r'=\s*"(.*)"', re.DOTALL)  # how a spreadsheet is told that a number is a text
 _WHOLE = re.compile(r"\d+\.0+")
 

@@ -111,7 +111,8 @@ def _taken(request: ClassRequest) -> Taken:
     submissions, out = request.submissions, request.out
     if out.resolve().is_relative_to(submissions.resolve()):
         raise KitError(f"{out}: lies in the class's folder, and would be somebody's hand-in", "choose another --out")
-    return collect.of_request(request, history.settled(history.read(out)))
+    there = history.read(out) if (out / history.FILE).exists() else []
+    return collect.of_request(request, history.settled(there))
 
 
 def _refuse_unknown_checks(ruled: Rubric, homework: Homework) -> None:

@@ -56,11 +56,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The file that counts, the folder that it lies in (None where it lies alone), and what is to be known."""
+    """The file that counts, the folder that it lies in (None where it lies alone), and what is to be known.
+
+    `archive`: the zip file that it was taken out of, whose time is that of the hand-in; None for none.
+    """
 
     node: Node
     folder: Node | None
     notes: tuple[str, ...] = ()
+    archive: Node | None = None
 
 
 def chosen(files: Node, homework: Homework, zone: tzinfo | None) -> Chosen:
@@ -195,7 +199,7 @@ def _one(usable: list[Place], homework: Homework) -> Chosen:
         notes = (text.format(file=printable(place.node.name), archive=printable(place.archive.name)),)
     if len({one.node.suffix for one in found}) > 1:
         notes += (_("a notebook and its script, which are the same program: {files}").format(files=_paths(found)),)
-    return Chosen(place.node, place.folder, notes)
+    return Chosen(place.node, place.folder, notes, place.archive)
 
 
 def _uppermost(places: list[Place]) -> list[Place]:
@@ -225,13 +229,13 @@ def _unnamed(places: list[Place], homework: Homework) -> list[Place]:
 
 
 def _parts(name: str) -> set[str]:
-    """The words of a name, and neighbours put together: "hw6" is in "HW 6 final"."""
+    """The words of a name, and neighbours put together: "hw1" is in "HW 1 final"."""
     parts = names.words(name)
     return {*parts, *("".join(pair) for pair in itertools.pairwise(parts))}
 
 
 def _is_another_homeworks(node: Node, homework: Homework) -> bool:
-    """Whether it is called as this homework, but for its number: hw1.ipynb among files of hw6."""
+    """Whether it is called as this homework, but for its number: hw1.ipynb among files of hw2."""
     stem = names.compact(homework.stem)
     word = stem.rstrip("0123456789")
     if word == stem or not word:

@@ -145,7 +145,7 @@ def _of_chosen(student: str, attempt: Attempt, chosen: Chosen, terms: Terms) -> 
     """The entry that a file makes. Raises OSError."""
     node, submitted_at = chosen.node, attempt.submitted_at
     try:
-        submitted_at = _came(attempt, node, terms)
+        submitted_at = _came(attempt, chosen.archive or node, terms)
         if node.kind == "link":
             raise UnreadableError("SYMLINK", _("{file} is a link to somewhere else").format(file=node.name))
         if node.kind != "file":
@@ -249,7 +249,7 @@ def _settled(person: Person, file: str | None, terms: Terms, elsewhere: Sequence
         message = _("{file}: a person has decided that it counts, and it isn't there").format(file=printable(file))
         return Entry(person.id, "AMBIGUOUS", message, uploads=tuple(uploads))
     attempt, place = found[-1]
-    entry = _of_chosen(person.id, attempt, Chosen(place.node, place.folder), terms)
+    entry = _of_chosen(person.id, attempt, Chosen(place.node, place.folder, archive=place.archive), terms)
     late = is_late(entry.submitted_at, attempt.late, terms.deadline)
     uploads = [
         replace(upload, counts=one is attempt, late=is_late(one.submitted_at, one.late, terms.deadline))

@@ -25,7 +25,7 @@ from autograder.intake.choose import is_named
 from autograder.intake.counting import Terms, entry_of, matching
 from autograder.intake.entry import Entry
 from autograder.intake.file_tree import ARCHIVES, Node, OnDisk
-from autograder.intake.lms.found import Context
+from autograder.intake.lms.found import Context, may_be_handed_in
 from autograder.intake.lms.recognition import looks_like, recognise
 from autograder.intake.people import People, Person
 from autograder.intake.submission import SUFFIXES, UnreadableError
@@ -85,7 +85,7 @@ def collect(
     homework = homeworks.load(homework_name)
     register = roster.Roster() if listed is None else roster.read(listed, zone)
     context = Context(zone, homework, register.knows, register.means)
-    nodes = _unwrapped(_root(source, zone), context, system)
+    nodes, around = _unwrapped(_root(source, zone), context, system)
     nodes, nameless = _without_the_homeworks_own(nodes, source, context)
     try:
         recognised = recognise(nodes, context, system)
@@ -107,7 +107,7 @@ def collect(
             raise KitError(f"there is no student called {id_!r} to give a deadline", "autograder collect lists them")
         person.deadline = moment
     terms = Terms(homework, deadline, zone, late, {names.key(id_): file for id_, file in (settled or {}).items()})
-    left_out = [*found.left_out, *_settled_elsewhere(people, terms)]
+    left_out = [*around, *found.left_out, *_settled_elsewhere(people, terms)]
     nobodys = [student for one in people.all if one.on_roster is None and one.trouble for student in one.hand_ins]
     entries = [_named(entry_of(person, terms, nobodys)) for person in people.all]
     return Intake(
@@ -176,21 +176,24 @@ def _root(source: Path, zone: tzinfo | None) -> Node:
     )
 
 
-def _unwrapped(root: Node, context: Context, told: str | None) -> list[Node]:
-    """What lies in a class's folder. An archive often holds one folder with the class in it, and so may what it
-    unpacks to, where the names inside are a system's."""
+def _unwrapped(root: Node, context: Context, told: str | None) -> tuple[list[Node], list[str]]:
+    """What lies in a class's folder, and names of files around it. An archive often holds one folder with the class in
+    it, and so may what it unpacks to, where the names inside are a system's."""
     children = root.children()
     folders = [node for node in children if node.kind == "folder"]
-    if len(folders) != 1 or (len(children) != 1 and not isinstance(root, OnDisk)):
-        return children
+    around = [printable(node.name) for node in children if node.kind != "folder" and not may_be_handed_in(node)]
+    if len(folders) != 1 or len(children) != 1 + len(around) or looks_like(children, context) != "folder":
+        return children, []
     try:
         inside = folders[0].children()
     except OSError:
-        return children
-    if isinstance(root, OnDisk):
-        alone = told != "folder" and len(children) == 1 and looks_like(children, context) == "folder"
-        return inside if alone and looks_like(inside, context) != "folder" else children
-    return children if any(is_named(node, context.homework) for node in inside) else inside
+        return children, []
+    is_class = looks_like(inside, context) != "folder" and told != "folder"
+    if not isinstance(root, OnDisk):
+        is_class = is_class or not (
+            any(is_named(node, context.homework) for node in inside) or context.means(folders[0].name)
+        )
+    return (inside, around) if is_class else (children, [])
 
 
 def _without_the_homeworks_own(nodes: list[Node], source: Path, context: Context) -> tuple[list[Node], list[Node]]:

@@ -6,7 +6,9 @@ Called by whatever compares a name with another one. Pure.
 import re
 import unicodedata
 
-_PARTICIPANT = re.compile(r"(?:participant|참가자|참여자|teilnehmer\S*|participante?)[ _]?(\d{1,18})", re.IGNORECASE)
+_PARTICIPANT = re.compile(
+    r"(?:participant|참가자|참여자|teilnehmer[^\s\d]*|participante?)[ _]?(\d{1,18})", re.IGNORECASE
+)
 _TEXT = re.compile(r'=\s*"(.*)"', re.DOTALL)  # how a spreadsheet is told that a number is a text
 _WHOLE = re.compile(r"\d+\.0+")
 
@@ -63,17 +65,17 @@ def differ(first: str, second: str) -> bool:
 
     Accents count for nothing, and neither does the order of names, which systems turn around and write as one word.
     """
-    one, other = _plain(first), _plain(second)
+    one, other = without_accents(first), without_accents(second)
     if not (compact(one) and compact(other)) or not _scripts(one) & _scripts(other):
         return False
     shared = any(word in compact(other) for word in words(one) if len(word) > 1)
     return not (shared or any(word in compact(one) for word in words(other) if len(word) > 1))
 
 
-def _plain(text: str) -> str:
-    """Latin letters without their accents."""
+def without_accents(text: str) -> str:
+    """Letters without the accents of Europe."""
     parts = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFC", "".join(char for char in parts if unicodedata.category(char) != "Mn"))
+    return unicodedata.normalize("NFC", "".join(char for char in parts if not "\u0300" <= char <= "\u036f"))
 
 
 def _scripts(text: str) -> set[str]:

@@ -18,6 +18,8 @@ from autograder.intake.lms.recognition import SYSTEMS
 from autograder.intake.roster import Listed, Roster
 from autograder.language import gettext as _
 
+TIMED = ("blackboard", "gradescope")  # which have a time of each attempt, so that several ids of one student are one
+
 
 @dataclass
 class Person:
@@ -57,6 +59,8 @@ class People:
             self._add(_stray(node, found.lms))
         unknown_teams = any(student.team and not self._members(student) for student in students)
         for person in self._by_key.values():
+            if found.lms in TIMED:
+                person.hand_ins = _one_after_another(person.hand_ins)
             self._explain(person, unknown_teams)
 
     @property
@@ -118,6 +122,15 @@ class People:
         if not person.hand_ins and unknown_teams and person.on_roster is not None and not person.on_roster.team:
             troubles.append(_("teams have handed in, and nothing says who is in which"))
         person.trouble = "; ".join(dict.fromkeys(troubles))
+
+
+def _one_after_another(hand_ins: list[Student]) -> list[Student]:
+    """What a system knows under several ids of one student, as attempts of one; teams' stay by themselves."""
+    own = [one for one in hand_ins if one.placed and not (one.team or one.trouble)]
+    if len(own) < 2:
+        return hand_ins
+    first = Student(own[0].id, own[0].name, [attempt for one in own for attempt in one.attempts])
+    return [first, *(one for one in hand_ins if one not in own)]
 
 
 def _stray(node: Node, lms: str) -> Student:

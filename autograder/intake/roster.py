@@ -129,12 +129,13 @@ class Roster:
         if student.by_people and (found := self._inside(student.id)):
             return found, True
         called = student.name or (student.id if student.by_people else "")
-        return _all(self._by_name, [names.compact(called)]), True
+        return _all(self._by_name, [names.compact(names.without_accents(called))]), True
 
     def _inside(self, text: str) -> list[Listed]:
-        """Whose id or full name stands inside a name that somebody has chosen: `hw6_2019003`, `2019001 홍길동`."""
+        """Whose id or full name stands inside a name that somebody has chosen: `hw1_2019003`, `2019001 홍길동`."""
         parts = names.words(text)[:MOST_WORDS]
         runs = {"".join(parts[first:last]) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1)}
+        runs |= {names.without_accents(run) for run in runs}
         runs |= set(re.findall(r"\d+|[^\W\d_]+", names.key(text)))
         found = [one for run in runs for one in self._by_part.get(run, [])]
         found += [one for run in runs for one in self._by_name.get(run, []) if len(self._by_name[run]) == 1]
@@ -240,7 +241,7 @@ def _rows(path: Path, content: bytes) -> list[list[str]]:
 
 def _orders(name: str) -> set[str]:
     """A full name without what stands between its words, as it is and with the last word first, or the first last."""
-    parts = names.words(name)
+    parts = names.words(names.without_accents(name))
     orders = [parts, [*parts[-1:], *parts[:-1]], [*parts[1:], *parts[:1]]]
     return {"".join(order) for order in orders} - {""}
 

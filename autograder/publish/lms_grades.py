@@ -221,8 +221,7 @@ def _merged(
         feedback = [at for at in feedback if number and table.header[at].partition("|")[2].strip() == number]
     says = feedback[0] if len(feedback) == 1 else None
     owners = _Owners(table, lms, ids, {target, *feedback})
-    rows = owners.rows(everybody)
-    wrong = {one.student for one in everybody if any(owners.is_a_teams(one, row) for row in rows[one.student])}
+    rows, wrong = owners.rows(everybody)
     claims = Counter(min(found) for student, found in rows.items() if len(found) == 1 and student not in wrong)
     alone = {
         student: min(found)
@@ -316,17 +315,20 @@ class _Owners:
             self._called[number] = one.name
         self._roster = Roster(listed)
 
-    def rows(self, everybody: Sequence[Final]) -> dict[str, set[int]]:
-        """Student -> the rows that may be theirs, several where there is no telling; by an id, else by a full name,
-        which never takes a row that an id has found."""
+    def rows(self, everybody: Sequence[Final]) -> tuple[dict[str, set[int]], set[str]]:
+        """Student -> the rows that may be theirs, several where there is no telling; and those whose id is a team's.
+
+        By an id, else by a full name, which never takes a row that an id has found.
+        """
         found = {one.student: self._rows(Student(one.student)) for one in everybody}
-        taken = {row for rows in found.values() for row in rows}
+        teams = {one.student for one in everybody if any(self._is_a_teams(one, row) for row in found[one.student])}
+        taken = {row for student, rows in found.items() if student not in teams for row in rows}
         for one in everybody:
             if not found[one.student] and one.result.name:
                 found[one.student] = self._rows(Student(one.student, one.result.name)) - taken
-        return found
+        return found, teams
 
-    def is_a_teams(self, one: Final, row: int) -> bool:
+    def _is_a_teams(self, one: Final, row: int) -> bool:
         """Whether a number is a team's: the row that has it in Moodle's worksheet is somebody's of another name."""
         return self._numbers.get(row) == one.student and names.differ(self._called[row], one.result.name)
 

@@ -172,6 +172,7 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
     monkeypatch.setattr(grade, "grade", lambda request: (said.append(request), 0)[1])
     words = "class --out grades --protocol preview --data some/folder --hours 1.5 --workers 3 --sandbox bwrap"
     words += " --homework hw6 --checkpoint a/file --lms canvas --timezone Asia/Seoul --roster a.csv --gpus 0,3"
+    words += " --extension s1=2026-12-03T23:59 --extension s2=x"
     assert autograder("grade", *words.split(), "--deadline", "2026-11-30 23:59") == 0
     assert said[0].model_dump() == {
         "submissions": Path("class"),
@@ -183,6 +184,7 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
         "workers": 3,
         "sandbox": "bwrap",
         "deadline": "2026-11-30 23:59",
+        "extension": ["s1=2026-12-03T23:59", "s2=x"],
         "checkpoint": "a/file",
         "language": "en",
         "lms": "canvas",

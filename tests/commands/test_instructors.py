@@ -39,7 +39,8 @@ def _of_make(words: list[str]) -> list[str]:
 
 def test_the_page_has_the_whole_way() -> None:
     named = [words[1] for words in commands()]
-    asked = ["collect", "grade", "reference", "show", "regrade", "override", "override", "export", "feedback"]
+    asked = ["collect", "grade", "reference", "settle", "settle", "show", "regrade"]
+    asked += ["override", "override", "export", "feedback"]
     assert named == [*asked, "gradescope", "release", "release"]
 
 
@@ -71,8 +72,10 @@ def test_every_command_of_the_page_does_what_it_says(
         assert left.value.code in (0, None), (words, capsys.readouterr())
     said = capsys.readouterr().out
     for line in (
-        "on time 1 · late 1 · absent 1 · unusable 0 · for a person 0 · deadline 2026-11-30 23:59:00+09:00",
+        "on time 1 · late 1 · absent 1 · for a person 0 · deadline 2026-11-30 23:59:00+09:00",
         "run 5 of 5: 50.00% of the test images",
+        "2016320187: hw6.py counts, on time; written down as decided by ",
+        "2016320187: the rules decide again; written down as decided by ",
         "2016320187: 12 points, 6 before",
         "2016320187: the points of the run again, 12 before",
         "wrote upload.csv: 3 students, column 'hw6 |1'",

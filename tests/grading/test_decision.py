@@ -132,10 +132,9 @@ def test_nothing_else_gives_points_to_anybody(full: Setup, change: dict[str, Any
         decision.decide(entry(), other, evidence(80, accuracy=None, outcome="TIMEOUT")),
         decision.without_a_run(entry(late=True), other),
         decision.without_a_run(missing("NO_FILE"), other),
-        decision.without_a_run(missing("BINARY"), other),
     ]
-    assert [result.points for result in everybody] == [None] * 5
-    assert [result.would_earn for result in everybody] == [20, 2, 0, 0, 2]
+    assert [result.points for result in everybody] == [None] * 4
+    assert [result.would_earn for result in everybody] == [20, 2, 0, 0]
     assert everybody[0].status == status
     for result in everybody:
         assert result.no_points_because is not None
@@ -152,19 +151,15 @@ def test_without_an_accuracy_the_rubrics_row_for_that_decides(full: Setup) -> No
     assert result.for_a_person == ["MEMORY: too much"]
 
 
-@pytest.mark.parametrize("outcome", ["EMPTY", "BINARY", "ENCODING", "BAD_NOTEBOOK", "SOURCE_TOO_BIG"])
-def test_a_file_that_cannot_run_has_no_accuracy(full: Setup, outcome: str) -> None:
-    result = decision.without_a_run(missing(outcome), full)
-    assert (result.status, result.points, result.outcome) == ("no accuracy", 2, outcome)
-    assert result.for_a_person == []
-
-
-@pytest.mark.parametrize("outcome", ["AMBIGUOUS", "SYMLINK", "NOT_REGULAR", "UNREADABLE", "BAD_PATH"])
+@pytest.mark.parametrize(
+    "outcome", ["AMBIGUOUS", "BAD_NOTEBOOK", "BINARY", "EMPTY", "ENCODING", "NO_SCRIPT", "SYMLINK", "UNPLACED"]
+)
 def test_what_nobody_but_a_person_can_settle_gets_no_row(full: Setup, outcome: str) -> None:
     result = decision.without_a_run(missing(outcome), full)
     assert (result.status, result.points, result.tier) == ("for a person", None, None)
     assert result.for_a_person == ["a reason"]
     assert result.no_points_because == "a person has to decide"
+    assert decision.without_a_run(replace(missing(outcome), late=True), full).status == "for a person"
 
 
 def test_late_and_missing_files_get_the_deadlines_row(full: Setup) -> None:

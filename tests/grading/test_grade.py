@@ -85,18 +85,22 @@ def test_a_class_in_which_nothing_can_run_is_graded_all_the_same(
     class_that_needs_no_run(tmp_path / "class")
     assert run(deadline=DEADLINE) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("4 submissions: 1 late, 2 unusable, 1 with no file · hw6 rubric ")
+    assert said[0].startswith("4 submissions: 1 late, 1 absent, 2 for a person · hw6 rubric ")
     assert said[0].endswith(" · preview, no points")
     assert said[1].startswith("deadline 2026-11-30 23:59:00")
     assert "notice: no sandbox: submissions run with your own rights" in said
     assert "not submissions, left out: README.md" in said
-    assert "would be 2 points  1   ·   would be 0 points  2" in said
-    assert said[-5:-3] == ["for a person (1)", "  s3   no telling which file counts: a.py, b.py"]
+    assert "would be 0 points  2" in said
+    assert said[-6:-3] == [
+        "for a person (2)",
+        "  s2   hw6.py: the file is empty",
+        "  s3   no telling which file counts: a.py, b.py",
+    ]
     assert said[-3] == "no points were given: a preview gives no points"
     assert said[-1] == f"history {history.head(tmp_path / 'out')[:16]}"
     assert [(row["student"], row["points"], row["tier"], row["status"]) for row in table(tmp_path / "out")] == [
         ("s1", "", "would be 0 points", "late"),
-        ("s2", "", "would be 2 points", "no accuracy"),
+        ("s2", "", "", "for a person"),
         ("s3", "", "", "for a person"),
         ("s4", "", "would be 0 points", "absent"),
     ]
@@ -253,7 +257,7 @@ def test_without_a_gpu_the_first_line_says_what_full_takes(
     with pytest.raises(KeyError):  # nobody was graded, so there is no class to report
         run(protocol=protocol)
     first = capsys.readouterr().out.splitlines()[0]
-    assert first.startswith(said or "1 submission: 1 with a file")
+    assert first.startswith(said or "1 submission: 1 on time")
 
 
 def _nobody(*_: object) -> Any:

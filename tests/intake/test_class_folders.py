@@ -274,6 +274,29 @@ CASES = [
         {"ann": {"outcome": "on time"}, "ben": {"outcome": "on time"}, "cho": FOR_A_PERSON},
         expect_system="folder",
     ),
+    Case(
+        "archives",
+        "late-zips",
+        "What was handed in is the zip file: its time counts, and not that of the file in it.",
+        in_folder(
+            {
+                "ann.zip": (packed({"hw6.py": SCRIPT}), "2026-12-01 08:00:00"),
+                "ben/hw6.zip": (packed({"hw6.py": (SCRIPT, "2026-12-05 08:00:00")}), "2026-11-30 08:00:00"),
+                "cho.zip": packed({"hw6.py": SCRIPT}),
+            }
+        ),
+        {"ann": late(), "ben": on_time(came="2026-11-30T08:00:00"), "cho": on_time()},
+        expect_system="folder",
+    ),
+    Case(
+        "a folder around the file",
+        "a-folder-around-the-class",
+        "The download has a folder around the class, and a table beside that folder.",
+        in_zip({"class/ann/hw6.py": SCRIPT, "class/ben.py": SCRIPT, "grades.csv": b"x"}),
+        {"ann": on_time(), "ben": on_time("ben.py")},
+        expect_system="folder",
+        expect_left_out=("grades.csv",),
+    ),
 ]
 
 

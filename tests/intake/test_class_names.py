@@ -11,6 +11,7 @@ from support.hand_ins import (
     ROSTER,
     SCRIPT,
     Case,
+    blackboard,
     check,
     in_clones,
     in_zip,
@@ -225,6 +226,44 @@ CASES = [
         ),
         {"hana_kim": on_time(name="Hana Kim"), "hana_lee": on_time()},
         ROSTER,
+        expect_system="blackboard",
+    ),
+    Case(
+        "names of a system",
+        "one-student-of-nbgrader",
+        "One student alone, packed: the folder is the student's, and not one around a class.",
+        in_zip({"ann/hw6/timestamp.txt": b"2026-11-30 14:00:00 UTC", "ann/hw6/final.ipynb": NOTEBOOK}),
+        {"ann": on_time("final.ipynb", came="2026-11-30T23:00:00")},
+        expect_system="nbgrader",
+    ),
+    Case(
+        "names of a system",
+        "one-participant-of-moodle",
+        "One participant alone.",
+        in_zip({"Ines Carvalho_123_assignsubmission_file/final.py": SCRIPT}),
+        {"123": on_time("final.py")},
+        expect_system="moodle",
+    ),
+    Case(
+        "names of a system",
+        "one-clone-packed",
+        "One clone alone, packed with a folder around it.",
+        in_clones({"hw6-bob": {"final.py": SCRIPT}}, zipped=True),
+        {"bob": on_time("final.py")},
+        expect_system="github",
+    ),
+    Case(
+        "names of a system",
+        "blackboard-capitals",
+        "A username is written in two ways: the attempts are one student's, and the last one in time counts.",
+        in_zip(
+            blackboard(
+                "hw6",
+                ("Kim01", "2026-11-29-10-00-00", {"hw6.py": SCRIPT}),
+                ("kim01", "2026-11-30-10-00-00", {"hw6.ipynb": NOTEBOOK}),
+            )
+        ),
+        {"Kim01|kim01": on_time("hw6.ipynb", came="2026-11-30T10:00:00")},
         expect_system="blackboard",
     ),
 ]

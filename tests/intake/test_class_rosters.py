@@ -258,6 +258,22 @@ CASES = [
         words=WORDS | {"extensions": ["2019009=2026-12-03 23:59"]},
         expect_error="there is no student called '2019009'",
     ),
+    Case(
+        "rosters",
+        "worksheets-in-other-languages",
+        "Moodle's worksheet in the language of the site: participants are called otherwise, and numbers stay whole.",
+        in_folder(
+            {
+                "Ines Carvalho_123_assignsubmission_file/hw6.py": SCRIPT,
+                "Jun Lee_1245_assignsubmission_file/hw6.py": SCRIPT,
+            },
+            "ID,Vollständiger Name,Bewertung\nTeilnehmer/in123,Ines Carvalho,\nTeilnehmer/in1245,Jun Lee,\n"
+            "Teilnehmer/in7,Bo Lindqvist,\n",
+        ),
+        {"123": on_time(), "1245": on_time(), "7": ABSENT},
+        ROSTER,
+        expect_system="moodle",
+    ),
 ]
 
 

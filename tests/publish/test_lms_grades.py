@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from test_results import result
+from support.results import result
 
 from autograder.errors import KitError
 from autograder.publish import grade_file, lms_grades

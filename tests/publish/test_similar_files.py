@@ -71,3 +71,32 @@ def test_alike_is_what_copydetect_says(monkeypatch: pytest.MonkeyPatch) -> None:
     for pair in found:
         _, shares, _ = compare_files(prints[pair.first], prints[pair.second])
         assert (pair.first_percent, pair.second_percent) == pytest.approx([100 * share for share in shares])
+
+
+def from_another_skeleton(own: str) -> bytes:
+    """A file of a class that began with a skeleton which the kit doesn't know, and went on with its own code."""
+    given = "\n".join(
+        f"def given_{line}(first, second): return first * {line} + second ** {line}" for line in range(250)
+    )
+    return f"{given}\n{own}".encode()
+
+
+def own_code(number: int) -> str:
+    """Some code that only this student has."""
+    lines = []
+    for line in range(14):
+        sign, depth = "+-*/%"[(number + line) % 5], line % (number + 2)
+        value = f"{'(' * depth}a{')' * depth}"
+        lines.append(
+            f"for a in range({number * 7 + line}): total += a {sign} {number} * {line} if a > {line} else b[{value}]"
+        )
+    return "\n".join(lines)
+
+
+def test_what_most_of_a_class_has_is_a_skeleton_too() -> None:
+    class_ = [entry(from_another_skeleton(own_code(k)), student=f"s{k:02}") for k in range(12)]
+    assert similar_files.pairs(class_[:9], HW6)  # so few could all be copies
+    assert similar_files.pairs(class_, HW6) == []
+    copied = from_another_skeleton(own_code(3).replace("total", "summe").replace(" a ", " item ")) + b"# mine\n"
+    (pair,) = similar_files.pairs([*class_, entry(copied, student="s99")], HW6)
+    assert (pair.first, pair.second, pair.same) == ("s03", "s99", False)

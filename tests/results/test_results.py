@@ -112,7 +112,7 @@ def test_the_gradebook_column_of_a_preview_gives_no_points() -> None:
     )
     assert text == (
         "student,name,points,max_points,accuracy_percent,tier,status,protocol,flags,submitted_at,sha256\n"
-        "s1,,,20,,would be 20 points,no file,preview,,,\n"
+        "s1,,,20,,would be 20 points,absent,preview,,,\n"
         "s2,김하늘,,20,80.00,would be 20 points,preview,preview,own-weights other-data,2026-11-30 23:58:01+00:00,"
         + "ab" * 32
         + "\n"

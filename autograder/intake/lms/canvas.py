@@ -17,7 +17,7 @@ from autograder.intake.lms.found import Attempt, Context, Found, Student, called
 # A name may hold several such places; a lookahead finds them all.
 _NUMBERS = re.compile(r"(?=_(?P<late>LATE_)?(?P<id>\d+|id)_(?P<upload>\d+)_(?P<file>.+))", re.DOTALL)
 _ANONYMOUS = re.compile(
-    r"(?P<early>LATE_)?anon_(?P<late>LATE_)?(?P<id>[0-9A-Za-z]{5,6})_(?:(?P<upload>\d+)_(?P<file>.+)|(?P<typed>.+))",
+    r"(?P<early>LATE_)?anon_(?P<late>LATE_)?(?P<id>[0-9A-Za-z]{5,6})_(?P<after>LATE_)?(?:(?P<upload>\d+)_(?P<file>.+)|(?P<typed>.+))",
     re.DOTALL,
 )
 _TYPED = re.compile(r"(?P<name>.+)_(?P<late>LATE_)?(?P<id>\d+)_(?P<file>(?:text|link|url|media)\.\w+)", re.DOTALL)
@@ -82,7 +82,7 @@ def _parses(name: str) -> list[_Parse]:
     if found := _ANONYMOUS.fullmatch(name):
         file = found["file"] or found["typed"]
         if found["upload"] or _TYPED_FILE.fullmatch(file):
-            late = bool(found["early"] or found["late"])
+            late = bool(found["early"] or found["late"] or found["after"])
             return [_Parse("", late, found["id"], found["upload"] or "", file, len(name) - len(file))]
     parses = []
     for found in _NUMBERS.finditer(name):

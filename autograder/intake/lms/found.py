@@ -95,7 +95,7 @@ class Found:
 
 
 def is_script_with_more(name: str) -> bool:
-    """Whether it is as `hw6.py.txt`, which a browser or a mail program makes of `hw6.py`."""
+    """Whether it is as `hw1.py.txt`, which a browser or a mail program makes of `hw1.py`."""
     return _SCRIPT_WITH_MORE.search(name) is not None
 
 
@@ -133,7 +133,7 @@ def title(heads: list[str], between: str) -> str:
 
 
 def is_called_after(name: str, homework: Homework) -> bool:
-    """Whether a folder is called as the homework: "hw6", "HW 6", "HW06"."""
+    """Whether a folder is called as the homework: "hw1", "HW 1", "HW01"."""
     return _without_zeros(name) in {_without_zeros(homework.name), _without_zeros(homework.stem)}
 
 

@@ -8,7 +8,7 @@ from autograder.intake import names
 from autograder.intake.file_tree import Node
 from autograder.intake.lms.found import Attempt, Context, Found, Student, parted, title
 
-FEW = 3  # clones that may begin with more than the assignment by chance: hw6-kim-a, hw6-kim-b
+FEW = 3  # clones that may begin with more than the assignment by chance: hw1-kim-a, hw1-kim-b
 
 
 def file_part(node: Node, context: Context) -> int | None:

@@ -21,6 +21,7 @@ from autograder import checks, homeworks
 from autograder.course import checkpoint, rubric
 from autograder.errors import KitError
 from autograder.intake import hand_ins, roster, submission
+from autograder.intake.entry import READ
 from autograder.intake.hand_ins import Intake
 from autograder.intake.submission import Submission, UnreadableError
 from autograder.observations import Observations, TrainingReport
@@ -189,7 +190,7 @@ def test_an_archive_is_looked_into_or_refused(tmp_path_factory: pytest.TempPathF
     (folder / "s1").mkdir(parents=True, exist_ok=True)
     (folder / "s1" / "hw6.zip").write_bytes(content)
     (entry,) = hand_ins.collect(folder, "hw6").entries
-    assert (entry.outcome == hand_ins.READ) == (entry.submission is not None)
+    assert (entry.outcome == READ) == (entry.submission is not None)
     try:
         class_ = hand_ins.collect(folder / "s1" / "hw6.zip", "hw6")
     except KitError:
@@ -227,4 +228,4 @@ def test_rosters_and_histories_are_read_or_refused(tmp_path_factory: pytest.Temp
         (folder / name).write_bytes(content)
     for read in (lambda: roster.read(folder / "roster.csv"), lambda: history.read(folder)):
         with contextlib.suppress(KitError):
-            assert isinstance(read(), list)
+            assert read() is not None

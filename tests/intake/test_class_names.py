@@ -266,6 +266,28 @@ CASES = [
         {"Kim01|kim01": on_time("hw6.ipynb", came="2026-11-30T10:00:00")},
         expect_system="blackboard",
     ),
+    Case(
+        "names of a system",
+        "canvas-undecided",
+        "Both groups' names end in numbers, and nothing else shows which number is the user's: a person says it.",
+        in_zip({"project_group_3_103_5003_hw6.py": SCRIPT, "project_group_4_104_5004_hw6.py": SCRIPT}),
+        {},
+        expect_system="canvas",
+        expect_absent_ids=("3", "4", "103", "104"),
+        expect_named=("project_group_3_103_5003_hw6.py", "project_group_4_104_5004_hw6.py"),
+    ),
+    Case(
+        "names of a system",
+        "canvas-roster-decides",
+        "The same, with a roster that knows one of the numbers.",
+        in_zip(
+            {"project_group_3_103_5003_hw6.py": SCRIPT, "project_group_4_104_5004_hw6.py": SCRIPT},
+            "Student,ID,SIS User ID\nHana,103,2019001\nJun,104,2019002\n",
+        ),
+        {"2019001": on_time(), "2019002": on_time()},
+        ROSTER,
+        expect_system="canvas",
+    ),
 ]
 
 

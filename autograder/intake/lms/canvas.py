@@ -11,8 +11,10 @@ import re
 import statistics
 from dataclasses import dataclass
 
+from autograder.errors import printable
 from autograder.intake.file_tree import Folder, Node
 from autograder.intake.lms.found import Attempt, Context, Found, Student, called, parted
+from autograder.language import gettext as _
 
 # A name may hold several such places; a lookahead finds them all.
 _NUMBERS = re.compile(r"(?=_(?P<late>LATE_)?(?P<id>\d+|id)_(?P<upload>\d+)_(?P<file>.+))", re.DOTALL)
@@ -58,14 +60,15 @@ def read(nodes: list[Node], context: Context) -> Found:
     usual = _Usual(list(parses.values()))
     students: dict[str, Student] = {}
     uploads: dict[str, list[tuple[Node, bool]]] = {}
-    others = []
+    others: list[Node] = []
+    undecided: list[Node] = []
     fits = 0
     for at, node in enumerate(nodes):
         parse = usual.chosen(parses[at], context) if at in parses else None
+        fits += at in parses
         if parse is None:
-            others.append(node)
+            (undecided if at in parses else others).append(node)
             continue
-        fits += 1
         id_ = parse.name if parse.id == "id" else parse.id
         students.setdefault(id_, Student(id_, parse.name))
         file = called(node, _AGAIN.sub("", parse.file))
@@ -73,8 +76,15 @@ def read(nodes: list[Node], context: Context) -> Found:
     for id_, given in uploads.items():
         late = any(marked for _, marked in given)
         students[id_].attempts.append(Attempt(Folder(id_, [file for file, _ in given]), None, late))
+    unclear = [_unclear(node) for node in undecided]
     strays, left_out = parted(others, "canvas")
-    return Found("canvas", list(students.values()), left_out, strays, (fits, fits + len(strays)))
+    return Found("canvas", [*students.values(), *unclear], left_out, strays, (fits, fits + len(strays)))
+
+
+def _unclear(node: Node) -> Student:
+    """Somebody whose number can't be told from that of a group, or of a file."""
+    words = _("{file}: several of its numbers could be the student's").format(file=printable(node.name))
+    return Student(node.stem, "", [Attempt(node)], trouble=words, placed=False)
 
 
 def _parses(name: str) -> list[_Parse]:

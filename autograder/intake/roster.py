@@ -138,7 +138,8 @@ class Roster:
         runs |= {names.without_accents(run) for run in runs}
         runs |= set(re.findall(r"\d+|[^\W\d_]+", names.key(text)))
         found = [one for run in runs for one in self._by_part.get(run, [])]
-        found += [one for run in runs for one in self._by_name.get(run, []) if len(self._by_name[run]) == 1]
+        named = [self._by_name[run][0] for run in runs if len(self._by_name.get(run, [])) == 1]
+        found += [one for one in named if _is_full(one.name)]
         return sorted({one.id: one for one in found}.values(), key=lambda one: one.id)
 
 
@@ -257,6 +258,11 @@ def _index(listed: Iterable[Listed], keys: Callable[[Listed], Iterable[str]]) ->
         for name in set(keys(one)):
             found.setdefault(name, []).append(one)
     return found
+
+
+def _is_full(name: str) -> bool:
+    """Whether it is more than a family's name: several words, or letters of which a few make a whole name."""
+    return len(names.words(name)) > 1 or not names.without_accents(name).isascii()
 
 
 def _may_stand_inside(id_: str) -> bool:

@@ -31,8 +31,8 @@ def _zip(members: Members, change: Callable[[bytes], bytes] = bytes, name: str =
 
 
 def _two(folder: Path) -> None:
-    for name in ("first.zip", "second.zip"):
-        _zip([("hw6.py", RIGHT)], name=name)(folder)
+    for name, content in (("first.zip", RIGHT), ("second.zip", "print(1)\n")):
+        _zip([("hw6.py", content)], name=name)(folder)
 
 
 def _link() -> zipfile.ZipInfo:
@@ -158,5 +158,5 @@ ROWS: tuple[Row, ...] = (
     ),
     row("zip-empty", "an archive with nothing in it", _zip([]), "NO_SCRIPT"),
     row("rar", "an archive of another kind", _zip([("hw6.py", RIGHT)], name="hw6.rar"), "BAD_ARCHIVE"),
-    row("two-zips", "two archives", _two, "BAD_ARCHIVE"),
+    row("two-zips", "two archives, with two scripts", _two, "AMBIGUOUS"),
 )

@@ -30,7 +30,7 @@ def _socket(folder: Path) -> None:
 
 def _two_files(folder: Path) -> None:
     written(script(), "first try.py")(folder)
-    written(script(end="# final"), "final version.py")(folder)
+    written(script(end="final = True"), "final version.py")(folder)
 
 
 def _nothing(folder: Path) -> None:

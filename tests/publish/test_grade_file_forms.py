@@ -3,6 +3,8 @@
 import codecs
 import csv
 import io
+import unicodedata
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -137,3 +139,107 @@ def test_who_is_placed_nowhere_stops_nobody(tmp_path: Path) -> None:
     store.write(out / "s1", result("s1", points=20.0))
     with pytest.raises(KitError, match="knows participants by numbers"):
         lms_grades.export(out, "moodle", None, tmp_path / "to.csv")
+
+
+# --- rows from reports -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Export:
+    """A grade file, points that are to be merged into it, and the bytes that are to come out.
+
+    Attributes:
+        before: the file as it was downloaded.
+        students: id -> what the student is called, and points; None where nobody has decided.
+        not_written: ids of which the command says that their points are not in it.
+    """
+
+    name: str
+    why: str
+    lms: str
+    before: bytes
+    students: dict[str, tuple[str, float | None]]
+    after: bytes
+    not_written: tuple[str, ...] = ()
+
+
+EXPORTS = [
+    Export(
+        "cp949",
+        "Excel on a Korean Windows has saved the grade file; it goes back as it came (foundation50/classroom50#746).",
+        "blackboard",
+        '"성","Username","hw6 [Total Pts: 20] |1"\r\n"김","kim01",""\r\n"이","lee02","3"\r\n'.encode("cp949"),
+        {"kim01": ("김하늘", 20)},
+        '"성","Username","hw6 [Total Pts: 20] |1"\r\n"김","kim01","20"\r\n"이","lee02","3"\r\n'.encode("cp949"),
+    ),
+    Export(
+        "nfd",
+        "The student's folder is from a Mac, the grade file isn't (9001/copyparty#1555).",
+        "csv",
+        "학번,hw6\n홍길동,\n김하늘,7\n".encode(),
+        {unicodedata.normalize("NFD", "홍길동"): ("", 6)},
+        "학번,hw6\n홍길동,6\n김하늘,7\n".encode(),
+    ),
+    Export(
+        "team-number",
+        "15 is the number of a team, and in the worksheet of somebody else: no cell is written.",
+        "moodle",
+        b"Identifier,Full name,Status,Grade,Maximum grade\nParticipant 15,Bo Lindqvist,,-,20.00\n",
+        {"15": ("Team A", 12)},
+        b"Identifier,Full name,Status,Grade,Maximum grade\nParticipant 15,Bo Lindqvist,,-,20.00\n",
+        not_written=("15",),
+    ),
+    Export(
+        "text-ids",
+        'Ids written as ="2019001" are found, and stay as they are.',
+        "csv",
+        b'student id,hw6\r\n"=""2019001""",\r\n"=""2019002""",5\r\n',
+        {"2019001": ("", 18)},
+        b'student id,hw6\r\n"=""2019001""",18\r\n"=""2019002""",5\r\n',
+    ),
+    Export(
+        "sep",
+        "A first line that tells Excel what stands between the cells stays.",
+        "csv",
+        b"sep=;\r\nstudent id;name;hw6\r\n2019001;Kim, Hana;\r\n",
+        {"2019001": ("Hana Kim", 20)},
+        b"sep=;\r\nstudent id;name;hw6\r\n2019001;Kim, Hana;20\r\n",
+    ),
+    Export(
+        "undecided",
+        "Where nobody has decided the cell stays, in a worksheet too.",
+        "moodle",
+        b"Identifier,Full name,Status,Grade,Maximum grade\nParticipant 123,Ines Carvalho,,-,20.00\n"
+        b"Participant 124,Jun Lee,,-,20.00\n",
+        {"123": ("Ines Carvalho", 2), "124": ("Jun Lee", None)},
+        b"Identifier,Full name,Status,Grade,Maximum grade\nParticipant 123,Ines Carvalho,,2,20.00\n"
+        b"Participant 124,Jun Lee,,-,20.00\n",
+    ),
+    Export(
+        "utf-8-names",
+        "A grade file without a mark, in which names are UTF-8 and one id has a space too many and another case.",
+        "gradescope",
+        "Name,SID,Email,hw6\r\n김하늘, KIM01 ,,\r\n이가을,lee02,,4\r\n".encode(),
+        {"kim01": ("", 15)},
+        "Name,SID,Email,hw6\r\n김하늘, KIM01 ,,15\r\n이가을,lee02,,4\r\n".encode(),
+    ),
+    Export(
+        "cp1252",
+        "Excel in Western Europe has saved it, with semicolons.",
+        "blackboard",
+        "Last Name;Username;hw6 |1\r\nMüller;zoe;\r\nÁlvarez;ana;1\r\n".encode("cp1252"),
+        {"ZOE": ("Zoë Müller", 6), "ben": ("", 2)},
+        "Last Name;Username;hw6 |1\r\nMüller;zoe;6\r\nÁlvarez;ana;1\r\n".encode("cp1252"),
+        not_written=("ben",),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", EXPORTS, ids=lambda case: case.name)
+def test_a_grade_file_goes_back_as_it_came(case: Export, tmp_path: Path) -> None:
+    for student, (name, points) in case.students.items():
+        store.write(tmp_path / "out" / student, result(student, name=name, points=points))
+    (tmp_path / "before.csv").write_bytes(case.before)
+    report = lms_grades.export(tmp_path / "out", case.lms, tmp_path / "before.csv", tmp_path / "after.csv")
+    assert (tmp_path / "after.csv").read_bytes() == case.after
+    assert set(case.not_written) <= {*report.unknown, *report.ambiguous}

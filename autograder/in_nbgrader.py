@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,9 @@ def main(words: list[str]) -> None:
 def _answer(what: str, homework: Homework, file: Path) -> dict[str, Any]:
     from autograder import checks
     from autograder.grading import decision, student_run
-    from autograder.intake import submission
+    from autograder.intake import beside, submission
     from autograder.intake.entry import READ, Entry
+    from autograder.intake.file_tree import OnDisk
     from autograder.machine import cores
     from autograder.publish import nbgrader_gradebook
     from autograder.runner.observe import observe
@@ -117,7 +119,9 @@ def _answer(what: str, homework: Homework, file: Path) -> dict[str, Any]:
 
     data = Path(os.environ[DATA]) if DATA in os.environ else None
     try:
-        entry = Entry(file.parent.parent.name, READ, "", submission.read(file))
+        handed_in = submission.read(file)
+        own = beside.files(OnDisk(file.parent), OnDisk(file), homework)
+        entry = Entry(file.parent.parent.name, READ, "", replace(handed_in, beside=own))
     except submission.UnreadableError as error:
         entry = Entry(file.parent.parent.name, error.outcome, error.message)
     if entry.submission is not None and what == "check":

@@ -10,6 +10,7 @@ OUT =
 FILE =
 FROM =
 BENCH =
+EXTRA =
 $(foreach word,$(ANYWHERE) $(OF_A_CLASS),$(eval $(word) =))
 small = $(shell echo $(1) | tr A-Z a-z)
 options = $(foreach word,$(1),$(if $($(word)),--$(call small,$(word)) "$($(word))"))
@@ -24,8 +25,11 @@ AUTOGRADER = .venv/bin/autograder
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(READY) ## create .venv, install what is pinned, and bubblewrap where that may be done
-	@echo ".venv has what requirements.txt pins"
+setup: $(READY) ## create .venv, install what is pinned, and bubblewrap where that may be done; EXTRA="pandas timm" adds packages
+	@if [ -n "$(EXTRA)" ]; then \
+	    $(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.txt $(EXTRA); \
+	fi; \
+	echo ".venv has what requirements.txt pins$(if $(EXTRA), and $(EXTRA))"
 
 $(READY): requirements.txt pyproject.toml setup.sh
 	@PYTHON3='$(PYTHON3)' sh setup.sh
@@ -41,7 +45,7 @@ grade: $(READY)
 	    echo "error: what a real class is graded with (DATA, DEADLINE, ROSTER, ...) needs SUBMISSIONS=folder" >&2; exit 2; \
 	fi; \
 	$(AUTOGRADER) grade "examples/submissions/$(HOMEWORK)" --homework "$(HOMEWORK)" \
-	    --out "$(or $(OUT),grades/example/$(HOMEWORK))" --data practice --protocol preview $(call options,$(ANYWHERE))
+	    --out "$(or $(OUT),grades/example/$(HOMEWORK))" --data practice --protocol demo $(call options,$(ANYWHERE))
 endif
 
 check: $(READY) ## check one file: make check FILE=hw6.py

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from autograder.language import gettext as _
+
 Name = Annotated[str, Field(max_length=500)]
 Text = Annotated[str, Field(max_length=20_000)]
 Count = Annotated[int, Field(ge=0, le=10**12)]
@@ -25,13 +27,44 @@ class Observed(BaseModel):
 class Failure(Observed):
     """An exception of the student's code.
 
-    `frames` holds the student's own frames only, outermost first, as (line, source of the line).
+    `frames` holds the student's own frames only, outermost first, as (line, source of the line). `reason` is why, where
+    it is none of the student's doing: there is no network where the script runs, or `package` isn't installed there.
     """
 
     type: Name
     message: Text
     line: Line | None = None
+    reason: Literal["", "no-network", "missing-package"] = ""
+    package: Name = ""
+
     frames: Annotated[list[tuple[Line, Text]], Field(max_length=50)] = []
+
+    @property
+    def words(self) -> str:
+        """`TypeError: message`, on one line; what isn't there is named."""
+        message = " ".join(self.message.split())[:300]
+        if self.reason == "missing-package":
+            return _("the package {package} isn't installed here").format(package=self.package)
+        if self.reason == "no-network":
+            return _("there is no network where this runs ({type})").format(type=self.type)
+        if self.type == "SystemExit":
+            return _("the script ended itself ({message})").format(message=message)
+        return f"{self.type}: {message}" if message else self.type
+
+
+class Package(Observed):
+    """A package that the script imports, and that Python doesn't come with.
+
+    `line` is of the script, None where another file imports it. `state`: it is "installed"; or it isn't, and is
+    "swallowed", since it only watches; "unused"; or "needed": it was used, or the script was told that it isn't there.
+    """
+
+    name: Name
+    line: Line | None = None
+    state: Literal["installed", "swallowed", "unused", "needed"]
+
+
+Packages = Annotated[list[Package], Field(max_length=200)]
 
 
 class Values(Observed):
@@ -209,8 +242,8 @@ class Rehearsal(Observed):
     Each training epoch serves one or two batches of at most two images; the test loop gets whole batches.
 
     Attributes:
-        ended: "finished"; "crashed" with `failure`; "exited" by sys.exit; "stopped" when its training loop asked for
-            batches without end; "timeout".
+        ended: "finished"; "crashed" with `failure`; "exited" by sys.exit, likewise; "stopped" when its training loop
+            asked for batches without end, or took too long over images that no loader hands out; "timeout".
         accelerator: whether a GPU could be used.
         cuda_requests: lines that asked by name for a GPU of a kind that wasn't there, CUDA's or Apple's (they got the
             CPU).
@@ -219,6 +252,7 @@ class Rehearsal(Observed):
         network_class: class of the network that was trained; None when no network was found.
         steps: one entry a training batch.
         tests: calls of the network on test batches.
+        packages: what it imports beside Python's own modules.
     """
 
     ended: Literal["finished", "crashed", "exited", "stopped", "timeout"]
@@ -233,7 +267,13 @@ class Rehearsal(Observed):
     test_loader: Loader | None = None
     steps: Annotated[list[Step], Field(max_length=1000)] = []
     tests: Annotated[list[Forward], Field(max_length=5000)] = []
+    packages: Packages = []
     seconds: float = 0.0
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it ended before the script's own end, or before the script had trained on anything."""
+        return self.ended in ("crashed", "timeout") or (self.ended == "exited" and not self.steps)
 
 
 class Blank(Observed):
@@ -248,6 +288,7 @@ class Observations(Observed):
 
     homework: Name
     file: Name
+    cells: Annotated[list[Line], Field(max_length=20_000)] = []  # lines at which a notebook's cells begin
     blanks: list[Blank] = []
     syntax_error: Failure | None = None
     rehearsal: Rehearsal | None = None
@@ -278,7 +319,7 @@ class TrainingReport(Observed):
         kept_before: whether the network can be tested as it was after its first step.
         loaded_line: where the submission put a state into a network before the first step.
         seconds: from the first training batch to the end of training.
-        loading_s: of these, how long loaders took to make batches.
+        loading_s: of these, how long loaders took to make batches; loading_cpu_s: the same in the training's CPU time.
         tested_images: images of the test set that were served meanwhile.
         losses: (images served so far, loss of that batch), thinned out to at most 500 points.
         network_class, parameters: of the network that was found and tested.
@@ -298,6 +339,7 @@ class TrainingReport(Observed):
     loaded_line: Line | None = None
     seconds: float = 0.0
     loading_s: Annotated[float, Field(ge=0)] = 0.0
+    loading_cpu_s: Annotated[float, Field(ge=0)] = 0.0
     tested_images: Count = 0
     losses: Annotated[list[tuple[Count, Annotated[float, Field(allow_inf_nan=True)]]], Field(max_length=500)] = []
     network_class: Name | None = None
@@ -307,6 +349,7 @@ class TrainingReport(Observed):
     test_batch_size: int | None = None
     device: Name | None = None
     cuda_requests: Annotated[list[Line], Field(max_length=1000)] = []
+    packages: Packages = []
     problem: Text | None = None  # why no network could be tested
 
 

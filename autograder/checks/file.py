@@ -1,10 +1,13 @@
 """Checks of any submission: nothing is left open, the network builds and answers, the script runs."""
 
-from autograder.checks.wording import CUT_SHORT, check, fail, joined, said, wait
+from typing import NoReturn
+
+from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.language import ngettext
-from autograder.observations import Observations
+from autograder.observations import Failure, Observations
+from autograder.places import place
 
 
 @check(
@@ -17,10 +20,7 @@ def test_no_answer_is_left_open(observed: Observations, homework: Homework) -> N
     if observed.syntax_error is not None:
         wait("builds")
     if observed.blanks:
-        places = [
-            _("{what} (line {line})").format(what=blank.question or homework.network, line=blank.line)
-            for blank in observed.blanks
-        ]
+        places = [f"{blank.question or homework.network} ({place(blank.line)})" for blank in observed.blanks]
         count = len(places)
         saw = ngettext("{count} blank is still `...`: {places}", "{count} blanks are still `...`: {places}", count)
         fail(
@@ -53,8 +53,8 @@ def test_the_network_builds(observed: Observations, homework: Homework) -> None:
     if any(blank.question is None for blank in observed.blanks):
         wait("blanks")
     failure, rehearsal = observed.network_failure, observed.rehearsal
-    if failure is None and rehearsal is not None and rehearsal.ended in CUT_SHORT:
-        wait("runs")  # the script ended before it came to the class
+    if rehearsal is not None and rehearsal.cut_short and (failure is None or failure.reason):
+        wait("runs")  # the script ended before it came to the class, or for the same reason
     if failure is not None:
         saw = said(failure)
     elif rehearsal is not None:
@@ -85,6 +85,8 @@ def test_the_network_answers_every_batch(observed: Observations, homework: Homew
     if unfinished and network.forward_failures:
         wait("blanks")
     for size, failure in sorted(network.forward_failures.items()):
+        if failure.reason and observed.rehearsal is not None and observed.rehearsal.cut_short:
+            wait("runs")
         fail(
             saw=_("a batch of {size} ends in {error}").format(size=size, error=said(failure)),
             expected=_("scores of shape ({size}, {classes})").format(size=size, classes=homework.classes),
@@ -122,17 +124,19 @@ def test_the_script_runs_to_its_end(observed: Observations, homework: Homework) 
             expected=_("a run to the last line, with a handful of images"),
             why=_("What ends the whole process can't be trained or tested either."),
         )
-    if rehearsal.ended not in CUT_SHORT:
+    if not rehearsal.cut_short:
         return
     if observed.blanks:
         wait("blanks")
+    failure = rehearsal.failure
+    if failure is not None and (failure.reason or rehearsal.ended == "exited"):
+        _fail_for_what_is_not_there(failure)
     if observed.network_failure is not None:
         wait("builds")
     if network is not None and network.forward_failures:
         wait("output-shape")
     if network is not None and network.gradient_failure is not None:
         wait("gradients")
-    failure = rehearsal.failure
     if failure is None:
         fail(
             saw=_("it was still running after {seconds:.0f} seconds, with a handful of images to train on").format(
@@ -147,3 +151,18 @@ def test_the_script_runs_to_its_end(observed: Observations, homework: Homework) 
         why=_("What comes after this line never happens: not the training, or not the test."),
         line=failure.line,
     )
+
+
+def _fail_for_what_is_not_there(failure: Failure) -> NoReturn:
+    """The script is right where something is there that isn't here: a package, a network, an argument."""
+    if failure.reason == "missing-package":
+        expected = _("a training that needs nothing but what is installed where it is graded")
+        why = _("A training that can't do without {package} is put before a person; it costs no points by itself.")
+        why = why.format(package=failure.package)
+    elif failure.reason == "no-network":
+        expected = _("data from `torchvision.datasets`, which is there without a network")
+        why = _("Where homework is graded nothing can be fetched; CIFAR-10 is there already.")
+    else:
+        expected = _("a training without arguments, and without an end before it")
+        why = _("The script is run by its name alone: nobody is there to give it options.")
+    fail(saw=said(failure), expected=expected, why=why, line=failure.line)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from autograder import places
 from autograder.checks.result import CheckResult
 from autograder.checks.wording import ExpectationError
 from autograder.course.homework import Homework
@@ -35,7 +36,7 @@ def run(observations: Observations, homework: Homework) -> list[CheckResult]:
     arguments += ["--import-mode=importlib", "--assert=plain"]
     arguments += [part for name in _UNUSED_PLUGINS for part in ("-p", f"no:{name}")]
     # One at a time, since pytest keeps the name of the running test in the environment; and it parses Python.
-    with PARSING, _own_environment():
+    with PARSING, _own_environment(), places.told_of(observations.cells):
         status = pytest.main(arguments, plugins=[course])
     if course.crash is not None:
         raise course.crash

@@ -8,11 +8,11 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from autograder.checks.wording import CUT_SHORT, check, fail, joined, wait
+from autograder.checks.wording import check, fail, joined, wait
 from autograder.course.homework import Homework
 from autograder.language import gettext as _
-from autograder.language import ngettext
 from autograder.observations import Forward, Observations, Rehearsal, Step
+from autograder.places import places
 
 
 def _rehearsal(observed: Observations) -> Rehearsal:
@@ -23,7 +23,7 @@ def _rehearsal(observed: Observations) -> Rehearsal:
 
 def _wait_if_cut_short(rehearsal: Rehearsal) -> None:
     """What was not seen may have come later."""
-    if rehearsal.ended in CUT_SHORT:
+    if rehearsal.cut_short:
         wait("runs")
 
 
@@ -31,7 +31,7 @@ def _steps(observed: Observations) -> list[Step]:
     """What was done with each training batch, without one that an error cut short."""
     rehearsal = _rehearsal(observed)
     steps = rehearsal.steps
-    if rehearsal.ended in CUT_SHORT and not rehearsal.tests:
+    if rehearsal.cut_short and not rehearsal.tests:
         steps = steps[:-1]
     if not steps:
         _wait_if_cut_short(rehearsal)
@@ -49,14 +49,9 @@ def test_the_device_is_one_that_is_there(observed: Observations, homework: Homew
     """the device is the GPU where there is one, else the CPU"""
     rehearsal = _rehearsal(observed)
     if rehearsal.cuda_requests and not rehearsal.accelerator:
-        lines = [str(line) for line in sorted(set(rehearsal.cuda_requests))]
-        saw = ngettext(
-            "a GPU asked for by name where there is none of its kind (line {lines}); it got the CPU",
-            "a GPU asked for by name where there is none of its kind (lines {lines}); it got the CPU",
-            len(lines),
-        )
+        saw = _("a GPU asked for by name where there is none of its kind ({places}); it got the CPU")
         fail(
-            saw=saw.format(lines=joined(lines)),
+            saw=saw.format(places=places(rehearsal.cuda_requests)),
             expected=_("a device that is there: the GPU where there is one, else the CPU"),
             why=_("With a device fixed by name the file runs on one kind of machine only."),
             line=min(rehearsal.cuda_requests),
@@ -83,10 +78,20 @@ def test_training_goes_by_batches(observed: Observations, homework: Homework) ->
     """training goes by batches of a chosen size"""
     rehearsal = _rehearsal(observed)
     loader = rehearsal.train_loader
-    if loader is None:
+    largest = max(rehearsal.steps, key=lambda step: step.images, default=None)
+    if loader is None and largest is None:
         _wait_if_cut_short(rehearsal)
         wait("forward")
-    if loader.batch_size is None and max((step.images for step in rehearsal.steps), default=1) < 2:
+    if loader is None:
+        if largest is not None and largest.images < 2:
+            fail(
+                saw=_("a training on single images"),
+                expected=_("batches of a chosen size"),
+                why=_("The network and its batch norm work on batches: (N, C, H, W)."),
+                line=largest.lines.get("forward"),
+            )
+        return
+    if loader.batch_size is None and (largest is None or largest.images < 2):
         fail(
             saw=_("a loader that hands out single images"),
             expected=_("a batch size for the training loader"),

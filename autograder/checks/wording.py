@@ -20,8 +20,6 @@ import pytest
 from autograder.language import gettext as _
 from autograder.observations import Failure
 
-CUT_SHORT = ("crashed", "timeout")  # ways for a rehearsal to end before the script's own end
-
 
 class ExpectationError(AssertionError):
     """A check doesn't hold: what was seen, what was expected, why it matters, and the line."""
@@ -70,7 +68,5 @@ def joined(items: list[str], most: int = 4) -> str:
 
 def said(failure: Failure) -> str:
     """`TypeError: message`, on one line, with the student's source line."""
-    message = " ".join(failure.message.split())
-    text = f"{failure.type}: {message[:300]}" if message else failure.type
     source = failure.frames[-1][1] if failure.frames else ""
-    return _("{error} at `{source}`").format(error=text, source=source) if source else text
+    return _("{error} at `{source}`").format(error=failure.words, source=source) if source else failure.words

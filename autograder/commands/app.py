@@ -84,7 +84,9 @@ def check(
         str | None, typer.Option(metavar="NAME", help="Which homework, where the file's name doesn't say.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
-    train: Annotated[bool, typer.Option("--train", help="Also train under the rules, and tell the tier.")] = False,
+    train: Annotated[
+        bool, typer.Option("--train", help="Also train under the rules: on a GPU as it is graded, else a preview.")
+    ] = False,
     protocol: ProtocolOption = None,
     data: DataOption = None,
     start: StartOption = None,

@@ -156,14 +156,14 @@ def _gpus(asked: str | None, runner: Runner) -> tuple[Card, ...]:
 def _workers(protocol: Protocol, runner: Runner) -> int:
     if runner.has_gpu():
         return 1
-    if protocol.name == "preview":
+    if protocol.is_small:
         return cores()
     return max(1, cores() // MOST_THREADS_CPU)
 
 
 def _say_what_full_would_take(console: Console, setup: Setup, class_: hand_ins.Intake, request: ClassRequest) -> None:
     """Without a GPU, the first line of a real run: how long the class would take, or takes, in full."""
-    if setup.runner.has_gpu() or request.protocol == "preview":
+    if setup.runner.has_gpu() or request.protocol in ("preview", "demo"):
         return
     homework = setup.homework
     full = homework.protocol("full", setup.rubric.budget, request.hours)

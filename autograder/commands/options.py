@@ -14,10 +14,11 @@ from autograder.language import VARIABLE
 
 
 class ProtocolName(StrEnum):
-    """The two ways a training can run."""
+    """The ways a training can run."""
 
     full = "full"
     preview = "preview"
+    demo = "demo"
 
 
 class SandboxName(StrEnum):
@@ -59,7 +60,10 @@ class ExportName(StrEnum):
 
 ProtocolOption = Annotated[
     ProtocolName | None,
-    typer.Option(help="full: the homework's own budget on all images; preview: a few hundred images, gives no points."),
+    typer.Option(
+        help="full: the homework's own budget on all images; preview: a few hundred images, no points; "
+        "demo: the same, and the rows of the rubric that a demonstration class would be in."
+    ),
 ]
 SandboxOption = Annotated[
     SandboxName | None,

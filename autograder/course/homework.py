@@ -22,15 +22,27 @@ class Protocol:
     """How a graded training runs.
 
     `full` is the homework's own budget on all of the homework's own data: the only one that gives points.
-    `preview` takes the first `train_images` and `test_images` of a dataset, to see that everything works.
+    `preview` takes the first `train_images` and `test_images` of a dataset, to see that everything works: it names no
+    row of the rubric. `demo` trains as a preview does, and shows the rows that its accuracies would be in: for the
+    demonstration class, whose pictures are drawn so that each row is reached.
     """
 
-    name: Literal["full", "preview"]
+    name: Literal["full", "preview", "demo"]
     epochs: int
     time_box_s: float
     train_images: int | None = None  # None: all of them
     test_images: int | None = None
     own_budget: bool = True  # False when somebody changed the time box (`--hours`): such a run gives no points
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it takes a part of the data: then it gives no points."""
+        return self.name != "full"
+
+    @property
+    def names_rows(self) -> bool:
+        """Whether a row of the rubric is named for what came of it."""
+        return self.name != "preview"
 
     def train_count(self, available: int) -> int:
         """How many training images an epoch has, of a dataset with so many."""
@@ -234,7 +246,7 @@ class Homework:
 
         With `hours`, its time box is replaced, and it is marked as not the homework's own.
         """
-        chosen = {"full": self.full, "preview": self.preview}[name]
+        chosen = {"full": self.full, "preview": self.preview, "demo": replace(self.preview, name="demo")}[name]
         if budget is not None and name == "full":
             chosen = replace(chosen, epochs=budget.epochs, time_box_s=budget.time_box_s)
         return chosen if hours is None else replace(chosen, time_box_s=hours * 3600, own_budget=False)

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from autograder.course.packages import distribution
 from autograder.course.rubric import points_text
 from autograder.intake.entry import STATES
 from autograder.intake.hand_ins import Intake
+from autograder.publish import class_report
 from autograder.results import history
 from autograder.results.result import Result
 from autograder.runner.setup import Setup
@@ -22,7 +24,7 @@ def before(class_: Intake, setup: Setup, deadline: datetime | None) -> Iterator[
     counts = Counter(entry.state for entry in class_.entries)
     parts = ", ".join(f"{counts[word]} {word}" for word in STATES if counts[word])
     number, reason = len(class_.entries), setup.no_points_because
-    preview = setup.protocol.name == "preview"
+    preview = setup.protocol.is_small
     about_points = "" if reason is None else ", no points" if preview else f": no points, {reason}"
     yield (
         f"{number} submission{'s' * (number != 1)}: {parts} · {setup.homework.name} rubric "
@@ -62,12 +64,17 @@ def after(
     counts = Counter(result.would_earn for result in everybody if result.would_earn is not None)
     parts = [f"{would}{points_text(points)} points  {counts[points]}" for points in sorted(counts, reverse=True)]
     accuracies = [result.accuracy.counted_percent for result in everybody if result.accuracy is not None]
+    if not setup.protocol.names_rows:
+        parts = [f"{count} {words}" for words, count in class_report.previewed(everybody)]
     median = f"   median accuracy {statistics.median(accuracies):.1f}%" if accuracies else ""
     yield f"{'   ·   '.join(parts)}{median}"
     waiting = [(result.student, reason) for result in everybody for reason in result.for_a_person]
     if waiting:
         yield f"for a person ({len({student for student, _ in waiting})})"
         yield from (f"  {student}   {reason}" for student, reason in waiting)
+    missing = sorted({distribution(name) for result in everybody for name in result.missing_packages})
+    if missing:
+        yield f'trainings need what isn\'t installed here: make setup EXTRA="{" ".join(missing)}", and grade again'
     for student, crash in crashes.items():
         yield f"error: the grader itself failed on {student}: {crash.strip().splitlines()[-1][:500]}"
     if because is not None:

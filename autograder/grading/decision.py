@@ -16,6 +16,7 @@ from autograder.grading.lateness import percent_off
 from autograder.intake.entry import NO_FILE, Entry
 from autograder.language import gettext as _
 from autograder.language import spoken
+from autograder.places import told_of
 from autograder.results.result import (
     DatasetUsed,
     HomeworkUsed,
@@ -30,10 +31,12 @@ from autograder.results.result import (
 from autograder.runner.evaluate import Evidence
 from autograder.runner.setup import Setup, start_of
 
+MISSING_PACKAGE = "MISSING_PACKAGE"
+
 
 def decide(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
     """The result that follows from the evidence: checks, the rubric's row, points where they may be given."""
-    with spoken(setup.language):
+    with spoken(setup.language), told_of(evidence.observations.cells):
         return _decide(entry, setup, evidence)
 
 
@@ -41,11 +44,14 @@ def _decide(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
     found = checks.run(evidence.observations, setup.homework)
     start = start_of(setup, evidence.observations)
     signs = flags.signs(evidence, start)
-    tier = setup.rubric.decide(evidence.percent, checks.unmet(found))
+    missing = flags.missing_packages(evidence, start.protocol)
+    tier = None if missing else setup.rubric.decide(evidence.percent, checks.unmet(found))
     status: Status = "graded"
-    if evidence.accuracy is None:
+    if missing:
+        status = "for a person"
+    elif evidence.accuracy is None:
         status = "no accuracy"
-    elif setup.protocol.name == "preview":
+    elif setup.protocol.is_small:
         status = "preview"
     elif setup.no_points_because:
         status = "no points"
@@ -54,8 +60,11 @@ def _decide(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         protocol=_protocol_used(start.protocol),
         started_from=start.words,
         checkpoint_sha256="" if start.checkpoint is None else start.checkpoint.record.sha256,
-        outcome=evidence.outcome,
-        message=evidence.message,
+        outcome=MISSING_PACKAGE if missing else evidence.outcome,
+        message=flags.about_packages(missing) if missing else evidence.message,
+        missing_packages=missing,
+        # Once it is installed, the next run tries again.
+        **({"key": "", "evidence_key": ""} if missing else {}),
         accuracy=evidence.accuracy,
         mistaken=list(evidence.mistaken),
         audit=evidence.audit,
@@ -65,6 +74,7 @@ def _decide(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
         epochs=list(evidence.epochs),
         runs=list(evidence.runs),
         flags=flags.of_result(setup, evidence, found, start, [*signs, *(["late"] if entry.late else [])]),
+        signs=signs,
         for_a_person=[*flags.reasons(evidence, start.protocol), *signs.values()],
         seconds=evidence.seconds,
         device=evidence.device,
@@ -77,10 +87,13 @@ def evidence_of(result: Result) -> Evidence:
     """The evidence that a result followed from. Raises ValueError where nothing was run."""
     if result.observations is None:
         raise ValueError("nothing was run")
+    outcome = result.outcome
+    if outcome == MISSING_PACKAGE:  # which is what is decided
+        outcome = "NO_RESULT" if result.accuracy is None else "GRADED"
     return Evidence(
         observations=result.observations,
-        outcome=result.outcome,
-        message=result.message,
+        outcome=outcome,
+        message="" if outcome != result.outcome else result.message,
         report=result.training,
         accuracy=result.accuracy,
         mistaken=result.mistaken,
@@ -171,7 +184,10 @@ def _with(result: Result, **fields: Any) -> Result:
 def _without_evidence(entry: Entry, setup: Setup, status: Status, tier: Tier | None) -> Result:
     """A result with all that doesn't depend on a run."""
     everybodys = setup.no_points_because
-    because = _("a person has to decide") if tier is None else everybodys
+    if not setup.protocol.names_rows:
+        tier = None  # a few steps on a few images foretell none
+    undecided = tier is None and setup.protocol.names_rows
+    because = _("a person has to decide") if undecided else everybodys
     off = percent_off(entry, setup.rubric) or 0.0
     points = None if tier is None else round(tier.points * (1 - off / 100), 4)
     late = LateTaken(seconds=entry.late_s, percent_off=off) if off and entry.late_s is not None else None

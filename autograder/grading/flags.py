@@ -7,11 +7,15 @@ from collections.abc import Sequence
 
 from autograder.checks import CheckResult
 from autograder.course.homework import Protocol
+from autograder.course.packages import distribution
 from autograder.language import duration
+from autograder.language import gettext as _
+from autograder.places import place
 from autograder.runner import audit
 from autograder.runner.evaluate import Evidence
 from autograder.runner.setup import Setup, Start
 
+ALL_EPOCHS = 0.95  # of the budget's: a training that has had so many has lost nothing
 MOST_STEPS = 2.5  # for each batch that a loader handed out: two optimizers make two, images kept elsewhere make more
 
 
@@ -20,7 +24,9 @@ def of_result(
 ) -> list[str]:
     """All of a submission that ran; `seen` are those that are known already."""
     flags = [check.id for check in found if check.outcome == "failed"]
-    if evidence.outcome != "GRADED":
+    if missing_packages(evidence, start.protocol):
+        flags.append("missing-package")
+    elif evidence.outcome != "GRADED":
         flags.append(evidence.outcome.lower().replace(" ", "-").replace("_", "-"))
     if evidence.report is not None and evidence.report.ended_by == "time":
         flags.append("time-box")
@@ -51,8 +57,8 @@ def signs(evidence: Evidence, start: Start) -> dict[str, str]:
             f"{report.steps:,} steps of the optimizer on {report.batches:,} batches of training images"
         )
     if start.checkpoint is None and report.loaded_line is not None:
-        found["loaded-weights"] = f"line {report.loaded_line} loads weights into a network before the first step"
-    if start.checkpoint is None and report.steps == 0 and (percent or 0) > audit.BEFORE_PERCENT:
+        found["loaded-weights"] = f"{place(report.loaded_line)} loads weights into a network before the first step"
+    if start.checkpoint is None and report.steps == 0 and percent is not None and report.ended_by != "crash":
         found["no-steps"] = f"{percent:.1f}% without a step of an optimizer"
     if seen is not None and report.network_class is not None and report.parameters != seen.parameters:
         found["other-network"] = (
@@ -67,6 +73,27 @@ def signs(evidence: Evidence, start: Start) -> dict[str, str]:
     return found
 
 
+def missing_packages(evidence: Evidence, protocol: Protocol) -> list[str]:
+    """Packages without which the training couldn't do what the budget allows; none where all epochs were trained.
+
+    What is missing where a homework is graded is no student's fault. A training that could use more of its budget than
+    it has may have been stopped by that, so a person decides.
+    """
+    report, rehearsal = evidence.report, evidence.observations.rehearsal
+    if evidence.outcome == "SYNTAX" or report is None or report.epochs >= ALL_EPOCHS * protocol.epochs:
+        return []
+    seen = report.packages or ([] if rehearsal is None else rehearsal.packages)
+    return [package.name for package in seen if package.state == "needed"]
+
+
+def about_packages(names: Sequence[str]) -> str:
+    """What is said of a training that couldn't do without them."""
+    text = _(
+        'the training needs {packages}, not installed where it is graded; `make setup EXTRA="{install}"` installs it'
+    )
+    return text.format(packages=", ".join(names), install=" ".join(map(distribution, names)))
+
+
 def reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
     """Why a person should look at it."""
     found = []
@@ -77,6 +104,8 @@ def reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
         seen = f"{report.epochs:.3g} of {protocol.epochs} epochs seen"
         reached = "" if evidence.percent is None else f"; {evidence.percent:.1f}%"
         found.append(f"the time box ended training after {duration(report.seconds)}; {seen}{reached}")
+    if missing := missing_packages(evidence, protocol):
+        return [*found, about_packages(missing)]
     explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)
     if not explained:
         found.append(f"{evidence.outcome}: {evidence.message}")

@@ -21,7 +21,8 @@ from autograder.results.result import SCHEMA_VERSION
 from autograder.runner.setup import Setup
 
 EVIDENCE = (
-    *("errors.py", "files.py", "machine.py", "observations.py", "intake/submission.py"),
+    *("errors.py", "files.py", "machine.py", "observations.py", "places.py"),
+    *("intake/submission.py", "intake/notebook_script.py"),
     *("course", "sandbox", "proctor", "runner"),
 )
 """Modules, and folders of such, that evidence follows from."""

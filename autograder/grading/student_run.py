@@ -16,6 +16,7 @@ from autograder.intake.entry import Entry
 from autograder.language import gettext as _
 from autograder.language import spoken
 from autograder.observations import Observations, TrainingProgress
+from autograder.places import place, told_of
 from autograder.results.result import Result
 from autograder.runner.evaluate import Evidence, OneRun, evaluate
 from autograder.runner.setup import Setup, start_of
@@ -77,7 +78,9 @@ def _evidence(entry: Entry, setup: Setup, seen: Observations, progress: Progress
     if seen.syntax_error is not None:
         # Python reads a file to its end before it runs a line: there is nothing that could be trained.
         error = seen.syntax_error
-        return Evidence(seen, "SYNTAX", _("line {line}: {message}").format(line=error.line, message=error.message))
+        with told_of(seen.cells):
+            where = place(error.line)
+        return Evidence(seen, "SYNTAX", _("{place}: {message}").format(place=where, message=error.message))
     start = start_of(setup, seen)
     best = evaluate(setup, start, entry.submission, seen, progress=progress)
     runs = [_run_of(best)]

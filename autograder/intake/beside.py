@@ -6,11 +6,11 @@ notebooks, datasets and weights, the student's own records, and what everybody i
 """
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from autograder.course.homework import Homework
 from autograder.intake import own_record, receipt
-from autograder.intake.file_tree import Node
+from autograder.intake.file_tree import Folder, Node, OnDisk
 from autograder.intake.submission import UnreadableError
 
 MOST_FILES = 50
@@ -59,6 +59,16 @@ def files(folder: Node, chosen: Node, homework: Homework) -> tuple[tuple[str, by
         found[path] = content
         together += len(content)
     return tuple(sorted(found.items()))
+
+
+def of_file(file: Path, given: Homework) -> tuple[tuple[str, bytes], ...]:
+    """The same of what lies in the folder of a student's own file."""
+    try:
+        children = OnDisk(file.absolute().parent).children()
+    except OSError:
+        return ()
+    chosen = next((node for node in children if node.name == file.name), None)
+    return () if chosen is None else files(Folder("", children), chosen, given)
 
 
 def _below(folder: Node) -> Iterator[tuple[str, Node]]:

@@ -32,7 +32,7 @@ class Receipt(BaseModel):
         device: "cuda", "mps" or "cpu"; `gpu` is what it calls itself, "" without one.
         seconds, epochs: of the training.
         accuracy_percent: that counts; None where no network could be tested, and `outcome` says why.
-        tier: the rubric's row that it would earn.
+        tier: the rubric's row that it would earn; "" of a preview, which foretells none, and `preview` is what it saw.
         checks: id -> outcome.
     """
 
@@ -54,6 +54,7 @@ class Receipt(BaseModel):
     outcome: Words
     accuracy_percent: Percent | None
     tier: Words
+    preview: Words = ""
     checks: Annotated[dict[Words, Words], Field(max_length=200)]
 
     def says(self) -> str:

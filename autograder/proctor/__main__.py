@@ -8,6 +8,7 @@ import contextlib
 import gc
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,11 +19,20 @@ from torch import nn
 from autograder.course.homework import Homework
 from autograder.course.practice import CLASSES, draw
 from autograder.homeworks import load
+from autograder.language import marked
 from autograder.proctor import lazy_compiler
 
 lazy_compiler.put_off()  # before anything imports torchvision
 
-from autograder.proctor import answer_tests, fake_cifar10, loaders, rehearsal, run_script, training  # noqa: E402
+from autograder.proctor import (  # noqa: E402
+    answer_tests,
+    fake_cifar10,
+    loaders,
+    own_preprocessing,
+    rehearsal,
+    run_script,
+    training,
+)
 from autograder.proctor.channel import Channel  # noqa: E402
 from autograder.proctor.examine import examine, variant  # noqa: E402
 from autograder.proctor.failure import failure  # noqa: E402
@@ -45,12 +55,14 @@ def main() -> None:
     homework = load(job["homework"])
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     if job["kind"] == "observe":
-        _observe(channel, homework, job["file"], job["script"])
+        _observe(channel, homework, job["file"], job["script"], job.get("as_if_absent", ()))
     else:
         _train(channel, homework, job)
 
 
-def _observe(channel: Channel, homework: Homework, file: str, main_script: str) -> None:
+def _observe(
+    channel: Channel, homework: Homework, file: str, main_script: str, as_if_absent: Sequence[str] = ()
+) -> None:
     images, labels = draw(REHEARSAL_IMAGES)
     official = homework.own_dataset
     fake_cifar10.install(
@@ -66,6 +78,7 @@ def _observe(channel: Channel, homework: Homework, file: str, main_script: str) 
         network, trouble, variants = None, None, []
         kind = run_script.find_class(homework.network, homework.stem)
         if kind is not None:
+            run_script.call_by_its_name(kind)
             network, trouble = examine(
                 kind,
                 homework.arguments,
@@ -86,7 +99,7 @@ def _observe(channel: Channel, homework: Homework, file: str, main_script: str) 
         _leave()
 
     # One more than the homework's own: a script that trains for as long as it should is seen to its end.
-    rehearsing = rehearsal.Rehearsing(file, REHEARSAL_S, homework.full.epochs + 1, finish)
+    rehearsing = rehearsal.Rehearsing(file, REHEARSAL_S, homework.full.epochs + 1, finish, as_if_absent)
     error = run_script.run(main_script, _arguments(homework, REHEARSED_EPOCHS))
     finish(rehearsing, "finished", error)
 
@@ -116,11 +129,17 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
             with contextlib.suppress(Exception):
                 stream.flush()
         network: nn.Module | None = watched.network(homework.network)
+        prepared = None
         report = watched.summary(ended_by, error, network)
+        if network is not None and (given := watched.shown()):
+            prepared = own_preprocessing.learned(given, images)
+            if prepared is None and watched.steps:
+                unknown = marked("what the network was trained on can't be made of test images: no transform says how")
+                report, network = report.model_copy(update={"problem": unknown}), None
         channel.send("trained", report=report)
         if network is not None:
             try:
-                answer_tests.answer(channel, network, file, watched.kept, watched.before)
+                answer_tests.answer(channel, network, file, watched.kept, watched.before, prepared)
             except EOFError:  # the grader has gone
                 pass
             except Exception as trouble:
@@ -137,6 +156,7 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         finish=finish,
         network_name=homework.network,
         keep_epochs=homework.tests_epochs,
+        as_if_absent=job.get("as_if_absent", ()),
     )
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     channel.send("started", device=device, threads=torch.get_num_threads())

@@ -4,7 +4,7 @@ Called by `train.py`'s end, through `__main__.py`. The grader chose the order an
 the scores of the last. Labels never come here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,15 +31,18 @@ def answer(
     file: str,
     epochs: Sequence[dict[str, torch.Tensor]] = (),
     before: dict[str, torch.Tensor] | None = None,
+    prepared: Callable[[npt.NDArray[np.uint8]], torch.Tensor] | None = None,
 ) -> None:
     """Answer the grader's passes until it says that it has all: a JSON message opens each.
 
     `{"pass": "eval"}` puts the network in eval mode first, `{"pass": "as_left"}` in the mode it was left in. The last
     ones put it in eval mode and back into an earlier state: `{"pass": "epoch", "epoch": 1}` into that after an epoch,
-    `{"pass": "before"}` into that after its first step.
+    `{"pass": "before"}` into that after its first step. `prepared` makes of images what the network is given, where
+    the script's own transform doesn't.
     """
     left = [module.training for module in network.modules()]
     transform = test_transform()
+    made = prepared or (lambda images: fake_cifar10.transformed(images, transform))
     while (message := channel.receive()).get("pass") is not None:
         if message["pass"] == "epoch":
             nn.Module.load_state_dict(network, epochs[int(message["epoch"]) - 1])
@@ -53,18 +56,18 @@ def answer(
         for _ in range(int(message["batches"])):
             images = channel.receive_images()
             try:
-                scores = _scores(network, images, transform)
+                scores = _scores(network, made(images))
             except Exception as error:
                 channel.send("failed", failure=failure(error, file))
                 break
             channel.send_scores(scores)
 
 
-def _scores(network: nn.Module, images: npt.NDArray[np.uint8], transform: Any) -> npt.NDArray[np.float32]:
-    """(N, classes) float32 for (N, H, W, C) uint8 images, from whatever the network answers."""
+def _scores(network: nn.Module, images: torch.Tensor) -> npt.NDArray[np.float32]:
+    """(N, classes) float32 for (N, C, H, W) images, from whatever the network answers."""
     parameter = next(network.parameters())
     with torch.no_grad():
-        outputs = network(fake_cifar10.transformed(images, transform).to(parameter.device))
+        outputs = network(images.to(parameter.device))
     if not isinstance(outputs, torch.Tensor):
         raise TypeError(f"the network answered with {type(outputs).__name__}, not with a tensor")
     scores: npt.NDArray[np.float32] = outputs.detach().to("cpu", torch.float32).contiguous().numpy()

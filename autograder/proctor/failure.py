@@ -4,10 +4,16 @@ Called by the proctor's other modules wherever a student's code ran. Never print
 hostile exception (a `__str__` that raises, a message of a gigabyte, a text that isn't Unicode) spoil the record.
 """
 
+import errno
 import linecache
+import os
+import socket
 from types import TracebackType
+from typing import Literal
 
 from autograder.observations import Failure
+from autograder.proctor.absent_packages import MissingPackageError
+from autograder.proctor.own_code import is_own
 
 NAME_CHARACTERS = 500
 MESSAGE_CHARACTERS = 20_000
@@ -15,6 +21,8 @@ SOURCE_CHARACTERS = 500  # of one line
 OUTER_FRAMES = 10  # an endless recursion has a thousand: the first ones and the last ones tell it
 INNER_FRAMES = 40
 LAST_LINE = 10**7
+MOST_CAUSES = 50
+NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 
 def failure(error: BaseException, file: str) -> Failure:
@@ -28,9 +36,15 @@ def failure(error: BaseException, file: str) -> Failure:
         frames = [(_line(error.lineno), clip(error.text or _source(file, error.lineno), SOURCE_CHARACTERS).strip())]
     if len(frames) > OUTER_FRAMES + INNER_FRAMES:
         frames = frames[:OUTER_FRAMES] + frames[-INNER_FRAMES:]
+    try:
+        reason, package = _reason(error)
+    except Exception:  # a hostile one, whose attributes raise
+        reason, package = "", ""
     return Failure(
         type=clip(type(error).__name__, NAME_CHARACTERS),
-        message=clip(_message(error), MESSAGE_CHARACTERS),
+        message=clip(_message(error) + _elsewhere(error, file), MESSAGE_CHARACTERS),
+        reason=reason,
+        package=clip(package, NAME_CHARACTERS),
         line=frames[-1][0] if frames else None,
         frames=frames,
     )
@@ -60,7 +74,38 @@ def _source(file: str, number: int) -> str:
     return clip(linecache.getline(file, number).strip(), SOURCE_CHARACTERS)
 
 
+def _reason(error: BaseException) -> tuple[Literal["", "no-network", "missing-package"], str]:
+    """Why it was raised, where that is what isn't there: of the error itself, or of one that it came from."""
+    seen: list[BaseException] = []
+    left: list[BaseException | None] = [error]
+    while left and len(seen) < MOST_CAUSES:
+        one = left.pop()
+        if one is None or any(one is other for other in seen):
+            continue
+        seen.append(one)
+        if isinstance(one, MissingPackageError):
+            return "missing-package", str(one.name)
+        if isinstance(one, socket.gaierror) or (isinstance(one, OSError) and one.errno in NO_WAY):
+            return "no-network", ""
+        inner = getattr(one, "reason", None)  # urllib's
+        left += [one.__cause__, one.__context__, inner if isinstance(inner, BaseException) else None]
+    return "", ""
+
+
+def _elsewhere(error: BaseException, file: str) -> str:
+    """Where it was raised, when that is another file of the student's: ` (net.py, line 12)`."""
+    traceback, place = error.__traceback__, ""
+    while traceback is not None:
+        name = traceback.tb_frame.f_code.co_filename
+        if is_own(name):
+            place = "" if name == file else f" ({os.path.basename(name)}, line {traceback.tb_lineno})"  # noqa: PTH119
+        traceback = traceback.tb_next
+    return place
+
+
 def _message(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return _exit_message(error)
     try:
         # str() of a SyntaxError repeats the file and the line
         return error.msg if isinstance(error, SyntaxError) else str(error)
@@ -68,3 +113,12 @@ def _message(error: BaseException) -> str:
         raise
     except BaseException as trouble:
         return f"(its message can't be read: {type(trouble).__name__})"
+
+
+def _exit_message(error: SystemExit) -> str:
+    """What the script said when it ended itself: the words of `sys.exit("...")`, of argparse, or its status."""
+    if isinstance(error.code, str):
+        return error.code
+    said = getattr(error, "said", "")
+    status = f"exit status {error.code or 0}" if isinstance(error.code, int | None) else "exit"
+    return f"{status}: {said}" if said else status

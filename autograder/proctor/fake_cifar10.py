@@ -70,6 +70,7 @@ class CIFAR10(torchvision.datasets.CIFAR10):  # type: ignore[misc]
     collated = False  # whether the loader that asks takes a batch as `Collated`; see `asked_by_loader`
     by_loader = False  # whether a loader asks; what is read without one is told to `read_directly`
     read_directly: Callable[[], None] | None = None
+    downloaded: Callable[[Any], None] | None = None  # is told the folder that a dataset lies in
 
     def __init__(
         self,
@@ -88,6 +89,8 @@ class CIFAR10(torchvision.datasets.CIFAR10):  # type: ignore[misc]
         self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
         self._own_targets = self.targets
         CIFAR10.made.append(self)
+        if CIFAR10.downloaded is not None:
+            CIFAR10.downloaded(root)
 
     @property
     def data(self) -> npt.NDArray[np.uint8]:

@@ -4,13 +4,17 @@ Installed by `rehearsal.py` and `train.py` before the submission runs. Batches a
 loader makes, in its own order; a loader over nothing of the dataset's is left as it is.
 """
 
+import contextlib
+import random
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Subset, default_collate
+from torch.utils.data._utils import worker
 
 from autograder.proctor import fake_cifar10
 
@@ -75,7 +79,14 @@ class Served:
     """The iterator of one pass over a loader."""
 
     def __init__(
-        self, loader: "DataLoader[Any]", inner: Any, role: Role, listener: Listener, ration: Ration, fast: bool
+        self,
+        loader: "DataLoader[Any]",
+        inner: Any,
+        role: Role,
+        listener: Listener,
+        ration: Ration,
+        fast: bool,
+        workers: "Workers | None" = None,
     ) -> None:
         self._loader = loader
         self._inner = inner
@@ -83,6 +94,7 @@ class Served:
         self._listener = listener
         self._ration = ration
         self._fast = fast
+        self._workers = workers
         self._at = 0
         self._left = ration.batches(role, loader.batch_size, len(inner))
 
@@ -95,7 +107,7 @@ class Served:
     def __next__(self) -> Any:
         if self._left == 0 or not self._listener.asked(self._loader, self._role, self._at):
             raise StopIteration
-        with fake_cifar10.asked_by_loader(self._fast):
+        with fake_cifar10.asked_by_loader(self._fast), self._workers or contextlib.nullcontext():
             batch = next(self._inner)
         size = self._ration.cut(self._role, self._loader.batch_size, self._at)
         if size is not None:
@@ -104,6 +116,39 @@ class Served:
         self._left -= 1
         self._at += 1
         return batch
+
+
+class Workers:
+    """What a dataset and its functions see of worker processes that aren't started: as if the first one asked.
+
+    Its `with` is around the making of a batch. `worker_init_fn` is called before the first, for each worker, and the
+    random numbers that it seeds are put back: in a process of its own they wouldn't be the script's either.
+    """
+
+    def __init__(self, loader: "DataLoader[Any]", count: int) -> None:
+        seed = torch.initial_seed()
+        self._infos = [
+            worker.WorkerInfo(id=number, num_workers=count, seed=seed + number, dataset=loader.dataset)
+            for number in range(count)
+        ]
+        self._make_ready = loader.worker_init_fn
+        self._next = 0
+
+    def __enter__(self) -> None:
+        if self._make_ready is not None:
+            kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
+            make_ready, self._make_ready = self._make_ready, None
+            for info in self._infos:
+                worker._worker_info = info
+                make_ready(info.id)
+            random.setstate(kept[0])
+            np.random.set_state(kept[1])
+            torch.set_rng_state(kept[2])
+        worker._worker_info = self._infos[self._next]
+        self._next = (self._next + 1) % len(self._infos)
+
+    def __exit__(self, *_: object) -> None:
+        worker._worker_info = None
 
 
 def images_in(batch: Any) -> int:
@@ -131,19 +176,21 @@ def install(listener: Listener, ration: Ration) -> None:
         if isinstance(self.dataset, torch.utils.data.IterableDataset):
             return make_iterator(self)
         fast = _is_fast(self)
-        workers, own_collate = self.num_workers, self.collate_fn
+        workers, patience_s, own_collate = self.num_workers, self.timeout, self.collate_fn
         # Worker processes cost more than they give where no image is decoded, and a few batches never pay for them.
         # The batches are the same: both kinds draw their seed in the same way. Where workers aren't forked they would
         # import the script anew, and have neither the stand-in dataset nor what watches.
-        if fast or ration.limited or sys.platform != "linux":
-            self.num_workers = 0
+        put_away = fast or ration.limited or sys.platform != "linux"
+        if put_away:
+            self.num_workers, self.timeout = 0, 0  # without workers there is nobody to wait for
         if fast:
             self.collate_fn = fake_cifar10.collate
         try:
             inner = make_iterator(self)
         finally:
-            self.num_workers, self.collate_fn = workers, own_collate
-        return Served(self, inner, role_of(self), listener, ration, fast)
+            self.num_workers, self.timeout, self.collate_fn = workers, patience_s, own_collate
+        seen = Workers(self, workers) if workers and not fast and put_away else None
+        return Served(self, inner, role_of(self), listener, ration, fast, seen)
 
     def watched_length(self: "DataLoader[Any]") -> int:
         whole = length(self)

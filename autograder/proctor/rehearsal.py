@@ -5,8 +5,9 @@ loops get whole batches. Convolutions aren't computed (`shortcuts.py`), so a reh
 of CPU time beside the import of torch.
 """
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch.utils.data import DataLoader
 from autograder.observations import Failure, Forward, Loader, Optimizer, Rehearsal, Step
 from autograder.proctor import alarm, loaders, run_script, torch_hooks
 from autograder.proctor.failure import failure
+from autograder.proctor.own_code import line_in
 from autograder.proctor.skip_convolutions import Shortcuts, fill_quickly
 
 MOST_EPOCHS = 500  # a loop that asks for more never ends by itself
@@ -25,6 +27,9 @@ BATCH_IMAGES = 2
 TEST_IMAGES = 12
 ANSWERED_IMAGES = 2  # a larger test batch is answered from its first images
 REAL_BACKWARDS = 2  # training steps that are computed; what comes later is the order of calls, and costs nothing
+DIRECT = 0  # in a loader's place: images that no loader has handed out
+DIRECT_S = 10.0  # of CPU time; a training without loaders has as many batches as the homework's own
+WATCHED_DIRECT = 40  # of these, that are looked at; the rest do as little as can be
 KEPT = 900  # steps and calls that are written down, at most
 
 
@@ -56,6 +61,7 @@ class Rehearsing:
         seconds: float,
         trained_epochs: int,
         finish: Callable[["Rehearsing", str, BaseException | None], None],
+        as_if_absent: Sequence[str] = (),
     ) -> None:
         self.file = file
         self.trained_epochs = trained_epochs
@@ -69,29 +75,35 @@ class Rehearsing:
         self.optimizer_lines: dict[int, int | None] = {}
         self.train_loader: Loader | None = None
         self.test_loader: Loader | None = None
-        self.moved: list[nn.Module] = []
+        self.moved: set[int] = set()  # parameters, by their ids, of modules that were put on a device
         self.kept: list[Any] = []  # what is known by its id must live on
         self.iterations = 0
         self.last_images = 0
         self.backwards = 0
         self.testing = True
+        self.writing = True  # whether what is done belongs to the last batch that is written down
+        self.direct_since: float | None = None  # since when it trains on images that no loader hands out, by CPU time
+        self._is_served = False  # whether a loader has handed out a batch since the last step
+        self.direct = 0  # such batches
+        self._seen: Any = None  # what the network was given last, in training
         self._answers: dict[tuple[Any, ...], torch.Tensor] = {}  # of computed training steps, by what was asked
         self._all_parameters: list[list[Any]] = []  # of the optimizer's groups, while a step is made for one of them
         self._versions: list[int] = []
         self.started = time.monotonic()
+        self.process = os.getpid()
         self.ration = loaders.Ration(train_batches=2, batch_images=BATCH_IMAGES, test_images=TEST_IMAGES)
-        self.cuda_requests = run_script.comforts(file)
+        self.surroundings = run_script.comforts(file, as_if_absent)
+        run_script.never_compile()
         loaders.install(self, self.ration)
-        self.end_forward_watch = torch_hooks.forwards(self._forward, file)
+        self.end_forward_watch = torch_hooks.forwards(self._forward)
         self.end_quick_filling = fill_quickly()
         torch_hooks.backwards(self._backward)
         torch_hooks.zeroings(self._zeroed)
-        torch_hooks.moves(self.moved.append)
+        torch_hooks.moves(self._moved)
         torch_hooks.makings(torch.optim.Optimizer, self._optimizer_made)
         torch_hooks.makings(DataLoader, self._loader_made)
         register_optimizer_step_pre_hook(self._before_step)
         register_optimizer_step_post_hook(self._after_step)
-        torch.compile = lambda model=None, **_: model if model is not None else (lambda function: function)  # type: ignore[assignment]
         # CPU time first: on a busy machine a right script may take long by the clock.
         alarm.ring(lambda: self.finish(self, "timeout", None), 5 * seconds, cpu_seconds=seconds)
 
@@ -99,7 +111,7 @@ class Rehearsing:
 
     def asked(self, loader: "DataLoader[Any]", role: loaders.Role, at: int) -> bool:
         """See `loaders.Listener`."""
-        if role == "test" or not torch.is_grad_enabled():
+        if role == "test" or not torch.is_grad_enabled() or os.getpid() != self.process:
             return True
         if at == 0:
             self.iterations += 1
@@ -112,6 +124,7 @@ class Rehearsing:
     def served(self, loader: "DataLoader[Any]", role: loaders.Role, images: int, at: int) -> None:
         """See `loaders.Listener`."""
         self.last_images = images
+        self._is_served = True
         self.testing = role == "test" or not torch.is_grad_enabled()
         seen = Loader(
             batch_size=loader.batch_size,
@@ -120,20 +133,30 @@ class Rehearsing:
         )
         if self.testing:
             self.test_loader = seen if role == "test" else self.test_loader
-        elif len(self.batches) < KEPT:
+        else:
             self.train_loader = self.train_loader or seen
-            self.batches.append(Batch(id(loader), self.iterations, images))
+            self._begin(id(loader), images)
+
+    def _begin(self, loader: int, images: int) -> None:
+        self.writing = len(self.batches) < KEPT and self.direct <= WATCHED_DIRECT
+        if self.writing:
+            self.batches.append(Batch(loader, self.iterations, images))
 
     def _loader_made(self, loader: "DataLoader[Any]") -> None:
         self.kept.append(loader)
-        self.loader_lines[id(loader)] = torch_hooks.line_in(self.file)
+        self.loader_lines[id(loader)] = line_in(self.file)
 
     # --- the training step ---
 
     def _forward(self, module: nn.Module, inputs: tuple[Any, ...], call: torch_hooks.Call) -> Any:
-        line = torch_hooks.line_in(self.file)
+        line = line_in(self.file)
         x = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
+        if x is not None and self._is_direct(module, x):
+            self._begin_direct(x)
         testing = self.testing or not torch.is_grad_enabled()
+        if not self.writing and not testing and x is not None:
+            with Shortcuts():
+                return self._answer(module, x, call)
         with Shortcuts():
             if x is None:
                 output = call()
@@ -149,7 +172,7 @@ class Rehearsing:
             training=module.training,
             input_device=str(x.device) if x is not None else "",
             network_device=str(parameter.device),
-            on_batch=x is not None and x.dim() > 0 and x.shape[0] == self.last_images,
+            on_batch=x is not None and x.dim() > 0 and self._is_batch(x),
             line=line,
         )
         if self.network is None or _size(module) >= _size(self.network):
@@ -159,9 +182,40 @@ class Rehearsing:
                 self.tests.append(seen)
         elif self.batches:
             self._note("forward", line)
-            if len(self.batches[-1].forwards) < KEPT:
+            self._seen = x
+            if self.writing and len(self.batches[-1].forwards) < KEPT:
                 self.batches[-1].forwards.append(seen)
         return output
+
+    def _is_direct(self, module: nn.Module, x: torch.Tensor) -> bool:
+        """Whether a call begins a training batch that no loader has handed out: it may, and the last one is done."""
+        if not torch.is_grad_enabled() or not module.training or x.dim() != 4 or os.getpid() != self.process:
+            return False
+        if not self.batches:
+            return True
+        last = self.batches[-1]
+        if last.loader == DIRECT and self.train_loader is None:
+            return not self.writing or "backward" in last.events or "step" in last.events
+        # A loader's batches that were kept are gone through again; a second step on the same images is none.
+        done = "step" in last.events and not self._is_served
+        return done and self._seen is not None and x.data_ptr() != self._seen.data_ptr()
+
+    def _begin_direct(self, x: torch.Tensor) -> None:
+        now = time.process_time()
+        if self.direct_since is None:
+            self.direct_since = now
+        if now - self.direct_since > DIRECT_S:
+            self.finish(self, "stopped", None)
+        self.testing = False
+        self.last_images = int(x.shape[0])
+        self.direct += 1
+        self._begin(DIRECT, self.last_images)
+
+    def _is_batch(self, x: torch.Tensor) -> bool:
+        """Whether the network is given what it is tested on: a loader's batch, or images where no loader serves any."""
+        if x.shape[0] == self.last_images:
+            return True
+        return self.test_loader is None and not torch.is_grad_enabled() and x.dim() == 4 and bool(self.batches)
 
     def _answer(self, module: nn.Module, x: torch.Tensor, call: torch_hooks.Call) -> Any:
         """A training batch's output; after the computed steps, that of an earlier one that asked for the same."""
@@ -176,6 +230,8 @@ class Rehearsing:
     def _backward(self, tensors: Any, call: torch_hooks.Call) -> None:
         if not self.batches or self.testing:
             call()
+            return
+        if not self.writing:
             return
         batch = self.batches[-1]
         losses = [tensor for tensor in _tensors(tensors) if isinstance(tensor, torch.Tensor)]
@@ -195,16 +251,16 @@ class Rehearsing:
             for parameter in parameters:
                 if parameter.grad is None and parameter.requires_grad:
                     parameter.grad = torch.zeros_like(parameter)
-        self._note("backward", torch_hooks.line_in(self.file))
+        self._note("backward", line_in(self.file))
 
     def _zeroed(self) -> None:
         if not self.testing:
-            self._note("zero_grad", torch_hooks.line_in(self.file))
+            self._note("zero_grad", line_in(self.file))
 
     def _before_step(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
         if self.optimizer_observed is None:
             self.optimizer_observed = self._describe(optimizer)
-        parameters = self.network.parameters() if self.network is not None else ()
+        parameters = self.network.parameters() if self.network is not None and self.writing else ()
         self._versions = [parameter._version for parameter in parameters]
         if type(optimizer).__module__.startswith("torch.optim."):
             # A step for one parameter of each group shows as much as one for all.
@@ -218,17 +274,24 @@ class Rehearsing:
         self._all_parameters = []
         if self.testing or not self.batches:
             return
+        self._is_served = False
+        if not self.writing:
+            return
         parameters = self.network.parameters() if self.network is not None else ()
         self.batches[-1].changed_parameters = self._versions != [parameter._version for parameter in parameters]
-        self._note("step", torch_hooks.line_in(self.file))
+        self._note("step", line_in(self.file))
+
+    def _moved(self, module: nn.Module) -> None:
+        self.kept.append(module)
+        self.moved.update(id(parameter) for parameter in module.parameters())
 
     def _optimizer_made(self, optimizer: torch.optim.Optimizer) -> None:
         self.optimizer = self.optimizer or optimizer
         self.kept.append(optimizer)
-        self.optimizer_lines[id(optimizer)] = torch_hooks.line_in(self.file)
+        self.optimizer_lines[id(optimizer)] = line_in(self.file)
 
     def _note(self, event: str, line: int | None) -> None:
-        if self.batches and len(self.batches[-1].events) < KEPT:
+        if self.batches and self.writing and len(self.batches[-1].events) < KEPT:
             self.batches[-1].events.append(event)
             if line is not None:
                 self.batches[-1].lines.setdefault(event, line)
@@ -242,11 +305,14 @@ class Rehearsing:
         self.end_quick_filling()
         trouble: Failure | None = None
         if error is not None and isinstance(error, SystemExit):
-            ended = "exited"
+            ended, trouble = "exited", failure(error, self.file)
         elif error is not None:
             # Empty epochs are ours: what fails for want of batches would not have failed in a training.
             ended = "stopped" if self.iterations > self.trained_epochs else "crashed"
             trouble = failure(error, self.file) if ended == "crashed" else None
+            after_all = self.tests and self.iterations >= self.trained_epochs - 1
+            if trouble is not None and trouble.reason == "missing-package" and after_all:
+                ended = "finished"  # all that is asked for: what isn't here is wanted for a table, or a plot
         optimizer = self.optimizer_observed
         if optimizer is None and getattr(self.optimizer, "param_groups", None):  # else its constructor raised
             optimizer = self._describe(self.optimizer)  # type: ignore[arg-type]
@@ -257,7 +323,8 @@ class Rehearsing:
             ended=ended,  # type: ignore[arg-type]
             failure=trouble,
             accelerator=torch.cuda.is_available(),
-            cuda_requests=self.cuda_requests,
+            cuda_requests=self.surroundings.cuda_requests,
+            packages=self.surroundings.imported(),
             network_class=type(network).__name__ if network is not None else None,
             network_moved=self._was_moved(network),
             network_device=str(device) if device is not None else None,
@@ -272,8 +339,17 @@ class Rehearsing:
     def _sorted_out(self) -> tuple[list[Batch], list[Forward]]:
         """The batches that training is made of, and all calls on others: a look at a batch is no training step."""
         training = {batch.loader for batch in self.batches if {"backward", "step"} & set(batch.events)}
-        steps, tests = [], list(self.tests)
+        steps: list[Batch] = []
+        tests = list(self.tests)
         for batch in self.batches:
+            acted = {"backward", "step"} & set(batch.events)
+            if batch.loader == DIRECT and not acted:
+                # After the training, where no loader serves test images, it may be one of these.
+                may_be = self.test_loader is None and bool(steps)
+                tests += [call if may_be else call.model_copy(update={"on_batch": False}) for call in batch.forwards]
+                continue
+            if DIRECT in training and not acted:  # was handed out to be kept, and is gone through later
+                continue
             alone = sum(other.iteration == batch.iteration for other in self.batches) == 1
             if alone and not batch.events:
                 continue
@@ -287,7 +363,8 @@ class Rehearsing:
         if network is None:
             return False
         default = torch.get_default_device().type != "cpu"
-        return default or any(network is part for module in self.moved for part in module.modules())
+        # What is put around a network (DataParallel, a compiled one) is another module, over the same parameters.
+        return default or any(id(parameter) in self.moved for parameter in network.parameters())
 
     def _describe(self, optimizer: torch.optim.Optimizer) -> Optimizer:
         groups = optimizer.param_groups

@@ -3,21 +3,28 @@
 Called by `rehearsal.py` and `train.py`, after they have put their watches in place. It never changes the source.
 """
 
+import argparse
+import ast
+import asyncio
 import builtins
 import contextlib
-import multiprocessing
+import inspect
+import os
 import random
 import sys
 import types
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from torch import nn
 
-from autograder.proctor.torch_hooks import line_in
+from autograder.observations import Package
+from autograder.proctor import absent_packages, cuda_by_name, folders, notebook_shell, own_code, processes
+from autograder.proctor.failure import NAME_CHARACTERS, clip
 
 SEED = 20_160_316  # every run starts from the same random numbers; a script that seeds for itself overrides it
 
@@ -35,8 +42,17 @@ def run(path: str, arguments: Sequence[str] = (), seed: int = 0) -> BaseExceptio
     random.seed(SEED + seed)
     np.random.seed((SEED + seed) % 2**32)
     torch.manual_seed(SEED + seed)
+    source = Path(path).read_bytes()
+    if b"get_ipython" in source or b"display(" in source:
+        notebook_shell.stand_in()
+    if os.getcwd() not in sys.path:  # noqa: PTH109  where `%%writefile` writes
+        sys.path.insert(1, os.getcwd())  # noqa: PTH109
     try:
-        exec(compile(Path(path).read_bytes(), path, "exec", dont_inherit=True), module.__dict__)
+        code = _compiled(source, path)
+        if code.co_flags & inspect.CO_COROUTINE:
+            asyncio.run(_awaited(code, module.__dict__))
+        else:
+            exec(code, module.__dict__)
     except BaseException as error:
         return error
     finally:
@@ -44,6 +60,23 @@ def run(path: str, arguments: Sequence[str] = (), seed: int = 0) -> BaseExceptio
             with contextlib.suppress(Exception):  # the script may have put anything in their place
                 stream.flush()
     return None
+
+
+def _compiled(source: bytes, path: str) -> types.CodeType:
+    """The script's code; as in a notebook, `await` may stand outside a function."""
+    try:
+        return compile(source, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        with contextlib.suppress(SyntaxError):
+            code: types.CodeType = compile(
+                source, path, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+            )
+            return code
+        raise error
+
+
+async def _awaited(code: types.CodeType, names: dict[str, Any]) -> None:
+    await eval(code, names)
 
 
 def find_class(name: str, module: str) -> type[nn.Module] | None:
@@ -57,41 +90,64 @@ def find_class(name: str, module: str) -> type[nn.Module] | None:
     while kinds:
         kind = kinds.pop()
         kinds += kind.__subclasses__()
-        if kind.__name__ == name and kind.__module__ in (module, "__main__"):
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        if kind.__name__ == name and (kind.__module__ in (module, "__main__") or own_code.is_own(str(file))):
             matches.append(kind)
     return matches[-1] if matches else None
 
 
-def comforts(file: str) -> list[int]:
-    """What a script gets that nobody sits in front of: answers to `input()`, and a CPU where it insists on a GPU.
+def call_by_its_name(kind: type[nn.Module]) -> None:
+    """Where the script has given a class's name to something else since, the class has it again: it may ask for it."""
+    names = vars(sys.modules["__main__"])
+    if kind.__module__ == "__main__" and kind.__qualname__ in names:
+        names[kind.__qualname__] = kind
 
-    Returns a list that fills with the lines that asked by name for a GPU of a kind that isn't here: NVIDIA's on a
-    machine without one, Apple's ("mps") on any but a Mac. Where NVIDIA's is, nothing is changed: a training there costs
-    what the script costs.
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is put around a script, and what of it was asked for.
+
+    Attributes:
+        cuda_requests: lines that asked for CUDA by name on a machine without it; fills while the script runs.
+        packages: finds what the script imports.
     """
+
+    cuda_requests: list[int]
+    packages: absent_packages.Packages
+
+    def imported(self) -> list[Package]:
+        """The packages that the script has imported, beside Python's own modules."""
+        found = self.packages.imported.items()
+        there = [Package(name=clip(name, NAME_CHARACTERS), line=line, state="installed") for name, line in found]
+        missing = [
+            Package(
+                name=clip(one.name, NAME_CHARACTERS),
+                line=one.line,
+                state="swallowed" if one.stood_in else "needed" if one.needed else "unused",
+            )
+            for one in self.packages.absent.values()
+        ]
+        return missing + there
+
+
+def comforts(file: str, as_if_absent: Sequence[str] = ()) -> Surroundings:
+    """What a script gets that nobody sits in front of, and that it finds at home: see the modules that this calls.
+
+    `as_if_absent`: packages that aren't here, whatever is installed.
+    """
+    own_code.is_at(file)
     builtins.input = _no_input
-    # DataLoader workers are forked: the stand-in dataset is in memory, not in a module that they could import.
-    with contextlib.suppress(RuntimeError, ValueError):
-        multiprocessing.set_start_method("fork")
-    requests: list[int] = []
-    if torch.cuda.is_available():
-        return requests
+    argparse.ArgumentParser.exit = _exit_with_words  # type: ignore[method-assign,assignment]
+    processes.see_what_the_script_sees()
+    folders.are_there()
+    requests = [] if torch.cuda.is_available() else cuda_by_name.answer()
+    return Surroundings(requests, absent_packages.watch(as_if_absent))
 
-    def noted() -> None:
-        line = line_in(file)
-        if line is not None and line not in requests and len(requests) < 1000:
-            requests.append(line)
 
-    for kind in (torch.Tensor, nn.Module):
-        _redirect(kind, "to", noted)
-        kind.cuda = _stay(noted)  # type: ignore[method-assign]
-    for name in ("zeros", "ones", "empty", "full", "rand", "randn", "randint", "tensor", "arange", "eye", "as_tensor"):
-        _redirect(torch, name, noted)
-    for name in ("set_device", "synchronize", "manual_seed", "manual_seed_all", "empty_cache"):
-        setattr(torch.cuda, name, lambda *_args, **_kwargs: None)
-    set_default = torch.set_default_device
-    torch.set_default_device = lambda device: set_default("cpu" if _is_absent(device) else device)
-    return requests
+def never_compile() -> None:
+    """`torch.compile` gives back what it gets: compiling takes longer than a few images take without it."""
+    torch.compile = lambda model=None, **_: model if model is not None else (lambda function: function)  # type: ignore[assignment]
+    nn.Module.compile = lambda *_args, **_kwargs: None  # type: ignore[method-assign]
 
 
 def _no_input(prompt: object = "") -> str:
@@ -99,32 +155,10 @@ def _no_input(prompt: object = "") -> str:
     return ""
 
 
-def _is_absent(value: object) -> bool:
-    """Whether it names a GPU of a kind that isn't here, where NVIDIA's isn't."""
-    if not isinstance(value, str | torch.device):
-        return False
-    kind = value.split(":")[0] if isinstance(value, str) else value.type
-    return kind == "cuda" or (kind == "mps" and not torch.backends.mps.is_available())
-
-
-def _redirect(owner: Any, name: str, noted: Any) -> None:
-    """Make `owner.name` take the CPU for any GPU among its arguments that isn't here."""
-    function = getattr(owner, name)
-
-    def redirected(*args: Any, **kwargs: Any) -> Any:
-        if any(_is_absent(value) for value in args) or _is_absent(kwargs.get("device")):
-            noted()
-            args = tuple("cpu" if _is_absent(value) else value for value in args)
-            if _is_absent(kwargs.get("device")):
-                kwargs["device"] = "cpu"
-        return function(*args, **kwargs)
-
-    setattr(owner, name, redirected)
-
-
-def _stay(noted: Any) -> Any:
-    def cuda(self: Any, *_args: Any, **_kwargs: Any) -> Any:
-        noted()
-        return self
-
-    return cuda
+def _exit_with_words(_self: argparse.ArgumentParser, status: int = 0, message: str | None = None) -> NoReturn:
+    """argparse's end of a script, which keeps what it says."""
+    if message:
+        sys.stderr.write(message)
+    ended = SystemExit(status)
+    ended.said = (message or "").strip().rpartition("error: ")[2]  # type: ignore[attr-defined]
+    raise ended

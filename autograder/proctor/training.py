@@ -13,7 +13,7 @@ import gc
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -25,11 +25,13 @@ from autograder.language import marked
 from autograder.observations import Failure, TrainingReport
 from autograder.proctor import alarm, fake_cifar10, loaders, run_script, torch_hooks
 from autograder.proctor.failure import failure
+from autograder.proctor.own_code import line_in
 
 WATCHED_STEPS = 3  # of each optimizer; then the network is known and the forward watch goes away
 REPORT_EVERY_S = 2.0
 KEPT_LOSSES = 500
 KEPT_EPOCHS = 1000
+SAMPLES = 8  # images of a call of the network that are kept, and calls
 GRACE_S = 30.0  # after the time box, for a script that computes without asking for a batch
 MOST_EMPTY = 10_000  # iterations without a batch: a loop that never ends by itself
 
@@ -51,6 +53,7 @@ class Training:
         finish: Callable[["Training", str, BaseException | None], None],
         network_name: str = "",
         keep_epochs: bool = False,
+        as_if_absent: Sequence[str] = (),
     ) -> None:
         self.file = file
         self.images_budget = images_budget
@@ -72,8 +75,8 @@ class Training:
         self.last_report = time.monotonic()
         self.losses: list[tuple[int, torch.Tensor]] = []
         self.loss_stride = 1
-        self.asked_at = 0.0
-        self.loading_s = 0.0
+        self.asked_at = self.asked_at_cpu = 0.0
+        self.loading_s = self.loading_cpu_s = 0.0
         self.tested_images = 0
         self.train_batch_size: int | None = None
         self.test_batch_size: int | None = None
@@ -83,7 +86,17 @@ class Training:
         self.optimizer_steps = 0
         self.end_forward_watch: Callable[[], None] | None = None
         self.process = os.getpid()
-        self.cuda_requests = run_script.comforts(file)
+        self.credit = 0  # images that loaders handed out and no step has been made on
+        self.given = 0  # images of the largest call of the network since the last backward pass
+        self.each = 0  # images of a backward pass, as it was while the network's calls were watched
+        self.fed = 0  # images of the backward passes since the last step
+        self.direct = False  # whether it trains on images that no loader hands out
+        self.through_items = False  # whether images come from the dataset's items, through its transform
+        self.samples: list[torch.Tensor] = []  # of what the network was given first
+        self.tested: list[torch.Tensor] = []  # and last, without gradients
+        self.surroundings = run_script.comforts(file, as_if_absent)
+        if ration.limited:
+            run_script.never_compile()
         loaders.install(self, ration)
         fake_cifar10.CIFAR10.read_directly = self._read_directly
         self._watch_forwards()
@@ -95,27 +108,34 @@ class Training:
 
     def asked(self, loader: "DataLoader[Any]", role: loaders.Role, at: int) -> bool:
         """See `loaders.Listener`."""
+        if os.getpid() != self.process:
+            return True
         if role == "train" and torch.is_grad_enabled():
             self._keep_epoch()
             self._check_budget()
-        self.asked_at = time.monotonic()
+        self.asked_at, self.asked_at_cpu = time.monotonic(), time.process_time()
         return True
 
     def served(self, loader: "DataLoader[Any]", role: loaders.Role, images: int, at: int) -> None:
         """See `loaders.Listener`."""
+        if os.getpid() != self.process:
+            return
+        self.through_items = self.through_items or fake_cifar10.split_of(loader.dataset) is not None
         if role == "test":
             self.test_batch_size = loader.batch_size
             self.tested_images += images
             return
         self.train_batch_size = loader.batch_size
         self.loading_s += time.monotonic() - self.asked_at
+        self.loading_cpu_s += time.process_time() - self.asked_at_cpu
         if self.batches is not None and torch.is_grad_enabled():
             self.batches += 1
-        self._count(images)
+        self._count(images * _processes())
 
     def _read_directly(self) -> None:
         if os.getpid() == self.process:
             self.batches = None
+            self.through_items = True
             if torch.is_grad_enabled():
                 self._check_budget()
             self._count(1)
@@ -128,7 +148,11 @@ class Training:
         if self.started is None:
             self._start(now)
         self.images += images
+        self.credit += images
         self.unseen = 0
+        self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
         self.ended = now
         if now - self.last_report > REPORT_EVERY_S:
             self.last_report = now
@@ -157,19 +181,40 @@ class Training:
         if network is not None and len(self.kept) < KEPT_EPOCHS:
             self.kept.append({name: value.detach().cpu().clone() for name, value in _state(network).items()})
 
+    def shown(self) -> list[torch.Tensor]:
+        """What the network was given, where that came from no dataset's items: (n, ...) each, the surest last."""
+        return [] if self.through_items else [*self.samples, *self.tested]
+
     # --- what the network is, and how it does ---
 
     def _watch_forwards(self) -> None:
-        self.end_forward_watch = torch_hooks.forwards(self._forward, self.file)
+        self.end_forward_watch = torch_hooks.forwards(self._forward)
 
     def _forward(self, module: nn.Module, inputs: tuple[Any, ...], call: torch_hooks.Call) -> Any:
-        if torch.is_grad_enabled() and not any(module is other for other in self.called):
-            self.called.append(module)
+        x = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) and inputs[0].dim() else None
+        if torch.is_grad_enabled():
+            if not any(module is other for other in self.called):
+                self.called.append(module)
+            if x is not None:
+                self.given = max(self.given, x.shape[0])
+        if x is not None and not self.through_items:
+            if not torch.is_grad_enabled():
+                self.tested = [x[:SAMPLES].detach().clone()]
+            elif len(self.samples) < SAMPLES:
+                self.samples.append(x[:SAMPLES].detach().clone())
         return call()
 
     def _backward(self, tensors: Any, call: torch_hooks.Call) -> None:
         loss = tensors[0] if isinstance(tensors, list | tuple) and tensors else tensors
+        if self.direct and os.getpid() == self.process:
+            self._keep_epoch()
+            self._check_budget()
         call()
+        if self.end_forward_watch is not None and self.given:
+            self.each, self.given = self.given, 0
+            self.fed += self.each
+        elif self.end_forward_watch is None:
+            self.fed += self.each
         if isinstance(loss, torch.Tensor) and loss.numel() == 1 and self.steps % self.loss_stride == 0:
             self.losses.append((self.images, loss.detach()))
             if len(self.losses) > KEPT_LOSSES:
@@ -181,8 +226,10 @@ class Training:
             self._start(time.monotonic())
         self.steps += 1
         self.images += self.unseen
+        self.credit += self.unseen
         self.unseen = 0
         self.ended = time.monotonic()
+        self._count_fed()
         if optimizer is not self.optimizer:
             self.optimizer, self.optimizer_steps = optimizer, 0
             if self.end_forward_watch is None:
@@ -190,13 +237,25 @@ class Training:
         self.optimizer_steps += 1
         if self.steps == 1 and (network := self.network(self.network_name)) is not None:
             self.before = {name: value.detach().cpu().clone() for name, value in _state(network).items()}
-        if self.optimizer_steps == WATCHED_STEPS and self.end_forward_watch is not None:
+        if self.optimizer_steps >= WATCHED_STEPS and self.through_items and self.end_forward_watch is not None:
             self.end_forward_watch()
             self.end_forward_watch = None
 
+    def _count_fed(self) -> None:
+        """Count what a step was made on, where no loader has handed it out: one that has was counted then."""
+        fed, self.fed = self.fed, 0
+        if self.credit > 0:
+            self.credit = max(0, self.credit - fed)
+        elif fed:
+            self.direct = True
+            self.batches = None
+            self.images += fed * _processes()
+            self.train_batch_size = self.train_batch_size or fed
+            self._go_on(time.monotonic())
+
     def _loads(self) -> None:
         if self.steps == 0 and self.loaded_line is None:
-            self.loaded_line = torch_hooks.line_in(self.file)
+            self.loaded_line = line_in(self.file)
 
     def progress(self, now: float) -> dict[str, Any]:
         """What the grader shows while it waits."""
@@ -240,6 +299,7 @@ class Training:
         trouble: Failure | None = None
         if isinstance(error, SystemExit):
             ended_by = "exit"
+            trouble = failure(error, self.file) if not self.steps else None
         elif error is not None:
             ended_by, trouble = "crash", failure(error, self.file)
         ended = time.monotonic() if ended_by == "time" else self.ended
@@ -256,6 +316,7 @@ class Training:
             loaded_line=self.loaded_line,
             seconds=round(seconds, 3),
             loading_s=round(self.loading_s, 3),
+            loading_cpu_s=round(self.loading_cpu_s, 3),
             tested_images=self.tested_images,
             losses=[(images, loss.item()) for images, loss in self.losses],
             network_class=type(network).__name__ if network is not None else None,
@@ -264,11 +325,18 @@ class Training:
             train_batch_size=self.train_batch_size,
             test_batch_size=self.test_batch_size,
             device=str(next(network.parameters()).device) if network is not None else None,
-            cuda_requests=self.cuda_requests,
+            cuda_requests=self.surroundings.cuda_requests,
+            packages=self.surroundings.imported(),
             problem=None
             if network is not None
             else marked("no network was found: nothing was trained, and none was called"),
         )
+
+
+def _processes() -> int:
+    """How many processes train one network together; each is handed its share of the images."""
+    together = torch.distributed
+    return together.get_world_size() if together.is_available() and together.is_initialized() else 1
 
 
 def _state(network: nn.Module) -> State:

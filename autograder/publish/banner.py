@@ -43,8 +43,15 @@ def banner(first: Result, notices: Sequence[str], about_files: Sequence[str] = (
     if first.protocol.name == "preview":
         data = first.dataset
         text = _(
-            "Preview: no points are given. Trained on {train:,} images of {data} and tested on {test:,}; a full run "
-            "may come out differently."
+            "Preview: no points are given. Trained on {train:,} images of {data} and tested on {test:,}: that shows "
+            "whether a script runs and learns, and foretells no accuracy."
+        )
+        lines.append(text.format(train=data.train_images, data=data.name, test=data.test_images))
+    elif first.protocol.name == "demo":
+        data = first.dataset
+        text = _(
+            "Demonstration: the rows of the rubric are those that these accuracies would be in. Trained on {train:,} "
+            "images of {data} and tested on {test:,}, which foretells nothing; no points are given."
         )
         lines.append(text.format(train=data.train_images, data=data.name, test=data.test_images))
     elif first.run_gives_no_points_because:

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograder import homeworks
+from autograder.course.packages import distribution
 from autograder.course.rubric import Rubric, Tier, points_text
 from autograder.language import spoken
-from autograder.publish import common_mistakes
+from autograder.publish import common_mistakes, preview, solution_runs
 from autograder.publish.banner import STATUS_WORDS, banner, others
 from autograder.publish.charts import drawing, epoch_curves, loss_curves
 from autograder.publish.charts.gpu_use import Use
@@ -22,6 +23,7 @@ from autograder.publish.similar_files import Pair
 from autograder.results.result import Result
 
 MOST_PAIRS = 200  # of files that are alike; a class that hands in one file has hundreds of thousands
+NEEDED = "needed"
 BIN_PERCENT = 5  # width of a bar of the histogram
 
 
@@ -41,6 +43,7 @@ def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[P
     accuracies = [result.accuracy.counted_percent for result in ordered if result.accuracy is not None]
     first = ordered[0]
     homework = homeworks.load(first.homework.name)
+    saw = {} if first.protocol.name != "preview" else {result.student: _saw(result) for result in ordered}
     mistakes, further = common_mistakes.mistakes(ordered, homework.stem)
     return render(
         "report.html",
@@ -60,8 +63,10 @@ def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[P
         else None,
         gave_points=first.no_points_because is None or any(result.points is not None for result in ordered),
         tiers=_tier_counts(ordered, rubric),
+        previewed=_counted(list(saw.values())) if first.protocol.name == "preview" else [],
+        saw=saw,
         median=statistics.median(accuracies) if accuracies else None,
-        histogram=histogram(accuracies, rubric) if accuracies else None,
+        histogram=histogram(accuracies, rubric if first.protocol.name != "preview" else None) if accuracies else None,
         checked=sum(bool(result.checks) for result in ordered),
         outcomes=common_mistakes.outcomes(ordered),
         mistakes=mistakes,
@@ -70,6 +75,8 @@ def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[P
         losses=loss_curves.of_class(ordered),
         gpus=used,
         percent_ticks=[(drawing.y(percent / 100), f"{percent}%") for percent in (0, 25, 50, 75, 100)],
+        packages=(packages := _packages(ordered)),
+        install=" ".join(distribution(one["name"]) for one in packages if one["state"] == NEEDED),
         queue=[(result, reason) for result in ordered for reason in result.for_a_person],
         seconds=sum(result.seconds for result in ordered),
         hardware=sorted({(result.machine, result.device, result.threads) for result in ordered if result.machine}),
@@ -83,8 +90,25 @@ def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[P
     )
 
 
-def histogram(accuracies: Sequence[float], rubric: Rubric) -> dict[str, Any]:
-    """Accuracies in bars of `BIN_PERCENT`, and the rubric's rows behind them, ready to be drawn.
+def _saw(result: Result) -> str:
+    """What the preview saw of somebody, in a few words."""
+    band = solution_runs.find(result)
+    seen = preview.of_result(result, None if band is None else band.record.accuracies)
+    return STATUS_WORDS[result.status] if seen is None else seen.short
+
+
+def previewed(everybody: Sequence[Result]) -> list[tuple[str, int]]:
+    """What the preview saw, in a few words, and of how many."""
+    return Counter(_saw(result) for result in everybody).most_common()
+
+
+def _counted(words: Sequence[str]) -> list[dict[str, Any]]:
+    counts = Counter(words).most_common()
+    return [{"words": word, "count": count, "share": 100 * count / len(words)} for word, count in counts]
+
+
+def histogram(accuracies: Sequence[float], rubric: Rubric | None) -> dict[str, Any]:
+    """Accuracies in bars of `BIN_PERCENT`, and the rubric's rows behind them, if any, ready to be drawn.
 
     A bar holds the accuracies from its lower bound to below its upper one; the last one holds 100% too.
     """
@@ -119,11 +143,28 @@ def histogram(accuracies: Sequence[float], rubric: Rubric) -> dict[str, Any]:
                 "shaded": index % 2 == 1,
                 "first": tier.low == 0,
             }
-            for index, tier in enumerate(rubric.tiers)
+            for index, tier in enumerate(rubric.tiers if rubric is not None else ())
         ],
         "x_ticks": [(drawing.x(percent / 100), f"{percent}%") for percent in range(0, 101, 10)],
         "y_ticks": [(drawing.BOTTOM - full * count / top, str(count)) for count in range(0, top + 1, step)],
     }
+
+
+def _packages(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Packages that aren't installed, with the students whose files import them; those that are needed first."""
+    words = {"needed": NEEDED, "unused": "not needed", "swallowed": "left out"}
+    students: dict[str, list[str]] = {}
+    states: dict[str, set[str]] = {}
+    for result in results:
+        for package in result.training.packages if result.training else []:
+            if package.state in words:
+                students.setdefault(package.name, []).append(result.student)
+                states.setdefault(package.name, set()).add(package.state)
+    found = [
+        {"name": name, "state": next(words[one] for one in words if one in states[name]), "students": students[name]}
+        for name in students
+    ]
+    return sorted(found, key=lambda one: (one["state"] != NEEDED, -len(one["students"]), one["name"]))
 
 
 def _tier_counts(results: Sequence[Result], rubric: Rubric) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from autograder.course.rubric import Rubric
 from autograder.language import duration
 from autograder.language import gettext as _
 from autograder.observations import TrainingReport
-from autograder.publish import solution_runs
+from autograder.places import place, told_of
+from autograder.publish import preview, solution_runs
 from autograder.publish.banner import STATUS_WORDS, banner, others
 from autograder.publish.charts import epoch_curves, layer_figure, training_curve
 from autograder.publish.html import render
@@ -30,6 +31,11 @@ class Step:
 
 def feedback(result: Result, rubric: Rubric) -> str:
     """The page of one student, in the language that was chosen; sentences of the result stay as they were made."""
+    with told_of([] if result.observations is None else result.observations.cells):
+        return _feedback(result, rubric)
+
+
+def _feedback(result: Result, rubric: Rubric) -> str:
     homework = homeworks.load(result.homework.name)
     rows = [] if result.observations is None else checks.layer_table(result.observations, homework)
     band = solution_runs.find(result)
@@ -46,6 +52,7 @@ def feedback(result: Result, rubric: Rubric) -> str:
         ended=_ended(result),
         curve=None if result.training is None else training_curve.of_student(result.training, band),
         band=band,
+        seen=preview.of_result(result, None if band is None else band.record.accuracies),
         epochs=epoch_curves.of_student(result, homework, band),
         reached=None
         if result.accuracy is None
@@ -74,11 +81,16 @@ def next_step(result: Result, rubric: Rubric) -> Step:
         return Step(check.title, "", check)
     failure = None if result.training is None else result.training.failure
     if failure is not None:
-        text = _("It stopped on line {line} with {error}") if failure.line else _("It stopped with {error}")
-        error = f"{failure.type}: {failure.message}"
-        return Step(_("Make the script run to its end"), text.format(line=failure.line, error=error))
+        text = _("It stopped in {place} with {error}") if failure.line else _("It stopped with {error}")
+        words = text.format(place=place(failure.line), error=failure.words)
+        return Step(_("Make the script run to its end"), words)
     if result.accuracy is None:
         return Step(_("Make a network that can be tested"), result.message)
+    if result.protocol.name == "preview":
+        return Step(
+            _("Nothing is left to do here"),
+            _("Every check passes. How accurate the network becomes is seen in a full training, not in a preview."),
+        )
     better = [tier for tier in rubric.tiers if tier.points > (result.would_earn or 0)]
     if better:
         nearest = better[-1]
@@ -130,5 +142,5 @@ def _crashed(report: TrainingReport) -> str:
     failure = report.failure
     if failure is None:
         return _("The script crashed")
-    text = _("The script crashed on line {line}: {error}") if failure.line else _("The script crashed: {error}")
-    return text.format(line=failure.line, error=f"{failure.type}: {failure.message}")
+    text = _("The script crashed in {place}: {error}") if failure.line else _("The script crashed: {error}")
+    return text.format(place=place(failure.line), error=failure.words)

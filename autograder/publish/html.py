@@ -16,7 +16,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from autograder import language
+from autograder import language, places
 from autograder.course.rubric import points_text
 from autograder.files import TEMPLATES
 from autograder.language import duration
@@ -54,6 +54,8 @@ def _environment() -> Environment:
         "percent": lambda value: "-" if value is None else f"{value:.1f}%",
         "address": lambda student, file="feedback.html": quote(f"{student}/{file}"),
         "shade": drawing.shade,
+        "place": places.place,
+        "places": places.places,
         "translated": language.gettext,  # a text that isn't a template's own
         "short": lambda text: _cut(text, LONGEST_CELL),
     }

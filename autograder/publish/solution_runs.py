@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
@@ -23,7 +23,7 @@ from autograder.errors import KitError, first_line
 from autograder.files import REFERENCES, write_text
 from autograder.intake.own_record import MOST_EPOCHS
 from autograder.observations import Epoch
-from autograder.results.result import DatasetUsed, HomeworkUsed, ProtocolUsed, Recorded, Result, Versions
+from autograder.results.result import DatasetUsed, HomeworkUsed, ProtocolUsed, Recorded, Versions
 
 LARGEST_RECORD = 2**20  # bytes; five runs of ten epochs have 15,000
 MOST_RUNS = 100
@@ -178,7 +178,23 @@ def _between(points: Sequence[tuple[float, float]], at: float) -> float:
     return float(np.interp(at, [x for x, _ in points], [y for _, y in points]))
 
 
-def unfit(record: Record, result: Result) -> str:
+class Made(Protocol):
+    """What a run was made with, as a result says it."""
+
+    @property
+    def homework(self) -> HomeworkUsed: ...
+
+    @property
+    def dataset(self) -> DatasetUsed: ...
+
+    @property
+    def protocol(self) -> ProtocolUsed: ...
+
+    @property
+    def checkpoint_sha256(self) -> str: ...
+
+
+def unfit(record: Record, result: Made) -> str:
     """Why the record's runs are of another kind than the result's; "" where they are of the same."""
     ours, theirs = record.dataset, result.dataset
     if record.homework.name != result.homework.name:
@@ -187,7 +203,8 @@ def unfit(record: Record, result: Result) -> str:
         return "other data"
     if (ours.train_images, ours.test_images) != (theirs.train_images, theirs.test_images):
         return "another number of images"
-    if (record.protocol.name, record.protocol.epochs) != (result.protocol.name, result.protocol.epochs):
+    name = "preview" if result.protocol.name == "demo" else result.protocol.name  # which trains as one
+    if (record.protocol.name, record.protocol.epochs) != (name, result.protocol.epochs):
         return "another protocol"
     if record.checkpoint_sha256 != result.checkpoint_sha256 or bool(record.checkpoint) != bool(
         record.checkpoint_sha256
@@ -196,7 +213,7 @@ def unfit(record: Record, result: Result) -> str:
     return ""
 
 
-def find(result: Result) -> Band | None:
+def find(result: Made) -> Band | None:
     """The band of the record that fits `result`, an instructor's own first; None where there is none."""
     for path in _files(result.homework.name):
         record = _read_once(path, _changed(path))

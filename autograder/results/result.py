@@ -24,7 +24,8 @@ SCHEMA_VERSION = 2  # the same as in Result
 
 Status = Literal["graded", "preview", "no points", "no accuracy", "late", "absent", "for a person"]
 """How far a submission came. The first three have an accuracy: with the points it gives, in a preview, or in a full run
-that gives no points, on other data or within another time box. Only "for a person" has no row of the rubric."""
+that gives no points, on other data or within another time box. "for a person" has no row of the rubric, and neither has
+anything in a preview."""
 
 
 class Recorded(BaseModel):
@@ -63,7 +64,7 @@ class DatasetUsed(Recorded):
 class ProtocolUsed(Recorded):
     """The protocol as it ran. `own_budget`: nobody changed the time box."""
 
-    name: Literal["full", "preview"]
+    name: Literal["full", "preview", "demo"]
     own_budget: bool
     epochs: int
     time_box_s: float
@@ -110,6 +111,7 @@ class Result(Recorded):
         late: what being late cost; None where it cost nothing, or everything.
         deadline: by which the file had to come, None for none; `own_deadline`: it is the student's own.
         accuracy: both passes; None when no network could be tested.
+        missing_packages: what the training needs and isn't installed where it was graded.
         mistaken: the test images that were wrong with the greatest certainty, where the dataset may be shown.
         audit: some test images once more, altered and not; None where no network could be audited.
         observations: what the checks looked at; None when nothing ran.
@@ -122,6 +124,7 @@ class Result(Recorded):
         own_epochs: the same as the student's own record has it: shown, and never believed.
         receipt: what the student's own receipt says, "" without one: shown, and never believed.
         flags: short words for the gradebook: ids of failed checks, "time-box", "no-sandbox", ...
+        signs: flag -> what was seen, of those that look as if the rules had been got around.
         for_a_person: sentences; each a reason why somebody should look at it.
         run_gives_no_points_because: why nobody has points in this run; None where points are given.
         notices: further sentences about the run as a whole (no checkpoint, no sandbox).
@@ -148,6 +151,7 @@ class Result(Recorded):
     late: LateTaken | None = None
     deadline: datetime | None = None
     own_deadline: bool = False
+    missing_packages: list[str] = []
     accuracy: Score | None = None
     mistaken: list[Mistaken] = []
     audit: Audit | None = None
@@ -166,6 +170,7 @@ class Result(Recorded):
     own_epochs: list[Epoch] = []
     receipt: str = ""
     flags: list[str] = []
+    signs: dict[str, str] = {}
     for_a_person: list[str] = []
     run_gives_no_points_because: str | None = None
     notices: list[str] = []
@@ -198,6 +203,8 @@ class Result(Recorded):
         """The protocol in words that leave no doubt whether points were given."""
         if self.protocol.name == "preview":
             return _("preview")
+        if self.protocol.name == "demo":
+            return _("demonstration")
         changed = [] if self.dataset.own else [_("on {data}").format(data=self.dataset.name)]
         changed += [] if self.protocol.own_budget else [_("another time box")]
         return _("full ({changed}): no points").format(changed=", ".join(changed)) if changed else _("full")

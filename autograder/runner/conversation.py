@@ -19,6 +19,7 @@ from autograder.errors import printable
 from autograder.files import PARSING
 from autograder.language import gettext as _
 from autograder.observations import Failure, Observed
+from autograder.places import place
 from autograder.sandbox.run import Run
 
 LARGEST_MESSAGE = 2**24  # bytes
@@ -139,8 +140,8 @@ def scores(content: bytes, shape: tuple[int, int]) -> Scores:
             raise RunError("BAD_MESSAGE", _("a message isn't the proctor's")) from error
         text = _("the network failed on test images: {error}")
         if failure.line:
-            text = _("the network failed on test images, line {line}: {error}")
-        text = text.format(line=failure.line, error=f"{failure.type}: {failure.message}")
+            text = _("the network failed on test images, {place}: {error}")
+        text = text.format(place=place(failure.line), error=f"{failure.type}: {failure.message}")
         raise RunError("CRASHED", text[:2000])
     file = io.BytesIO(content)
     try:
@@ -159,6 +160,12 @@ def scores(content: bytes, shape: tuple[int, int]) -> Scores:
     if len(rest) != 4 * shape[0] * shape[1]:
         raise RunError("BAD_LENGTH", _("the scores have another length than their header says"))
     return np.frombuffer(rest, dtype="<f4").reshape(shape)
+
+
+def stopped(failure: Failure) -> str:
+    """Where and why a script ended before its end."""
+    text = _("the script stopped in {place}: {error}") if failure.line else _("the script stopped: {error}")
+    return printable(text.format(place=place(failure.line), error=failure.words))
 
 
 def validated(kind: type[Kind], said: Any, what: str) -> Kind:

@@ -16,6 +16,7 @@ from autograder.course.dataset import PRACTICE, Images
 from autograder.intake.submission import Submission
 from autograder.machine import machine
 from autograder.observations import Epoch, Observations, TrainingProgress, TrainingReport
+from autograder.places import told_of
 from autograder.runner import audit, epochs, gpu_sharing, score
 from autograder.runner.audit import Audit
 from autograder.runner.score import Score
@@ -119,12 +120,13 @@ def evaluate(
         )
 
     card = setup.sandbox.card
-    if setup.sharing > 1 or len(setup.cards) > 1:
-        with gpu_sharing.pool(setup.cards, setup.sharing).one() as (card, gate):
-            run = run_in(replace(setup.sandbox, card=card))
-            training = gpu_sharing.train(gate, run, start.protocol.time_box_s, progress)
-    else:
-        training = run_in(setup.sandbox)(progress=progress)
+    with told_of(submission.cells):
+        if setup.sharing > 1 or len(setup.cards) > 1:
+            with gpu_sharing.pool(setup.cards, setup.sharing).one() as (card, gate):
+                run = run_in(replace(setup.sandbox, card=card))
+                training = gpu_sharing.train(gate, run, start.protocol.time_box_s, progress)
+        else:
+            training = run_in(setup.sandbox)(progress=progress)
     accuracy: Score | None = None
     mistaken: list[Mistaken] = []
     by_epoch: list[Epoch] = []
@@ -183,9 +185,16 @@ def _png(image: Images) -> str:
 
 
 def _timed_epochs(training: Training, again: Audited, epoch_images: int) -> float | None:
-    if training.beside:
-        return None  # its neighbours came and went
+    """See `audit.timed_epochs`. A CPU's time is what the run took of it: others that are busy take none of that."""
     report = training.report
     assert report is not None  # who was audited was trained
-    computing_s = training.training_s - report.loading_s
-    return audit.timed_epochs(computing_s, again.forward_s / len(again.chosen), epoch_images, report.tested_images)
+    computing_s: float | None = training.training_s - report.loading_s
+    forward_s: float | None = again.forward_s
+    if training.device == "cpu":
+        forward_s = again.forward_cpu_s
+        computing_s = None if training.training_cpu_s is None else training.training_cpu_s - report.loading_cpu_s
+    elif training.beside:
+        return None  # its neighbours on the GPU came and went
+    if computing_s is None or forward_s is None:
+        return None
+    return audit.timed_epochs(computing_s, forward_s / len(again.chosen), epoch_images, report.tested_images)

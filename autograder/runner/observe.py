@@ -4,9 +4,11 @@ Called by `runner.SandboxRunner`. What comes back is untrusted: it is validated,
 so in place of observations.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from autograder.course.homework import Homework
+from autograder.intake import notebook_script
 from autograder.intake.submission import Submission, blanks
 from autograder.language import gettext as _
 from autograder.machine import gpu_available
@@ -19,11 +21,19 @@ OBSERVE_S = 300.0  # import of torch, rehearsal, examination; a right file takes
 
 
 def observe(
-    homework: Homework, submission: Submission, sandbox: Sandbox, *, threads: int = 1, warm: bool = False
+    homework: Homework,
+    submission: Submission,
+    sandbox: Sandbox,
+    *,
+    threads: int = 1,
+    warm: bool = False,
+    as_if_absent: Sequence[str] = (),
 ) -> Observations:
     """Rehearse `submission` and examine its network. Trains nothing; about a second beside the import of torch.
 
     With `warm`, where many are looked at, that import is paid once (see `fork_client.py`).
+
+    `as_if_absent`: packages that are taken for missing, whatever is installed.
 
     A run that fails as a whole (killed, no answer) gives observations with `problem` set.
     """
@@ -34,7 +44,7 @@ def observe(
         files,
     ):
         try:
-            proctor.begin({"kind": "observe", "homework": homework.name, **files})
+            proctor.begin({"kind": "observe", "homework": homework.name, "as_if_absent": list(as_if_absent), **files})
             while (said := proctor.message())["kind"] != "observations":
                 pass
         except RunError as error:
@@ -45,7 +55,12 @@ def observe(
 def _observations(
     homework: Homework, submission: Submission, said: dict[str, Any], problem: str | None
 ) -> Observations:
-    base = {"homework": homework.name, "file": submission.name[:500], "blanks": blanks(submission.script)}
+    base: dict[str, Any] = {
+        "homework": homework.name,
+        "file": submission.name[:500],
+        "blanks": blanks(submission.script),
+    }
+    base["cells"] = list(submission.cells[:20_000])
     if problem is not None:
         return Observations.model_validate({**base, "problem": problem})
     try:
@@ -53,15 +68,16 @@ def _observations(
     except RunError as error:
         return Observations.model_validate({**base, "problem": f"{error.outcome}: {error.message}"})
     rehearsal = seen.rehearsal
-    if rehearsal is not None and _is_syntax_error(rehearsal):
+    if rehearsal is not None and _is_syntax_error(rehearsal, submission.script):
         return Observations.model_validate({**base, "syntax_error": rehearsal.failure})
     return seen
 
 
-def _is_syntax_error(rehearsal: Rehearsal) -> bool:
+def _is_syntax_error(rehearsal: Rehearsal, script: bytes) -> bool:
     failure = rehearsal.failure
     return (
         failure is not None
         and failure.type in ("SyntaxError", "IndentationError", "TabError")
         and not (rehearsal.steps or rehearsal.network_class)
+        and not notebook_script.parses(script)  # else it is one cell of a notebook that isn't Python
     )

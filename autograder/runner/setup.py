@@ -60,13 +60,17 @@ class Setup:
 
         What a fork gives up is in docs/security.md.
         """
-        return self.forks and self.protocol.name == "preview" and self.threads == 1 and not self.runner.has_gpu()
+        return self.forks and self.protocol.is_small and self.threads == 1 and not self.runner.has_gpu()
 
     @property
     def no_points_because(self) -> str | None:
         """Why nobody gets points in this run; None when they are given."""
-        if self.protocol.name == "preview":
-            return _("a preview gives no points")
+        if self.protocol.is_small:
+            return (
+                _("a preview gives no points")
+                if self.protocol.name == "preview"
+                else _("a demonstration gives no points")
+            )
         if not self.own_data:
             text = _("the data is {data}, not the homework's own {own}")
             return text.format(data=self.dataset.name, own=self.homework.dataset)

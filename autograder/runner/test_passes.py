@@ -35,6 +35,7 @@ class Audited:
         again, altered: (K, classes) scores of these as they are, and altered.
         before: the same of the network as it was after its first step; None where that isn't asked, or no answer came.
         forward_s: how long `again` took, in batches as large as the training's; by this process's clock.
+        forward_cpu_s: the same in the CPU time of the run; None where it can't be seen.
     """
 
     chosen: Order
@@ -42,6 +43,7 @@ class Audited:
     altered: Scores
     before: Scores | None = None
     forward_s: float = 0.0
+    forward_cpu_s: float | None = None
 
 
 def reveal(
@@ -85,14 +87,15 @@ def _audit(proctor: Conversation, homework: Homework, images: Images, report: Tr
     as_trained = _batches(places, min(max(report.train_batch_size or AUDIT_BATCH, 1), LARGEST_TEST_BATCH))
     try:
         proctor.run.extend(TESTING_S)
-        began = time.monotonic()
+        began, began_cpu = time.monotonic(), proctor.run.cpu_s()
         again = _pass(proctor, homework, some, as_trained, {"pass": "eval"})
-        forward_s = time.monotonic() - began
+        forward_s, ended_cpu = time.monotonic() - began, proctor.run.cpu_s()
+        forward_cpu_s = None if began_cpu is None or ended_cpu is None else ended_cpu - began_cpu
         altered = audit.altered(some, random)
         of_altered = _pass(proctor, homework, altered, _batches(places, AUDIT_BATCH), {"pass": "eval"})
     except RunError:
         return None
-    return Audited(chosen, again, of_altered, forward_s=forward_s)
+    return Audited(chosen, again, of_altered, forward_s=forward_s, forward_cpu_s=forward_cpu_s)
 
 
 def before_training(proctor: Conversation, homework: Homework, some: Images) -> Scores | None:

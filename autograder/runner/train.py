@@ -19,7 +19,7 @@ from autograder.language import gettext as _
 from autograder.machine import gpu_available
 from autograder.observations import TrainingProgress, TrainingReport
 from autograder.runner import test_passes
-from autograder.runner.conversation import RunError, Scores, validated
+from autograder.runner.conversation import RunError, Scores, stopped, validated
 from autograder.runner.proctored import proctored
 from autograder.runner.test_passes import Audited
 from autograder.sandbox.sandbox import Sandbox
@@ -45,6 +45,7 @@ class Training:
         log: what the script printed, head and tail.
         seconds: from start to end, by this process's clock.
         training_s: of these, from the first training batch to the end of the script or of its budget.
+        training_cpu_s: the CPU time of the same; None where it can't be seen.
         device: "cuda", "mps" or "cpu": the best that was there.
         threads: of the CPU, as granted.
         beside: how many other trainings shared its GPU, at most.
@@ -59,6 +60,7 @@ class Training:
     log: str = ""
     seconds: float = 0.0
     training_s: float = 0.0
+    training_cpu_s: float | None = None
     device: str = "cpu"
     threads: int = 1
     beside: int = 0
@@ -97,7 +99,9 @@ def train(
     audited: Audited | None = None
     device = "cpu"
     began: float | None = None  # when the first training batch was served
+    began_cpu: float | None = None
     training_s = 0.0
+    training_cpu_s: float | None = None
     with proctored(homework, submission, sandbox, binds, SETUP_S, threads, gpu, checkpoint, warm) as (proctor, files):
         job = {
             "kind": "train",
@@ -111,7 +115,7 @@ def train(
             "epochs": protocol.epochs,
             "seed": seed,
             "time_box_s": protocol.time_box_s,
-            "preview": protocol.name == "preview",
+            "preview": protocol.is_small,
         }
         outcome, message = "GRADED", ""
         try:
@@ -123,13 +127,15 @@ def train(
                 elif said["kind"] == "progress":
                     if began is None:
                         # The script's own test loop comes after the box; it gets a quarter of it on top.
-                        began = time.monotonic()
+                        began, began_cpu = time.monotonic(), proctor.run.cpu_s()
                         proctor.run.extend(protocol.time_box_s * 1.25 + AFTER_BOX_S)
                     now_at = validated(TrainingProgress, said, _("a progress report"))
                     if progress is not None and time.monotonic() >= next_report:
                         next_report = time.monotonic() + REPORT_EVERY_S
                         progress(now_at)
             training_s = 0.0 if began is None else time.monotonic() - began
+            if began_cpu is not None and (ended_cpu := proctor.run.cpu_s()) is not None:
+                training_cpu_s = ended_cpu - began_cpu
             report = validated(TrainingReport, said.get("report"), _("the training's report"))
             if report.problem:
                 raise RunError("NO_RESULT", _(report.problem))
@@ -144,6 +150,10 @@ def train(
                 )
         except RunError as error:
             outcome, message = error.outcome, error.message
+            untrained = outcome == "NO_RESULT" or (report is not None and outcome == "CRASHED" and not report.steps)
+            if untrained and report is not None and report.failure is not None:
+                # What a half-made network does with test images says nothing about it.
+                outcome, message = "CRASHED", stopped(report.failure)
     return Training(
         outcome=outcome,
         message=message,
@@ -154,6 +164,7 @@ def train(
         log=proctor.run.output(),
         seconds=round(time.monotonic() - started, 3),
         training_s=training_s,
+        training_cpu_s=training_cpu_s,
         device=device,
         threads=threads,
     )

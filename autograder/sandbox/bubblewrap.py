@@ -15,6 +15,12 @@ from autograder.machine import CHOICE, Card, cards
 from autograder.sandbox.run import Limits
 
 HOME = "/home/student"
+USUAL_FOLDERS = ("/content", "/kaggle")  # where notebooks of Colab and Kaggle write; empty, and gone with the run
+NAMES = {
+    "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
+    "/etc/nsswitch.conf": "hosts: files\npasswd: files\n",
+}
+"""Files that say which names there are: those of this machine, and nobody is asked for others."""
 
 
 OF_ALL_GPUS = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
@@ -85,6 +91,10 @@ def command(
     `uid` is that of the run, see `own_uid`.
     """
     resolved = {place: path.resolve() for place, path in binds.items()}  # the command runs in another folder
+    for place, text in NAMES.items():
+        resolved[place] = folder / Path(place).name
+        resolved[place].write_text(text, encoding="ascii")
+        resolved[place].chmod(0o644)
     visible = {str(path): path for path in interpreter_folders()} | resolved
     outer = scope(limits)
     if uid is not None:
@@ -103,6 +113,7 @@ def command(
     ]
     if uid is not None:
         rlimits.append(f"--nproc={limits.processes}")  # counted by uid, which is this run's alone
+    size = str(limits.scratch_mib * 2**20)
     jail = [
         *("--unshare-user", "--unshare-all", "--disable-userns", "--die-with-parent", "--new-session", "--clearenv"),
         "--as-pid-1",
@@ -115,8 +126,9 @@ def command(
         *("--ro-bind-try", "/etc/fonts", "/etc/fonts"),  # matplotlib asks fontconfig
         *("--proc", "/proc", "--dev", "/dev"),
         *("--perms", "1777", "--size", str(2**30), "--tmpfs", "/dev/shm"),
-        *("--perms", "1777", "--size", str(limits.scratch_mib * 2**20), "--tmpfs", "/tmp"),
-        *("--perms", "0700", "--size", str(limits.scratch_mib * 2**20), "--tmpfs", HOME),
+        *("--perms", "1777", "--size", size, "--tmpfs", "/tmp"),
+        *("--perms", "0700", "--size", size, "--tmpfs", HOME),
+        *(word for place in USUAL_FOLDERS for word in ("--perms", "0700", "--size", size, "--tmpfs", place)),
         "--chdir",
         HOME,
     ]

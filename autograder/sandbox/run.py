@@ -115,6 +115,14 @@ class Run:
         shutil.rmtree(self.folder, ignore_errors=True)
         return status
 
+    def cpu_s(self) -> float | None:
+        """CPU time, so far, of the process of the run that has taken most; None where that can't be seen.
+
+        A training is one process: what runs beside it on the machine takes nothing of this, and workers that load
+        images are processes of their own.
+        """
+        return max((seconds for process in self._family() if (seconds := _cpu_s(process)) is not None), default=None)
+
     def output(self) -> str:
         """What it printed: all, or head and tail with what was cut said between."""
         cut = f"\n[... {self._dropped:,} bytes not kept ...]\n".encode() if self._dropped else b""
@@ -162,6 +170,14 @@ class Run:
         for process in self._family():
             with contextlib.suppress(psutil.Error):
                 process.kill()
+
+
+def _cpu_s(process: psutil.Process) -> float | None:
+    try:
+        taken = process.cpu_times()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+    return float(taken.user + taken.system)
 
 
 def _resident_bytes(process: psutil.Process) -> int:

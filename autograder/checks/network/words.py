@@ -8,6 +8,7 @@ from autograder.checks.wording import fail, joined, wait
 from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.observations import Network, Observations, Op
+from autograder.places import place, places
 
 
 def network_of(observed: Observations) -> Network:
@@ -50,7 +51,7 @@ def label(op: Op) -> str:
         return f"`{op.layer}`"
     names = {"relu": _("a ReLU"), "add": _("an addition"), "input": _("the image"), "bn": _("a BN")}
     name = names.get(op.kind, op.kind.strip("_"))
-    return _("{what} (line {line})").format(what=name, line=op.line) if op.line else name
+    return f"{name} ({place(op.line)})" if op.line else name
 
 
 def labels(ops: list[Op]) -> str:
@@ -71,9 +72,7 @@ def lines_of(first: Op, second: Op) -> str:
     """` (lines 12 and 14)`, or nothing where one of them isn't known."""
     if first.line is None or second.line is None:
         return ""
-    if first.line == second.line:
-        return " " + _("(line {line})").format(line=first.line)
-    return " " + _("(lines {first} and {second})").format(first=first.line, second=second.line)
+    return f" ({places((first.line, second.line))})"
 
 
 def shape_of(op: Op) -> str:

@@ -56,7 +56,7 @@ def reference(
         place = sandboxes.choose(request.sandbox)
         runner = runner or SANDBOX_RUNNER
         setup = prepared(request, place, full=runner.has_gpu(), threads=cores(), runner=runner, forks=False)
-        if setup.protocol.name == "preview" and not runner.has_gpu():
+        if setup.protocol.is_small and not runner.has_gpu():
             setup = replace(setup, threads=1)  # one runs at a time, and has what a class's would have
         seen = runner.observe(homework, solution, place, threads=setup.threads)
         begun = start_of(setup, seen)

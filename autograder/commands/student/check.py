@@ -9,30 +9,33 @@ import hashlib
 import json
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from autograder import homeworks
 from autograder.commands.student.check_report import Progress, Trained, Transcript, where
 from autograder.course.homework import Homework
 from autograder.errors import KitError
+from autograder.intake import beside, notebook_script
 from autograder.intake import submission as submissions
 from autograder.intake.submission import Submission
 from autograder.language import chosen
 from autograder.language import gettext as _
-from autograder.observations import Observations
+from autograder.observations import Failure, Observations
 from autograder.sandbox import fork_client
 from autograder.sandbox import sandbox as sandboxes
 from autograder.sandbox.sandbox import Sandbox
 
+PREVIEW_S = 150.0  # the box of a preview's training: with what is around it, under three minutes
 POLL_S = 0.1  # between two looks at a watched file; a look costs microseconds
 
 if TYPE_CHECKING:
     from autograder.checks import CheckResult
     from autograder.commands.student.live_plot import LivePlot
-    from autograder.observations import TrainingProgress
+    from autograder.observations import Package, TrainingProgress
     from autograder.runner.runner import Runner
     from autograder.runner.setup import Setup
 
@@ -45,7 +48,7 @@ class CheckRequest:
         file: a .py or .ipynb file.
         homework: which; None: the one that the file's name begins with.
         as_json: print one JSON object and nothing else.
-        train: also train, under the protocol's budget, and tell the tier.
+        train: also train, under the protocol's budget, and tell the tier; of a preview, what it saw.
         protocol: "full", "preview", or None for full where there is a GPU.
         data: a prepared dataset's folder, or a folder of such; None: the kit's own.
         checkpoint: what the training goes on from, "none", or None for the homework's own where there is one.
@@ -73,10 +76,17 @@ def check(request: CheckRequest, *, plot: "LivePlot | None" = None, runner: "Run
         plot: is told how far the training is.
         runner: what runs the file; None: the sandbox's.
 
-    Raises KitError when it can't be checked: no such file, not Python, too large, unreadable; and when the
-    receipt can't be written, after all else has been said.
+    Raises KitError when it can't be checked: no such file, not Python, too large, unreadable; and when the receipt
+    can't be written, after all else has been said. Asked for JSON, a file that isn't Python is one whose network
+    doesn't build.
     """
-    looked = _look(request.file, request.homework, request.sandbox, forked=False, runner=runner)
+    try:
+        looked = _look(request.file, request.homework, request.sandbox, forked=False, runner=runner)
+    except NotPythonError as error:
+        if not request.as_json:
+            raise
+        print(_json(_object(request.file, error.handed_in, error.homework, error.judged(), [], None)))
+        return 1
 
     from autograder.checks import passed, unmet
 
@@ -92,7 +102,7 @@ def check(request: CheckRequest, *, plot: "LivePlot | None" = None, runner: "Run
         if request.receipt is not None:
             _write_receipt(request.receipt, looked, setup, trained, shown)
     if request.as_json:
-        print(json.dumps(_object(request.file, homework, results, trained), indent=2, ensure_ascii=False))
+        print(_json(_object(request.file, looked.handed_in, homework, results, _packages(looked), trained)))
     return 0 if passed(results) else 1
 
 
@@ -155,11 +165,13 @@ def _look(
     started = time.monotonic()
     handed_in = submissions.read(file)
     homework = homeworks.load(homework_name or _homework_of(file))
-    _refuse_what_is_not_python(file, handed_in)
+    _refuse_what_is_not_python(file, handed_in, homework)
+    handed_in = replace(handed_in, beside=beside.of_file(file, homework))
     place = sandboxes.choose(sandbox, own=True)
     observations = _observe(homework, handed_in, place, forked=forked, runner=runner)
     if observations.syntax_error is not None:
-        raise _not_python(file, handed_in, observations.syntax_error.line, observations.syntax_error.message)
+        error = observations.syntax_error
+        raise NotPythonError(file, handed_in, homework, error.line, error.message)
 
     from autograder import checks
 
@@ -172,7 +184,13 @@ def _show(looked: _Looked, report: Transcript) -> None:
 
     layers = checks.layer_table(looked.observations, looked.homework) if report.verbose else []
     entries = checks.entry_table(looked.observations, looked.homework) if report.verbose else []
-    report.show(looked.seconds, looked.place, layers, entries)
+    report.show(looked.seconds, looked.place, layers, entries, _packages(looked))
+
+
+def _packages(looked: _Looked) -> "list[Package]":
+    """What the file imports, beside Python's own modules."""
+    rehearsal = looked.observations.rehearsal
+    return [] if rehearsal is None else rehearsal.packages
 
 
 def _stamp(file: Path) -> tuple[int, ...] | None:
@@ -198,25 +216,31 @@ def _homework_of(file: Path) -> str:
     return max(named, key=len)
 
 
-def _refuse_what_is_not_python(file: Path, handed_in: Submission) -> None:
-    import warnings
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(handed_in.script, file.name, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        raise _not_python(file, handed_in, error.lineno, error.msg) from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise _not_python(file, handed_in, None, str(error) or _("it is nested too deeply")) from error
+def _refuse_what_is_not_python(file: Path, handed_in: Submission, homework: Homework) -> None:
+    if (found := notebook_script.problem(handed_in.script)) is not None:
+        raise NotPythonError(file, handed_in, homework, *found)
 
 
-def _not_python(file: Path, handed_in: Submission, line: int | None, message: str) -> KitError:
-    place = where(file, handed_in, line)
-    return KitError(
-        _("{place}: not Python that can be run: {message}").format(place=place, message=message),
-        _("Python reads the whole file before it runs"),
-    )
+class NotPythonError(KitError):
+    """A file that Python doesn't read to its end."""
+
+    def __init__(self, file: Path, handed_in: Submission, homework: Homework, line: int | None, message: str) -> None:
+        place = where(file, handed_in, line)
+        super().__init__(
+            _("{place}: not Python that can be run: {message}").format(place=place, message=message),
+            _("Python reads the whole file before it runs"),
+        )
+        self.handed_in = handed_in
+        self.homework = homework
+        self.failure = Failure(type="SyntaxError", message=message, line=line)
+
+    def judged(self) -> "list[CheckResult]":
+        """What the checks say of it."""
+        from autograder import checks
+
+        name = self.homework.name
+        seen = Observations(homework=name, file=self.handed_in.name, syntax_error=self.failure)
+        return checks.run(seen, self.homework)
 
 
 def _observe(
@@ -259,18 +283,25 @@ def _setup(request: CheckRequest, looked: _Looked, runner: "Runner | None") -> "
         language=chosen(),
     )
     runner = runner or SANDBOX_RUNNER
-    return prepared(asked, looked.place, full=runner.has_gpu(), threads=cores(), runner=runner, forks=False)
+    setup = prepared(asked, looked.place, full=runner.has_gpu(), threads=cores(), runner=runner, forks=False)
+    if setup.protocol.is_small:  # somebody sits and waits
+        setup = replace(setup, protocol=replace(setup.protocol, time_box_s=min(PREVIEW_S, setup.protocol.time_box_s)))
+    return setup
 
 
 def _train(
     looked: _Looked, setup: "Setup", unmet: set[str], report: "Transcript | None", plot: "LivePlot | None"
 ) -> Trained:
+    from autograder.grading.decision import conditions
+    from autograder.grading.estimate import Estimate, work
+    from autograder.publish import preview, solution_runs
     from autograder.runner.evaluate import evaluate
     from autograder.runner.setup import start_of
 
     start = start_of(setup, looked.observations)
     epochs = start.protocol.epochs
-    with Progress(report, setup, start) as bar:
+    expected_s = Estimate(setup.threads).expect("this", work(looked.observations, setup))
+    with Progress(report, setup, start, expected_s if setup.protocol.is_small else None) as bar:
 
         def progressed(said: "TrainingProgress") -> None:
             bar(said)
@@ -280,7 +311,13 @@ def _train(
         training = evaluate(setup, start, looked.handed_in, looked.observations, progress=progressed)
     found = training.accuracy
     percent = None if found is None else found.counted_percent
-    tier = setup.rubric.decide(percent, unmet)
+    tier = setup.rubric.decide(percent, unmet) if setup.protocol.names_rows else None
+    seen = None
+    if tier is None and training.report is not None:
+        sha256 = "" if start.checkpoint is None else start.checkpoint.record.sha256
+        band = solution_runs.find(SimpleNamespace(**conditions(setup, start.protocol), checkpoint_sha256=sha256))
+        solution = None if band is None else band.record.accuracies
+        seen = preview.of(training.report, percent, setup.protocol.test_count(setup.dataset.test_count), solution)
     trained = Trained(
         protocol=setup.protocol.name,
         dataset=setup.dataset.name,
@@ -292,20 +329,26 @@ def _train(
         accuracy_percent=percent,
         eval_percent=None if found is None else found.eval_percent,
         as_left_percent=None if found is None else found.as_left_percent,
-        tier=tier.label,
-        tier_points=tier.points,
+        tier=None if tier is None else tier.label,
+        tier_points=None if tier is None else tier.points,
         epochs=0.0 if training.report is None else training.report.epochs,
         ended_by=None if training.report is None else training.report.ended_by,
         seconds=training.seconds,
         device=training.device,
         threads=training.threads,
+        preview=() if seen is None else tuple(seen.sentences),
+        learns=None if seen is None else seen.learns,
+        beside_solution=None if seen is None else seen.beside,
     )
     if plot is not None:
         # In English: matplotlib's own font has no Hangul.
         reached = training.outcome if percent is None else f"{percent:.1f}% of the test images"
-        plot.ended(
-            epochs, f"{reached}: {tier.points:g} points" + (" if it were graded" if not trained.gives_points else "")
-        )
+        row = ""
+        if tier is not None:
+            row = f": {tier.points:g} points" + (" if it were graded" if not trained.gives_points else "")
+        elif seen is not None:
+            row = f": {seen.short}"
+        plot.ended(epochs, reached + row)
     if report is not None:
         report.show_training(trained)
     return trained
@@ -334,7 +377,8 @@ def _write_receipt(
         epochs=trained.epochs,
         outcome=trained.outcome[:200],
         accuracy_percent=trained.accuracy_percent,
-        tier=trained.tier[:200],
+        tier=(trained.tier or "")[:200],
+        preview="; ".join(trained.preview)[:200],
         checks={result.id: result.outcome for result in looked.results},
     )
     try:
@@ -348,13 +392,28 @@ def _write_receipt(
         report.print(text.format(path=path))
 
 
-def _object(file: Path, homework: Homework, results: "list[CheckResult]", trained: Trained | None) -> dict[str, Any]:
+def _json(answer: dict[str, Any]) -> str:
+    return json.dumps(answer, indent=2, ensure_ascii=False)
+
+
+def _object(
+    file: Path,
+    handed_in: Submission,
+    homework: Homework,
+    results: "list[CheckResult]",
+    packages: "list[Package]",
+    trained: Trained | None,
+) -> dict[str, Any]:
     from autograder.checks import passed
 
     return {
         "homework": homework.name,
         "file": file.name,
         "passed": passed(results),
-        "checks": [result.model_dump() for result in results],
+        "checks": [
+            result.model_dump() | ({"place": where(file, handed_in, result.line)} if handed_in.cells else {})
+            for result in results
+        ],
+        "packages": [package.model_dump() for package in packages],
         "training": None if trained is None else dict(vars(trained)),
     }

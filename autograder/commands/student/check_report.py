@@ -5,22 +5,24 @@ Called by `check.py`. Prints to standard output only, decides nothing, and impor
 
 import sys
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autograder import places
 from autograder.course.homework import Homework
 from autograder.intake.submission import Submission
+from autograder.language import duration, marked
 from autograder.language import gettext as _
-from autograder.language import marked
 from autograder.sandbox.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from autograder.checks import CheckResult, EntryRow, Row
-    from autograder.observations import TrainingProgress
+    from autograder.observations import Package, TrainingProgress
     from autograder.runner.setup import Setup, Start
 
 NARROW = 80
@@ -29,7 +31,6 @@ MARKS = {"passed": "✓", "failed": "✗", "skipped": "-", "advice": "!"}
 STYLES = {"passed": "green", "failed": "bold red", "skipped": "dim", "advice": "yellow"}
 PARTS = {"saw": marked("Saw"), "expected": marked("Expected"), "why": marked("Why")}  # of a check that doesn't hold
 ANOTHER_COLUMN = "\ue000"  # stands for the second column of a wide character; no text has it
-CELL = "# %%"  # begins a cell in the script that a notebook's cells make
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Trained:
         started_from: "nothing" or a checkpoint, in words; "" where the homework has no checkpoints.
         accuracy_percent: the better one of both passes; None when there is none.
         eval_percent, as_left_percent: in eval mode, and as the script left the network.
-        tier, tier_points: the rubric's row that such an accuracy earns.
+        tier, tier_points: the rubric's row that such an accuracy earns; None in a preview, which foretells none.
+        preview: what a preview saw, in sentences; [] otherwise. `learns` and `beside_solution` are the same as words.
         epochs: how many were trained, by images; `ended_by` is what ended the training.
     """
 
@@ -58,27 +60,26 @@ class Trained:
     accuracy_percent: float | None
     eval_percent: float | None
     as_left_percent: float | None
-    tier: str
-    tier_points: float
+    tier: str | None
+    tier_points: float | None
     epochs: float
     ended_by: str | None
     seconds: float
     device: str
     threads: int
+    preview: "tuple[str, ...]" = ()
+    learns: str | None = None
+    beside_solution: str | None = None
 
 
 def where(file: Path, handed_in: Submission, line: int | None) -> str:
     """`homework.py:64`; of a notebook `homework.ipynb, cell 7, line 3`, counting text cells."""
     if line is None:
         return file.name
-    if file.suffix.lower() != ".ipynb":
+    if not handed_in.cells:
         return f"{file.name}:{line}"
-    lines = handed_in.script.decode("utf-8", "replace").splitlines()[:line]
-    starts = [number for number, text in enumerate(lines, 1) if text.startswith(CELL)]
-    if not starts:
-        return f"{file.name}:{line}"
-    place = _("{file}, cell {cell}, line {line}")
-    return place.format(file=file.name, cell=len(starts), line=line - starts[-1])
+    with places.told_of(handed_in.cells):
+        return f"{file.name}, {places.place(line)}"
 
 
 def wrapped(text: str, width: int, indent: str) -> str:
@@ -111,7 +112,14 @@ class Transcript:
         self.results = results
         self.verbose = verbose
 
-    def show(self, seconds: float, place: Sandbox, rows: "list[Row]", entries: "list[EntryRow]") -> None:
+    def show(
+        self,
+        seconds: float,
+        place: Sandbox,
+        rows: "list[Row]",
+        entries: "list[EntryRow]",
+        packages: "Sequence[Package]" = (),
+    ) -> None:
         """The list of checks, the first failure in full, what comes after it."""
         took = _("checked in {seconds:.1f} s, nothing was trained").format(seconds=seconds)
         self._line(f"{self.homework.name} · {self.homework.title}", took)
@@ -133,6 +141,7 @@ class Transcript:
         else:
             for result in advice:
                 self._explain(result, _("Advice: {check}"))
+        self._packages(packages)
         self._close(failures)
 
     def show_training(self, trained: Trained) -> None:
@@ -150,6 +159,10 @@ class Transcript:
                 device=trained.device,
             )
         self.print(wrapped(noted.format(text=text), self.width, "  "))
+        if trained.tier_points is None:
+            for sentence in trained.preview:
+                self.print(wrapped(noted.format(text=sentence), self.width, "  "))
+            return
         if trained.gives_points:
             earned = _("would earn {points:.10g} points ({tier})")
         else:
@@ -159,7 +172,7 @@ class Transcript:
 
     def where(self, result: "CheckResult") -> str:
         """Where a result points to."""
-        return where(self.file, self.handed_in, result.line)
+        return self.where_line(result.line)
 
     def label(self, name: str | None) -> str:
         """How another line names what it waits for: the question, the check's id, or the words as they are."""
@@ -205,6 +218,39 @@ class Transcript:
             question = f"{result.question} " if result.question else ""
             text = f"  {question}{result.title} ({self.where(result)}): {result.saw}"
             self.print(wrapped(text, self.width, "    "))
+
+    def _packages(self, packages: "Sequence[Package]") -> None:
+        """What is imported here and may be missing where it is graded; and what is missing here, and costs nothing."""
+        from autograder.course.packages import GRADED_WITH, WATCHING
+
+        said = []
+        for package in packages:
+            where = self.where_line(package.line)
+            if package.state == "swallowed" or (
+                package.state == "installed" and package.name in WATCHING - GRADED_WITH
+            ):
+                text = _(
+                    "{package} ({where}): where it isn't installed, what it logs or draws is left out; it costs nothing"
+                )
+            elif package.state == "installed" and package.name not in GRADED_WITH:
+                text = _(
+                    "{package} ({where}) doesn't come with what homework is graded with: where it is missing, a "
+                    "training that needs it waits for a person; do without it, or ask for it"
+                )
+            elif package.state == "needed":
+                text = _("{package} ({where}) isn't installed here, and was used")
+            else:
+                continue
+            said.append(text.format(package=package.name, where=where))
+        if said:
+            self.print("")
+            self.print(_("Packages:"), style="bold")
+        for text in said:
+            self.print(wrapped(f"  {text}", self.width, "    "))
+
+    def where_line(self, line: int | None) -> str:
+        """Where a line is."""
+        return where(self.file, self.handed_in, line)
 
     def _close(self, failures: "list[CheckResult]") -> None:
         required = [result for result in self.results if result.required]
@@ -279,10 +325,11 @@ def _right(text: str, columns: int) -> str:
 class Progress:
     """How far a training is: a bar on a terminal, one line elsewhere, nothing without a report."""
 
-    def __init__(self, report: Transcript | None, setup: "Setup", start: "Start") -> None:
+    def __init__(self, report: Transcript | None, setup: "Setup", start: "Start", seconds: float | None = None) -> None:
         self.report = report
         self.setup = setup
         self.start = start
+        self.seconds = seconds  # that it is thought to take
         self.bar: RichProgress | None = None
 
     def __enter__(self) -> "Progress":
@@ -302,6 +349,12 @@ class Progress:
         )
         noted = _("no points: {text}").format(text=text) if note else text
         self.report.print(wrapped(noted, self.report.width, "  "))
+        if self.seconds is not None:
+            text = _("it takes about {duration} here, and {most} at most")
+            text = text.format(duration=duration(self.seconds), most=duration(protocol.time_box_s))
+            self.report.print(
+                wrapped(_("no points: {text}").format(text=text) if note else text, self.report.width, "  ")
+            )
         if self.report.console.is_terminal:
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress

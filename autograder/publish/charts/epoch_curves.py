@@ -196,7 +196,7 @@ def of_student(result: Result, homework: Homework, band: Band | None = None) -> 
         return None
     compared = result.comparable
     run_name = _("the proctored run")
-    if result.protocol.name == "preview":
+    if result.protocol.name != "full":
         run_name = _("the preview's run ({count:,} training images)").format(count=result.dataset.train_images)
     theirs = dict(reference.curve)
     solution = {} if band is None else band.epochs

@@ -1,0 +1,29 @@
+"""What runs at home or on Colab runs where it is graded: a table of scripts, each looked at by a fork of a warm parent."""
+
+import pytest
+from support.real_life import ALL, Script
+
+from autograder import checks
+from autograder.homeworks import load
+from autograder.intake import submission
+from autograder.runner.observe import observe
+from autograder.sandbox.sandbox import Sandbox
+
+HW6 = load("hw6")
+
+
+@pytest.mark.parametrize("script", ALL, ids=[script.name for script in ALL])
+def test_a_script_from_real_life_gets_what_is_right(script: Script, sandbox_bwrap: Sandbox) -> None:
+    name = "hw6.ipynb" if script.name.endswith(".ipynb") else "hw6.py"
+    file = submission.of(name, script.text.encode())
+    seen = observe(HW6, file, sandbox_bwrap, warm=True, as_if_absent=script.absent)
+    assert seen.problem is None
+    results = checks.run(seen, HW6)
+    failed = [result for result in results if result.outcome == "failed"]
+    assert tuple(result.id for result in failed) == script.fails, [(one.id, one.saw) for one in failed]
+    waiting = [result.id for result in results if result.outcome == "skipped" and not script.fails]
+    assert not waiting, seen.rehearsal
+    if failed:
+        assert script.says in failed[0].saw
+        line = "" if failed[0].line is None else file.script.decode().splitlines()[failed[0].line - 1]
+        assert script.line in line

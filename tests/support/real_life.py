@@ -1,0 +1,423 @@
+"""Scripts from real life: right hw6 files with one thing in them that people have at home, or on Colab.
+
+Called by `tests/runner/test_real_life.py`. A row is a right script with some lines exchanged, or a notebook of its
+cells, and what a look at it rightly gives.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+RIGHT = (Path(__file__).parent.parent / "scripts" / "hw6_right.py").read_text()
+HEAD = RIGHT[: RIGHT.index("# Q1")]
+SETTINGS = RIGHT[RIGHT.index("# Q1") : RIGHT.index("transform =")]
+DATA = RIGHT[RIGHT.index("transform =") : RIGHT.index("class Block")]
+NETWORK = RIGHT[RIGHT.index("class Block") : RIGHT.index("# Q3")]
+MAKE = RIGHT[RIGHT.index("# Q3") : RIGHT.index("for epoch in")]
+TRAINING = RIGHT[RIGHT.index("for epoch in") : RIGHT.index("net.eval()")]
+TESTING = RIGHT[RIGHT.index("net.eval()") :]
+
+STEP = "        optimizer.step()\n"
+NET = "net = IdentityResNet(2, 2, 2, 2).to(device)\n"
+TRAINLOADER = "trainloader = torch.utils.data.DataLoader(trainset, batch_size=batch_size, shuffle=True)\n"
+FIRST = "import torch\nimport torch.nn as nn\n"
+LAST = 'print(f"{100 * correct / total} %")\n'
+LOOP = "    for images, labels in trainloader:\n"
+MOVED = "        images, labels = images.to(device), labels.to(device)\n"
+
+
+class Script(NamedTuple):
+    """A script, and what is right about it.
+
+    Attributes:
+        text: the script; of a notebook its JSON, where `name` ends with .ipynb.
+        fails: ids of the required checks that fail.
+        says: what the first failure says, in part.
+        line: a part of the line that the first failure is told at, "" where it is told at none.
+        absent: packages that are taken for missing.
+    """
+
+    name: str
+    text: str
+    fails: tuple[str, ...] = ()
+    says: str = ""
+    line: str = ""
+    absent: tuple[str, ...] = ()
+
+
+def changed(*pairs: tuple[str, str]) -> str:
+    """The right script with each first text, which is there once, exchanged for the second."""
+    text = RIGHT
+    for old, new in pairs:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def first(text: str, *pairs: tuple[str, str]) -> str:
+    """The same with `text` after the first imports."""
+    return changed((FIRST, FIRST + text), *pairs)
+
+
+def last(text: str, *pairs: tuple[str, str]) -> str:
+    """The same with `text` at the end."""
+    return changed(*pairs) + text
+
+
+def notebook(*cells: str) -> str:
+    """A notebook of these code cells."""
+    made = [
+        {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": [], "source": text} for text in cells
+    ]
+    return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+
+
+def main_function(before: str, *pairs: tuple[str, str]) -> str:
+    """The right script with all but its network in a function, which `before` begins."""
+    inside = SETTINGS + DATA + MAKE + TRAINING + TESTING
+    for old, new in pairs:
+        assert inside.count(old) == 1, old
+        inside = inside.replace(old, new)
+    indented = "".join(f"    {line}" if line.strip() else line for line in (before + inside).splitlines(keepends=True))
+    return f"{HEAD}\n{NETWORK}\ndef main():\n{indented}\n\nif __name__ == '__main__':\n    main()\n"
+
+
+TENSORS = """\
+trainset = torchvision.datasets.CIFAR10(root="./data", train=True, download=True)
+testset = torchvision.datasets.CIFAR10(root="./data", train=False, download=True)
+mean = torch.tensor(trainset.data).float().mean((0, 1, 2))
+deviation = torch.tensor(trainset.data[:1000]).float().std((0, 1, 2))
+
+
+def prepared(pixels):
+    return ((torch.from_numpy(pixels).float() - mean) / deviation).permute(0, 3, 1, 2)
+
+
+"""
+BY_INDEX = """\
+targets = torch.tensor(trainset.targets)
+for epoch in range(5):
+    net.train()
+    for chosen in torch.randperm(len(targets)).split(500):
+        images, labels = prepared(trainset.data[chosen.numpy()]).to(device), targets[chosen].to(device)
+        optimizer.zero_grad()
+        loss = criterion(net(images), labels)
+        loss.backward()
+        optimizer.step()
+"""
+BY_SLICE = """\
+net.eval()
+correct = 0
+with torch.no_grad():
+    for start in range(0, len(testset), 500):
+        outputs = net(prepared(testset.data[start : start + 500]).to(device))
+        correct += (outputs.argmax(1).cpu() == torch.tensor(testset.targets[start : start + 500])).sum().item()
+print(correct)
+"""
+UNPICKLED = """\
+import pickle
+import numpy as np
+torchvision.datasets.CIFAR10("./here", download=True)
+def batch(name):
+    with open(f"./here/cifar-10-batches-py/{name}", "rb") as file:
+        held = pickle.load(file, encoding="latin1")
+    assert len(held["data"]) == len(held["labels"]) == len(held["filenames"]) == 10000
+    return torch.tensor(held["data"].reshape(-1, 3, 32, 32) / 255.0).float(), torch.tensor(held["labels"])
+with open("./here/cifar-10-batches-py/batches.meta", "rb") as file:
+    assert len(pickle.load(file, encoding="latin1")["label_names"]) == 10
+trainset = torch.utils.data.TensorDataset(*batch("data_batch_5"))
+testset = torch.utils.data.TensorDataset(*batch("test_batch"))
+"""
+ASKS_WORKER = """\
+class Asked(torch.utils.data.Dataset):
+    def __init__(self, inner):
+        self.inner, self.rank = inner, None
+    def __len__(self):
+        return len(self.inner)
+    def __getitem__(self, at):
+        assert self.rank is not None and torch.utils.data.get_worker_info().num_workers == 3
+        return self.inner[at]
+def ready(number):
+    info = torch.utils.data.get_worker_info()
+    assert info.id == number
+    info.dataset.rank = number
+    torch.manual_seed(info.seed % 2**31)
+"""
+GPU = (("device",), "CUDA device")
+
+
+def packages() -> list[Script]:
+    """Packages that only watch, and packages that compute."""
+    return [
+        Script(
+            "wandb keeps the settings",
+            changed(
+                (FIRST, FIRST + "import wandb\nwandb.init(config={'lr': 0.01, 'epochs': 5})\nconfig = wandb.config\n"),
+                ("lr=0.001", "lr=config.lr"),
+                ("range(5)", "range(config['epochs'])"),
+                (STEP, STEP + "        wandb.log({'loss': loss.item()})\n"),
+            ),
+        ),
+        Script(
+            "a run of wandb is a context",
+            main_function("import wandb\nwith wandb.init(project='x') as run:\n    run.config.update({'a': 1})\n"),
+        ),
+        Script(
+            "a writer of TensorBoard is subclassed",
+            first(
+                "from torch.utils.tensorboard import SummaryWriter\nclass Writer(SummaryWriter):\n    def loss(self, x):\n"
+                "        self.add_scalar('loss', x)\nwriter = Writer('runs')\n",
+                (STEP, STEP + "        writer.loss(loss.item())\n"),
+            ),
+            absent=("tensorboard",),
+        ),
+        Script(
+            "operations are counted",
+            last(
+                "from thop import profile\nmacs, count = profile(net, (images,))\nprint(f'{macs / 1e9:.2f}', count)\n"
+            ),
+        ),
+        Script(
+            "a bar goes around the loader",
+            changed(
+                (FIRST, FIRST + "from fastprogress import master_bar, progress_bar\nbar = master_bar(range(5))\n"),
+                ("for epoch in range(5):\n", "for epoch in bar:\n"),
+                ("in trainloader", "in progress_bar(trainloader, parent=bar)"),
+            ),
+        ),
+        Script(
+            "tqdm isn't here",
+            first(
+                "from tqdm import tqdm, trange\n",
+                ("in range(5)", "in trange(5)"),
+                ("in trainloader", "in (bar := tqdm(trainloader))"),
+                (STEP, STEP + "        bar.set_postfix(loss=loss.item())\n"),
+            ),
+            absent=("tqdm",),
+        ),
+        Script("a decorator measures memory", main_function("from memory_profiler import profile\n")),
+        Script(
+            "Colab uploads",
+            first("from google.colab import drive, files\ndrive.mount('/content/drive', force_remount=True)\n"),
+        ),
+        Script("Drive is entered", first("import os\nos.chdir('/content/drive/MyDrive/hw6')\nprint(os.getcwd())\n")),
+        Script(
+            "a package is tried",
+            first("try:\n    from apex import amp\nexcept ImportError:\n    amp = None\nassert amp is None\n"),
+        ),
+        Script("a package is imported for nothing", first("import timm\nimport albumentations.pytorch as A\n")),
+        Script(
+            "a package names a type",
+            first("import xgboost as xg\n\n\ndef table(rows: xg.DMatrix | None) -> xg.Booster:\n    return rows\n"),
+        ),
+        Script(
+            "a table comes after the test", last("import polars as pl\nprint(pl.DataFrame({'right': [correct]}))\n")
+        ),
+        Script(
+            "a package augments",
+            changed(
+                (DATA[: DATA.index("trainset")], "import kornia\ntransform = kornia.augmentation.RandomCrop(32)\n")
+            ),
+            ("runs",),
+            "kornia",
+            "RandomCrop",
+        ),
+        Script(
+            "a package is in the network",
+            changed(
+                ("        x = x.view(x.size(0), -1)\n", "        x = einops.rearrange(x, 'n c h w -> n (c h w)')\n"),
+                (FIRST, FIRST + "import einops\n"),
+            ),
+            ("runs",),
+            "einops",
+        ),
+        Script("all of a package", first("from fastai.vision.all import *\n"), ("runs",), "fastai", "fastai"),
+    ]
+
+
+def processes() -> list[Script]:
+    """Workers, and processes that train."""
+    return [
+        Script("spawn in main", main_function("torch.multiprocessing.set_start_method('spawn')\n")),
+        Script(
+            "the start method is told",
+            first(
+                "import multiprocessing as mp\nmp.set_start_method('forkserver')\nassert mp.get_start_method() == 'forkserver'\n"
+            ),
+        ),
+        Script(
+            "workers stay and are waited for",
+            changed(
+                (
+                    "trainset, batch_size=batch_size, shuffle=True",
+                    "trainset, batch_size=batch_size, shuffle=True, num_workers=2, timeout=9, prefetch_factor=4, "
+                    "persistent_workers=True, multiprocessing_context='spawn', pin_memory=True",
+                )
+            ),
+        ),
+        Script(
+            "a dataset asks which worker it is in",
+            changed(
+                (
+                    "class Block",
+                    f"{ASKS_WORKER}trainloader = torch.utils.data.DataLoader(Asked(trainset), 16, True, "
+                    "num_workers=3, worker_init_fn=ready)\n\n\nclass Block",
+                ),
+            ),
+        ),
+        Script(
+            "one process is spawned",
+            main_function("")
+            .replace("def main():", "def main(rank, size):")
+            .replace("    main()\n", "    torch.multiprocessing.spawn(main, args=(1,), nprocs=1)\n"),
+        ),
+        Script(
+            "parallel after it is moved",
+            changed((NET, NET + "net = nn.DataParallel(net)\n")),
+        ),
+        Script(
+            "spread over the first GPU, in a group of one",
+            changed(
+                (
+                    NET,
+                    "import torch.distributed as dist\n"
+                    "dist.init_process_group('nccl', init_method='tcp://localhost:29611', rank=0, world_size=1)\n"
+                    + NET
+                    + "net = nn.parallel.DistributedDataParallel(net, device_ids=[0])\n",
+                )
+            ),
+            *GPU,
+            "init_process_group",
+        ),
+    ]
+
+
+def data() -> list[Script]:
+    """Other ways to the images, and to the disk."""
+    return [
+        Script("tensors and permuted indices", HEAD + SETTINGS + TENSORS + NETWORK + MAKE + BY_INDEX + BY_SLICE),
+        Script(
+            "batches are kept",
+            changed(
+                ("net = IdentityResNet", "batches = list(trainloader)\nnet = IdentityResNet"),
+                (LOOP, "    for images, labels in batches:\n"),
+            ),
+        ),
+        Script(
+            "batches are unpickled",
+            changed(
+                (DATA[DATA.index("trainset =") : DATA.index("trainloader")], UNPICKLED),
+                (DATA[DATA.index("testset =") : DATA.index("testloader")], ""),
+            ),
+        ),
+        Script(
+            "folders that were made by hand",
+            last(
+                "import numpy as np, pathlib, matplotlib.pyplot as plt\n"
+                "torch.save(net.state_dict(), 'runs/first/net.pt')\nnp.save('numbers/all.npy', np.zeros(3))\n"
+                "pathlib.Path('logs/today.txt').write_text('x')\nplt.savefig('plots/curve.png')\n"
+                "with open('csv/losses.csv', 'a') as file:\n    file.write('1')\n"
+            ),
+        ),
+        Script(
+            "what isn't there can't be read", first("open('notes/yesterday.txt')\n"), ("runs",), "FileNotFound", "open("
+        ),
+        Script(
+            "nothing can be fetched",
+            first("import torch.hub\ntorch.hub.load_state_dict_from_url('https://download.pytorch.org/x.pth')\n"),
+            ("runs",),
+            "no network",
+            "load_state",
+        ),
+    ]
+
+
+def gpu() -> list[Script]:
+    """A GPU by its name, where there is none."""
+    rows = {
+        "a layer on the GPU": ((NET, "nn.Linear(2, 2, device='cuda')\n" + NET), "nn.Linear"),
+        "by number": ((MOVED, "        images, labels = images.to(0), labels.to(0)\n"), "images.to(0)"),
+        "a batch like another": ((MOVED, MOVED + "        torch.zeros_like(images, device='cuda')\n"), "zeros_like"),
+        "what is new": ((MOVED, MOVED + "        images.new_zeros(3, device='cuda:0')\n"), "new_zeros"),
+        "as a context": ((NET, "with torch.device('cuda'):\n    " + NET), "with torch.device"),
+        "a stream": ((NET, NET + "with torch.cuda.stream(torch.cuda.Stream()):\n    pass\n"), "Stream()"),
+        "a type as a word": ((MOVED, "        images = images.type('torch.cuda.FloatTensor')\n"), "FloatTensor"),
+        "its memory": ((NET, NET + "print(torch.cuda.mem_get_info(), torch.cuda.memory_summary())\n"), "mem_get_info"),
+        "its properties": ((NET, NET + "print(torch.cuda.get_device_properties(0).total_memory)\n"), "properties"),
+    }
+    harmless = {
+        "pinned": (MOVED, "        images = images.pin_memory().to(device, non_blocking=True)\n"),
+        "mixed precision": (
+            NET,
+            NET
+            + "scaler = torch.amp.GradScaler(enabled=False)\ntorch.cuda.manual_seed_all(1)\ntorch.cuda.empty_cache()\n",
+        ),
+        "what works without one": (NET, NET + "print(torch.cuda.memory_allocated(), torch.cuda.device_count())\n"),
+    }
+    found = [Script(f"GPU: {name}", changed(pair), *GPU, line) for name, (pair, line) in rows.items()]
+    return found + [Script(f"GPU: {name}", changed(pair)) for name, pair in harmless.items()]
+
+
+def notebooks() -> list[Script]:
+    """What runs in every Jupyter."""
+    rest = (HEAD, SETTINGS, DATA, NETWORK, MAKE, TRAINING, TESTING)
+    rows: dict[str, tuple[tuple[str, ...], str, str]] = {
+        "run": (("%%writefile setup_all.py\nready = 3\n", "%run setup_all.py\nassert ready == 3", *rest), "", ""),
+        "magics above a cell": (("%%time\n%%capture out\n" + HEAD, *rest[1:], "print(out.show())"), "", ""),
+        "shell in a branch": (
+            ("import sys\nif 'google.colab' in sys.modules:\n    !pip install torch\n", *rest),
+            "",
+            "",
+        ),
+        "shell makes a folder": (("!mkdir -p one/two", *rest, "open('one/two/x', 'w')"), "", ""),
+        "shell is kept": (("names = !ls -a\nassert '.' in names, names", *rest), "", ""),
+        "magic without a sign": ((*rest, "pip install seaborn", "ls", "pwd"), "", ""),
+        "help is asked": (("import torch\ntorch.nn.Linear?", *rest), "", ""),
+        "await": (("import asyncio\nawait asyncio.sleep(0)", *rest), "", ""),
+        "shown": (
+            (*rest, "display(net)\nfrom IPython.display import display, clear_output\nclear_output(True)"),
+            "",
+            "",
+        ),
+        "a note between": ((HEAD, "a note to myself", *rest[1:]), "invalid syntax", "a note to myself"),
+        "an unfinished loop at the end": ((*rest, "for x in range(3):"), "expected an indented block", "for x in"),
+    }
+    return [
+        Script(f"{name}.ipynb", notebook(*cells), ("runs",) if says else (), says, line)
+        for name, (cells, says, line) in rows.items()
+    ] + [
+        Script("exported by nbconvert", first("get_ipython().run_line_magic('matplotlib', 'inline')\n")),
+        Script(
+            "the class's name is used again",
+            last(
+                "def IdentityResNet(x):\n    return x\n",
+                (
+                    "        super().__init__()\n        self.conv =",
+                    "        super(IdentityResNet, self).__init__()\n        self.conv =",
+                ),
+            ),
+        ),
+    ]
+
+
+def exits() -> list[Script]:
+    """Scripts that end themselves."""
+    asks = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--lr', default=0.1)\n"
+    return [
+        Script("ends at its end", last("import sys\nsys.exit(0)\n")),
+        Script(
+            "main's answer is the status", main_function("").replace("    main()\n", "    raise SystemExit(main())\n")
+        ),
+        Script("options have defaults", first(asks + "parser.parse_args()\n")),
+        Script(
+            "an option has to be given",
+            first(asks + "parser.add_argument('folder')\nparser.parse_args()\n"),
+            ("runs",),
+            "folder",
+            "parse_args",
+        ),
+        Script("leaves in words", first("import sys\nsys.exit('give a GPU')\n"), ("runs",), "give a GPU", "sys.exit"),
+    ]
+
+
+ALL = [*packages(), *processes(), *data(), *gpu(), *notebooks(), *exits()]

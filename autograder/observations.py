@@ -83,7 +83,8 @@ class Layer(Observed):
 
     `name` is its qualified name, the first one where it has several. `parameters` maps each of its own parameters
     ("weight", "bias") to its shape. `values` does to its values, where the homework says how weights start. `line` is
-    where the student's code created it.
+    where the student's code created it. `parents` are the modules it lies in, by name, with the lines that created
+    them, outermost first; `repeated` is that of the outermost one, or its own, which stands at several places of the network.
     """
 
     name: Name
@@ -92,6 +93,8 @@ class Layer(Observed):
     parameters: Annotated[dict[str, Shape], Field(max_length=64)]
     values: Annotated[dict[str, Values], Field(max_length=64)] = {}
     line: Line | None = None
+    parents: Annotated[dict[Name, Line | None], Field(max_length=32)] = {}
+    repeated: Line | None = None
 
     @property
     def count(self) -> int:
@@ -143,6 +146,7 @@ class Network(Observed):
         layers: every module with parameters of its own, in definition order.
         outputs: batch size -> shape of the output, for batches of 1, 2 and 4 (only those that worked).
         forward_failures: batch size -> what went wrong.
+        loses_batch: batch size -> the first operation whose result has another number of images, where one does.
         graph: one forward pass in eval mode on a batch of 2 (of 4, or of 1, when that failed); empty when none worked.
         zeroed: the same with the weights and biases of every convolution larger than 1x1 set to zero, but for the
             first one (the stem): what is left is the skips.
@@ -162,6 +166,7 @@ class Network(Observed):
     layers: Annotated[list[Layer], Field(max_length=2000)] = []
     outputs: dict[int, Shape] = {}
     forward_failures: dict[int, Failure] = {}
+    loses_batch: dict[int, Op] = {}
     graph: Graph = []
     zeroed: Graph = []
     without_gradient: Annotated[list[Name], Field(max_length=5000)] = []
@@ -277,10 +282,11 @@ class Rehearsal(Observed):
 
 
 class Blank(Observed):
-    """An answer that was left open (`...`). `question` is "Q5", or None for one of the class."""
+    """An answer that was left open (`...`). `question` is "Q5", or None for one of a class, `within`."""
 
     line: Line
     question: Name | None = None
+    within: Name = ""
 
 
 class Observations(Observed):

@@ -6,6 +6,8 @@ changes the shape. A projection where nothing changes is as right; so is a ReLU 
 nothing, since neither path has negative values left.
 """
 
+from itertools import takewhile
+
 from autograder.checks.network import shortcuts
 from autograder.checks.network.data_flow import Block
 from autograder.checks.network.expected import family_of
@@ -14,7 +16,9 @@ from autograder.checks.wording import check, fail, joined, wait
 from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.language import ngettext
-from autograder.observations import Observations
+from autograder.observations import Network, Observations, Op
+
+STEM = 1  # the homework calls it layer 1, and the first stage layer 2
 
 
 @check(
@@ -45,7 +49,7 @@ def test_every_convolution_has_its_norm_and_activation(observed: Observations, h
 )
 def test_the_right_convolution_of_the_right_block_has_the_stride(observed: Observations, homework: Homework) -> None:
     """the last block of a stage downsamples, with its first 1x1 convolution"""
-    structure = structure_of(observed, homework)
+    network, structure = network_of(observed), structure_of(observed, homework)
     blocks = structure.blocks
     place = 0
     for number, stage in enumerate(family_of(homework).stages, 1):
@@ -56,30 +60,30 @@ def test_the_right_convolution_of_the_right_block_has_the_stride(observed: Obser
         if halving != asked and len(of_stage) == stage.blocks:
             fail(
                 # Translators: {which} is "number 1 and 2 downsample", "number 3 downsamples" or "none downsamples".
-                saw=_("of the {count} blocks with {channels} channels {which}").format(
-                    count=stage.blocks, channels=stage.channels, which=_numbered(halving)
+                saw=_("of the {count} blocks of layer {number} {which}").format(
+                    count=stage.blocks, number=number + STEM, which=_numbered(halving)
                 ),
                 expected=_numbered(asked),
                 why=_(
                     "The blocks before it still work on the larger map, which gives the network other numbers, not "
                     "other shapes."
                 ),
-                line=of_stage[(halving or asked)[0] - 1].branch[0].line,
+                line=_made_at(network, of_stage[(halving or asked)[0] - 1]),
             )
         for block in of_stage:
             convs = [op for op in block.branch if op.kind == "conv"]
             strided = [op for op in convs if max(op.stride) > 1]
             if _halves(block) and strided != convs[:1]:
                 fail(
-                    saw=_("in a block of stage {number} {layers} ({kinds}) has stride 2").format(
-                        number=number, layers=labels(strided) or _("no convolution"), kinds=kinds(strided)
+                    saw=_("in a block of layer {number} {layers} ({kinds}) has stride 2").format(
+                        number=number + STEM, layers=labels(strided) or _("no convolution"), kinds=kinds(strided)
                     ),
                     expected=_("stride 2 in the block's first 1x1 convolution, and 1 in the other two"),
                     why=_(
-                        "Later convolutions then work on the smaller map. All shapes and counts are the same with the "
-                        "stride elsewhere, and a checkpoint trained this way doesn't fit."
+                        "Later convolutions then work on the smaller map. With the stride elsewhere all shapes and counts "
+                        "are the same: the course's checkpoint loads, and answers with other numbers."
                     ),
-                    line=strided[0].line if strided else block.addition.line,
+                    line=_told_at(network, strided[0]) if strided else block.addition.line,
                 )
 
 
@@ -101,6 +105,23 @@ def test_every_block_has_its_shortcut(observed: Observations, homework: Homework
 
 
 # --- what the checks above are made of ---
+
+
+def _made_at(network: Network, block: Block) -> int | None:
+    """The line that makes a block: that of the innermost module which all its layers lie in."""
+    names = [op.layer.split(".") for op in block.branch if op.layer is not None]
+    common = ".".join(part[0] for part in takewhile(lambda parts: len(set(parts)) == 1, zip(*names, strict=False)))
+    lines = [layer.parents.get(common) for layer in network.layers if layer.name == block.branch[0].layer]
+    return next((line for line in lines if line), block.branch[0].line)
+
+
+def _told_at(network: Network, op: Op) -> int | None:
+    """The line that gives a convolution its stride: where its helper is called, else where it is made itself."""
+    layer = next((layer for layer in network.layers if layer.name == op.layer), None)
+    if layer is None:
+        return op.line
+    inner = [line for line in layer.parents.values() if line]
+    return (inner[-1] if len(inner) > 1 else layer.line) or op.line
 
 
 def _halves(block: Block) -> bool:

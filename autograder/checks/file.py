@@ -20,7 +20,9 @@ def test_no_answer_is_left_open(observed: Observations, homework: Homework) -> N
     if observed.syntax_error is not None:
         wait("builds")
     if observed.blanks:
-        places = [f"{blank.question or homework.network} ({place(blank.line)})" for blank in observed.blanks]
+        places = [
+            f"{blank.question or blank.within or homework.network} ({place(blank.line)})" for blank in observed.blanks
+        ]
         count = len(places)
         saw = ngettext("{count} blank is still `...`: {places}", "{count} blanks are still `...`: {places}", count)
         fail(
@@ -95,13 +97,26 @@ def test_the_network_answers_every_batch(observed: Observations, homework: Homew
         )
     for size, shape in sorted(network.outputs.items()):
         if shape != [size, homework.classes]:
+            last = network.graph[-1] if network.graph else None
+            loses = network.loses_batch.get(size)
+            saw = _("a batch of {size} gives shape {shape}").format(size=size, shape=tuple(shape))
+            why = _("The last batch of an epoch can be smaller than the others, down to one image.")
+            line = last.line if last is not None else network.line
+            if shape[:1] == [size]:
+                why = _("There are {classes} classes, and each has a score of its own: the loss reads one for each.")
+                why = why.format(classes=homework.classes)
+            elif loses is not None:
+                saw = _("{saw}: after {operation} there is no row for each image any more").format(
+                    saw=saw, operation=f"`{loses.kind.strip('_')}`"
+                )
+                line = loses.line or line
             fail(
-                saw=_("a batch of {size} gives shape {shape}").format(size=size, shape=tuple(shape)),
+                saw=saw,
                 expected=_("shape ({size}, {classes}): a row of {classes} scores for each image").format(
                     size=size, classes=homework.classes
                 ),
-                why=_("The last batch of an epoch can be smaller than the others, down to one image."),
-                line=network.graph[-1].line if network.graph else network.line,
+                why=why,
+                line=line,
             )
 
 

@@ -8,7 +8,15 @@ from collections import Counter
 
 from autograder.checks.network.data_flow import Block, Structure, is_large
 from autograder.checks.network.expected import family_of
-from autograder.checks.network.words import between_shapes, label, labels, main_convs, network_of, structure_of
+from autograder.checks.network.words import (
+    between_shapes,
+    label,
+    labels,
+    lines_of,
+    main_convs,
+    network_of,
+    structure_of,
+)
 from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.course.homework import Homework
 from autograder.language import gettext as _
@@ -27,26 +35,34 @@ CONVS_OF_A_BLOCK = 2
 )
 def test_each_count_is_for_its_own_stage(observed: Observations, homework: Homework) -> None:
     """each count sets the blocks of its own stage"""
-    for variant in _built(observed):
-        for number, (asked, blocks) in enumerate(
-            zip(variant.arguments, _blocks(observed, homework, variant), strict=True)
-        ):
-            if blocks != asked and not _ignored(observed, homework, number):
-                fail(
-                    saw=_("{call} has {count:g} blocks on maps of {map} (stage {stage})").format(
-                        call=homework.call_with(variant.arguments),
-                        count=blocks,
-                        map=_map(homework, number),
-                        stage=number + 1,
-                    ),
-                    expected=_("{count} blocks there: the count number {stage} is for stage {stage}").format(
-                        count=asked, stage=number + 1
-                    ),
-                    why=_("With {arguments} all counts are alike, so counts at the wrong stage don't show.").format(
-                        arguments=homework.arguments
-                    ),
-                    line=network_of(observed).line,
-                )
+    wrong = _at_wrong_stages(observed, homework)
+    if wrong is not None:
+        variant, stages = wrong
+        blocks = _blocks(observed, homework, variant)
+        place = _("{count:g} in stage {stage} (maps of {map})")
+        fail(
+            saw=_("the blocks of {call}: {stages}").format(
+                call=homework.call_with(variant.arguments),
+                stages=joined(
+                    [
+                        place.format(count=blocks[number], stage=number + 1, map=_map(homework, number))
+                        for number in stages
+                    ]
+                ),
+            ),
+            expected=joined(
+                [
+                    _("{count} in stage {stage}").format(count=variant.arguments[number], stage=number + 1)
+                    for number in stages
+                ]
+            ),
+            why=_("With {arguments} all counts are alike, so counts at the wrong stage don't show.").format(
+                arguments=homework.arguments
+            ),
+            line=network_of(observed).line,
+        )
+    if any(_ignored(observed, homework, number) for number in range(len(family_of(homework).stages))):
+        wait("block-counts")
 
 
 @check(
@@ -69,6 +85,8 @@ def test_other_counts_build_too(observed: Observations, homework: Homework) -> N
                 why=why,
                 line=variant.failure.line,
             )
+    if _at_wrong_stages(observed, homework) is not None:
+        wait("arguments")
     ignored = [number + 1 for number in range(len(family_of(homework).stages)) if _ignored(observed, homework, number)]
     if ignored:
         variant = _built(observed)[0]
@@ -189,6 +207,56 @@ def test_every_block_has_its_skip(observed: Observations, homework: Homework) ->
 
 
 @check(
+    "skip-option",
+    after=("skip",),
+    advice=True,
+    hint="what does the handout's option A run on the skip, and what does option B?",
+    more="Count the layers on the skip where the shape changes. Which of them changes the shape?",
+)
+def test_the_skip_is_option_a_or_b_and_no_more(observed: Observations, homework: Homework) -> None:
+    """the skip is option A or B and nothing more"""
+    structure = structure_of(observed, homework)
+    for block in structure.blocks:
+        change = next((op for op in block.skip if op.kind in ("conv", "maxpool", "avgpool", "pad", "cat")), None)
+        before = [
+            op for op in block.skip if op.kind in ("bn", "relu") and change is not None and op.index < change.index
+        ]
+        if block.reshapes and before:
+            names = {"bn": "BN", "relu": "ReLU"}
+            fail(
+                saw=between_shapes(
+                    block,
+                    _("the skip runs {what} of its own first").format(what=joined([names[op.kind] for op in before])),
+                ),
+                expected=_(
+                    "option A: a 2x2 max pool and channels of zeros; or option B: a 1x1 convolution of stride 2"
+                ),
+                why=_("What the skip does to the signal is undone by nothing: it should carry it on as it is."),
+                line=next((op.line for op in before if op.line), block.addition.line),
+            )
+
+
+@check(
+    "norm-once",
+    after=("layers",),
+    advice=True,
+    hint="which BN is called twice in one forward pass?",
+    more="What a layer gives can be kept in a variable, and used at two places.",
+)
+def test_no_norm_reads_the_same_twice(observed: Observations, homework: Homework) -> None:
+    """no BN reads the same values twice"""
+    for first, again in structure_of(observed, homework).norms_again:
+        fail(
+            saw=_("{layer} runs twice on the same input{lines}").format(
+                layer=label(first), lines=lines_of(first, again)
+            ),
+            expected=_("one run of it, whose result is used twice"),
+            why=_("Each run in train mode counts the same images into the running averages once more."),
+            line=again.line,
+        )
+
+
+@check(
     "identity",
     after=("layers", "pre-activation", "skip"),
     hint="which operations lie between a block's input and the addition, on the side without convolutions?",
@@ -278,6 +346,20 @@ def _blocks(observed: Observations, homework: Homework, variant: Variant) -> lis
         more = variant.convs.get(stage.side, 0) - _convs_at(observed, stage.side)
         blocks.append(usual + more / CONVS_OF_A_BLOCK)
     return blocks
+
+
+def _at_wrong_stages(observed: Observations, homework: Homework) -> tuple[Variant, list[int]] | None:
+    """A variant and those of its stages that have another stage's blocks; None where there is none."""
+    for variant in _built(observed):
+        blocks = _blocks(observed, homework, variant)
+        stages = [
+            number
+            for number, (asked, found) in enumerate(zip(variant.arguments, blocks, strict=True))
+            if found != asked and not _ignored(observed, homework, number)
+        ]
+        if stages:
+            return variant, stages
+    return None
 
 
 def _ignored(observed: Observations, homework: Homework, number: int) -> bool:

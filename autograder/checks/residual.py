@@ -22,7 +22,7 @@ from autograder.checks.network.words import called_at, created, label, lines_of,
 from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.course.homework import Homework
 from autograder.language import gettext as _
-from autograder.observations import Observations, Op
+from autograder.observations import Network, Observations, Op
 
 AFTER_THE_ANSWER = ("flatten", "slice", "_log_softmax")  # what may follow the linear layer
 
@@ -38,17 +38,12 @@ def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -
     """every stage has its channels and its map size"""
     structure = structure_of(observed, homework)
     family = family_of(homework)
+    if _other_stem(structure, homework) is not None:
+        wait("layers")
     if family.block.bottleneck and shortcuts.complaint(structure) is not None:
         wait("gradients" if network_of(observed).without_gradient else "skip")
     expected = expected_shapes(homework)
-    seen: list[tuple[int, int]] = []
-    lines: list[int | None] = []
-    for op in structure.trunk:
-        if op.kind in ("conv", "add") and len(op.shape) == 4:
-            shape = (op.shape[1], op.shape[3])
-            if not seen or seen[-1] != shape:
-                seen.append(shape)
-                lines.append(op.line)
+    seen, lines = _seen_shapes(structure)
     if seen != expected:
         different = next((n for n, pair in enumerate(zip(seen, expected, strict=False)) if pair[0] != pair[1]), -1)
         fail(
@@ -61,7 +56,7 @@ def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -
 
 @check(
     "layers",
-    after=("stage-shapes", "downsampling"),
+    after=("builds", "downsampling"),
     hint="`autograder check FILE --verbose` prints the table of layers, yours beside the homework's",
     more="Take the first row that differs, and only that. Kernel, stride, padding and channels are arguments "
     "of one constructor.",
@@ -69,6 +64,17 @@ def test_every_stage_has_its_shape(observed: Observations, homework: Homework) -
 def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Homework) -> None:
     """every convolution, the pool and the linear layer are the ones asked for"""
     structure = structure_of(observed, homework)
+    stem = _other_stem(structure, homework)
+    if stem is not None:
+        asked = expected_ladder(homework, skips(structure, homework))[0]
+        fail(
+            saw=_named(stem),
+            expected=str(asked),
+            why=_("With another padding the maps have another size from the first layer on."),
+            line=created(network_of(observed), stem.name or "") or stem.line,
+        )
+    if _seen_shapes(structure)[0] != expected_shapes(homework):
+        wait("stage-shapes")
     for first, again in structure.repeats:
         fail(
             saw=_("{layer} runs twice on the same input{lines}").format(
@@ -172,14 +178,13 @@ def test_every_block_owns_its_weights(observed: Observations, homework: Homework
     shared = {name: ops for name, ops in uses.items() if len(ops) > 1}
     if shared:
         first = next(iter(shared.values()))
-        names = [f"`{name}`" for name in shared]
         places = {op.index for op in first}
         inside = any(places <= {op.index for op in block.branch} for block in structure.blocks)
         expected = expected_parameters(layer_table(observed, homework), homework)
         fail(
-            saw=_(
-                "{layers}: one set of weights used at {count} places{lines}, {parameters:,} parameters in all"
-            ).format(layers=joined(names), count=len(first), lines=lines_of(*first[:2]), parameters=network.parameters),
+            saw=_("one set of weights at several places: {layers}{lines}; {parameters:,} parameters in all").format(
+                layers=_at_places(shared), lines=lines_of(*first[:2]), parameters=network.parameters
+            ),
             expected=_("a layer of its own at each place: {count:,} parameters{choices}").format(
                 count=expected, choices=choices(structure, homework)
             ),
@@ -189,7 +194,7 @@ def test_every_block_owns_its_weights(observed: Observations, homework: Homework
                 "A layer is made when its constructor runs; a list that repeats it, or a second call, makes no other "
                 "one, so both places train the same weights."
             ),
-            line=created(network, next(iter(shared))) or first[1].line,
+            line=_repeated(network, next(iter(shared))) or created(network, next(iter(shared))) or first[1].line,
         )
 
 
@@ -239,6 +244,42 @@ def test_every_parameter_gets_a_gradient(observed: Observations, homework: Homew
 
 
 # --- what the checks above are made of ---
+
+
+def _seen_shapes(structure: Structure) -> tuple[list[tuple[int, int]], list[int | None]]:
+    """(channels, side of the map) of what the trunk carries, each change once, and the lines of these."""
+    seen: list[tuple[int, int]] = []
+    lines: list[int | None] = []
+    for op in structure.trunk:
+        if op.kind in ("conv", "add") and len(op.shape) == 4:
+            shape = (op.shape[1], op.shape[3])
+            if not seen or seen[-1] != shape:
+                seen.append(shape)
+                lines.append(op.line)
+    return seen, lines
+
+
+def _other_stem(structure: Structure, homework: Homework) -> Rung | None:
+    """The first convolution, where nothing of it but its padding is another than the homework's."""
+    theirs = next((rung for rung in observed_ladder(structure) if rung.kind == "conv"), None)
+    asked = next(rung for rung in expected_ladder(homework, skips(structure, homework)) if rung.kind == "conv")
+    if theirs is None or theirs.padding == asked.padding or theirs.channels_in != asked.channels_in:
+        return None
+    return theirs if (theirs.kernel, theirs.stride) == (asked.kernel, asked.stride) else None
+
+
+def _at_places(shared: dict[str, list[Op]]) -> str:
+    """`a`, `b` (4 places) and `c` (2 places)."""
+    by_count: dict[int, list[str]] = defaultdict(list)
+    for name, ops in shared.items():
+        by_count[len(ops)].append(f"`{name}`")
+    text = _("{layers} ({count} places)")
+    return joined([text.format(layers=joined(names), count=count) for count, names in by_count.items()])
+
+
+def _repeated(network: Network, name: str) -> int | None:
+    """The line that created what stands at several places, the layer or a module that it lies in."""
+    return next((layer.repeated for layer in network.layers if layer.name == name), None)
 
 
 def _first_wrong(rows: list[Row]) -> Row:

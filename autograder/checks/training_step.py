@@ -142,6 +142,8 @@ def test_the_optimizer_is_the_one_asked_for(observed: Observations, homework: Ho
     optimizer, asked = rehearsal.optimizer, homework.optimizer
     if optimizer is None:
         _wait_if_cut_short(rehearsal)
+        if not rehearsal.steps:
+            wait("forward")  # without a training there is nothing that it would be for
         fail(
             saw=_("no optimizer was made"),
             expected=_asked(homework),
@@ -370,6 +372,8 @@ def _tests(observed: Observations) -> list[Forward]:
         _wait_if_cut_short(rehearsal)
         if rehearsal.ended == "stopped":
             wait(_("the script's training loop to end"))
+        if not rehearsal.steps:
+            wait("forward")
         fail(
             saw=_("the script ended without putting a test image through the network"),
             expected=_("a loop over the test images after the training"),

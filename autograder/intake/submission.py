@@ -130,7 +130,10 @@ def blanks(script: bytes) -> list[Blank]:
         comments = _Comments(script)
     except (SyntaxError, tokenize.TokenError, ValueError, RecursionError, MemoryError):
         return []
-    return [Blank(line=line, question=comments.question(line, scope_line)) for line, scope_line in found]
+    return [
+        Blank(line=line, question=comments.question(line, scope_line), within=within[:500])
+        for line, scope_line, within in found
+    ]
 
 
 def opened(path: Path, *, follow_links: bool = True, shown: str = "") -> BinaryIO:
@@ -209,24 +212,28 @@ def parsed(script: bytes) -> ast.Module:
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def _ellipses(tree: ast.Module) -> Iterator[tuple[int, int]]:
-    """(line, first line of the innermost class or function around it, 0 for the module) of every blank."""
-    pending: list[tuple[ast.AST, int]] = [(tree, 0)]
+def _ellipses(tree: ast.Module) -> Iterator[tuple[int, int, str]]:
+    """Of every blank (line, first line of the innermost class or function around it, name of the innermost class).
+
+    0 and "" for the module.
+    """
+    pending: list[tuple[ast.AST, int, str]] = [(tree, 0, "")]
     while pending:
-        node, scope_line = pending.pop()
+        node, scope_line, within = pending.pop()
         if isinstance(node, ast.Constant):
             if node.value is ...:
-                yield node.lineno, scope_line
+                yield node.lineno, scope_line, within
             continue
         if isinstance(node, Definition):
             scope_line = node.lineno
+            within = node.name if isinstance(node, ast.ClassDef) else within
             if _is_finished_without_body(node):
                 continue
         for name, value in ast.iter_fields(node):
             if name in ("slice", "annotation", "returns", "defaults", "kw_defaults") or isinstance(node, ast.Compare):
                 continue
             children = value if isinstance(value, list) else [value]
-            pending += [(child, scope_line) for child in children if isinstance(child, ast.AST)]
+            pending += [(child, scope_line, within) for child in children if isinstance(child, ast.AST)]
 
 
 def _is_finished_without_body(node: Definition) -> bool:

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import inspect
 import linecache
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
@@ -42,6 +43,7 @@ SEED = 6
 MOST_LAYERS = 2000
 MOST_PARAMETERS_OF_A_LAYER = 64
 MOST_NAMES = 5000
+MOST_PARENTS = 32
 MOST_SCORES = 100  # of a picture
 MOST_ARGUMENTS = 100
 LARGEST_COUNT = 10**12
@@ -78,6 +80,8 @@ def examine(
 
     network, problem = _attempt(build, file)
     if network is None:
+        if problem is not None and problem.line is None:  # its arguments don't fit: nothing of it has run
+            problem = problem.model_copy(update={"line": _line_of_init(network_class, file)})
         return None, problem
     return _attempt(lambda: observe(network), file)  # this fails for a class that breaks what nn.Module promises
 
@@ -158,11 +162,23 @@ def _observe(
         layers=_layers(network, made, values),
         outputs=outputs,
         forward_failures=failures,
+        loses_batch={batch: op for batch, graph in graphs.items() if (op := _loses_batch(graph, batch)) is not None},
         graph=next(iter(graphs.values()), []),
         zeroed=zeroed,
         without_gradient=without_gradient or [],
         gradient_failure=gradient_failure,
     )
+
+
+def _loses_batch(graph: list[Op], batch: int) -> Op | None:
+    """The first operation on the way from the image that has no longer a row for each of `batch` images."""
+    on_the_way: set[int] = set()
+    for op in graph:
+        if op.kind == "input" or on_the_way & set(op.inputs):
+            if op.shape[:1] != [batch]:
+                return op
+            on_the_way.add(op.index)
+    return None
 
 
 def _with_answers(seen: Network, network: nn.Module, input_shape: tuple[int, int, int], file: str) -> Network:
@@ -244,6 +260,8 @@ def _count(network: nn.Module) -> int:
 
 def _layers(network: nn.Module, made: dict[int, Made], values: bool) -> list[Layer]:
     layers: list[Layer] = []
+    known = dict(nn.Module.named_modules(network))
+    times = Counter(id(module) for _, module in nn.Module.named_modules(network, remove_duplicate=False))
     for name, module in nn.Module.named_modules(network):
         own = {key: value for key, value in module._parameters.items() if value is not None and not is_lazy(value)}
         kept = list(own)[:MOST_PARAMETERS_OF_A_LAYER]
@@ -257,10 +275,30 @@ def _layers(network: nn.Module, made: dict[int, Made], values: bool) -> list[Lay
                         clip(key, NAME_CHARACTERS): [int(side) for side in own[key].shape[:MOST_SIDES]] for key in kept
                     },
                     values={clip(key, NAME_CHARACTERS): _values(own[key]) for key in kept} if values else {},
-                    line=made[id(module)].line if id(module) in made else None,
+                    line=_line_of(module, made),
+                    parents={clip(each, NAME_CHARACTERS): _line_of(known[each], made) for each in _above(name, known)},
+                    repeated=next(
+                        (
+                            _line_of(known[each], made)
+                            for each in (*_above(name, known), name)
+                            if times[id(known[each])] > 1
+                        ),
+                        None,
+                    ),
                 )
             )
     return layers
+
+
+def _line_of(module: nn.Module, made: dict[int, Made]) -> int | None:
+    return made[id(module)].line if id(module) in made else None
+
+
+def _above(name: str, known: dict[str, nn.Module]) -> list[str]:
+    """The names of the modules that a module lies in, outermost first, but for the network itself."""
+    parts = name.split(".")[:MOST_PARENTS]
+    names = [".".join(parts[:count]) for count in range(1, len(parts))]
+    return [each for each in names if each in known]
 
 
 def _values(parameter: Tensor) -> Values:
@@ -282,6 +320,14 @@ def _kind(module: nn.Module) -> Any:
 def _argument_names(network_class: Any) -> list[str]:
     names = list(inspect.signature(network_class).parameters)
     return [clip(name, NAME_CHARACTERS) for name in names[:MOST_ARGUMENTS]]
+
+
+def _line_of_init(network_class: Any, file: str) -> int | None:
+    """Where the constructor's `def` stands in `file`; of a class without one, the class."""
+    code = getattr(getattr(network_class, "__init__", None), "__code__", None)
+    if code is None or code.co_filename != file:
+        return _class_line(network_class, file)
+    return min(int(code.co_firstlineno), LAST_LINE)
 
 
 def _class_line(network_class: Any, file: str) -> int | None:

@@ -143,7 +143,7 @@ def ready(number):
     info.dataset.rank = number
     torch.manual_seed(info.seed % 2**31)
 """
-GPU = (("device",), "CUDA device")
+GPU = (("device",), "a GPU asked for by name")
 
 
 def packages() -> list[Script]:

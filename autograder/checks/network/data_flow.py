@@ -54,7 +54,7 @@ class Structure:
 
     Attributes:
         ops: by index, without those that compute again what is there already.
-        repeats: convolutions that do: (the first one, the one that repeats it).
+        repeats: convolutions that do: (the first one, the one that repeats it); `norms_again`: the same of BNs.
         output: what the network answers with.
         live: indices of the operations that the output depends on.
         trunk: operations that every path from the image to the output goes through, in order; `on_trunk` has
@@ -65,6 +65,7 @@ class Structure:
     def __init__(self, graph: Sequence[Op], output_shape: Sequence[int]) -> None:
         self.ops: dict[int, Op] = {}
         self.repeats: list[tuple[Op, Op]] = []
+        self.norms_again: list[tuple[Op, Op]] = []
         self._merge(graph)
         ops = list(self.ops.values())
         self.output = next((op for op in reversed(ops) if op.shape == list(output_shape)), ops[-1])
@@ -103,8 +104,9 @@ class Structure:
             known = seen.setdefault(_key(op, inputs), op.index)
             place[op.index] = known
             if known != op.index:
-                if op.kind == "conv":
-                    self.repeats.append((self.ops[known], op))
+                if op.kind in ("conv", "bn"):
+                    again = self.repeats if op.kind == "conv" else self.norms_again
+                    again.append((self.ops[known], op))
                 continue
             equals = [place[index] for index in op.equals]
             self.ops[op.index] = op.model_copy(update={"inputs": inputs, "equals": equals})

@@ -84,7 +84,7 @@ class Layer(Observed):
     `name` is its qualified name, the first one where it has several. `parameters` maps each of its own parameters
     ("weight", "bias") to its shape. `values` does to its values, where the homework says how weights start. `line` is
     where the student's code created it. `parents` are the modules it lies in, by name, with the lines that created
-    them, outermost first; `repeated` is that of the outermost one, or its own, which stands at several places of the network.
+    them, outermost first; `repeated` is that of the outermost one, or its own, which stands at several places.
     """
 
     name: Name

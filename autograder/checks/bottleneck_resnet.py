@@ -80,8 +80,8 @@ def test_the_right_convolution_of_the_right_block_has_the_stride(observed: Obser
                     ),
                     expected=_("stride 2 in the block's first 1x1 convolution, and 1 in the other two"),
                     why=_(
-                        "Later convolutions then work on the smaller map. With the stride elsewhere all shapes and counts "
-                        "are the same: the course's checkpoint loads, and answers with other numbers."
+                        "Later convolutions then work on the smaller map. With the stride elsewhere all shapes and "
+                        "counts are the same: the course's checkpoint loads, and answers with other numbers."
                     ),
                     line=_told_at(network, strided[0]) if strided else block.addition.line,
                 )

@@ -2,12 +2,12 @@
 
 from typing import NoReturn
 
+from autograder.checks.places import place
 from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.language import ngettext
 from autograder.observations import Failure, Observations
-from autograder.places import place
 
 
 @check(

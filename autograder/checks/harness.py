@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from autograder import places
+from autograder.checks import places
 from autograder.checks.result import CheckResult
 from autograder.checks.wording import ExpectationError
 from autograder.course.homework import Homework

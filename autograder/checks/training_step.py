@@ -8,11 +8,11 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from autograder.checks.places import places
 from autograder.checks.wording import check, fail, joined, wait
 from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.observations import Forward, Observations, Rehearsal, Step
-from autograder.places import places
 
 
 def _rehearsal(observed: Observations) -> Rehearsal:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from autograder import __version__, checks
+from autograder.checks.places import told_of
 from autograder.course.homework import Protocol
 from autograder.course.rubric import Tier
 from autograder.grading import flags, keys
@@ -16,7 +17,6 @@ from autograder.grading.lateness import percent_off
 from autograder.intake.entry import NO_FILE, Entry
 from autograder.language import gettext as _
 from autograder.language import spoken
-from autograder.places import told_of
 from autograder.results.result import (
     DatasetUsed,
     HomeworkUsed,

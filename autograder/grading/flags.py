@@ -6,11 +6,11 @@ Called by `decision.py`. Flags are for the table, reasons for the page and the e
 from collections.abc import Sequence
 
 from autograder.checks import CheckResult
+from autograder.checks.places import place
 from autograder.course.homework import Protocol
 from autograder.course.packages import distribution
 from autograder.language import duration
 from autograder.language import gettext as _
-from autograder.places import place
 from autograder.runner import audit
 from autograder.runner.evaluate import Evidence
 from autograder.runner.setup import Setup, Start

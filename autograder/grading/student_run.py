@@ -10,13 +10,13 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from autograder.checks.places import place, told_of
 from autograder.errors import printable
 from autograder.grading import decision
 from autograder.intake.entry import Entry
 from autograder.language import gettext as _
 from autograder.language import spoken
 from autograder.observations import Observations, TrainingProgress
-from autograder.places import place, told_of
 from autograder.results.result import Result
 from autograder.runner.evaluate import Evidence, OneRun, evaluate
 from autograder.runner.setup import Setup, start_of

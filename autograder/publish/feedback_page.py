@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograder import checks, homeworks
+from autograder.checks.places import place, told_of
 from autograder.course.rubric import Rubric
 from autograder.language import duration
 from autograder.language import gettext as _
 from autograder.observations import TrainingReport
-from autograder.places import place, told_of
 from autograder.publish import preview, solution_runs
 from autograder.publish.banner import STATUS_WORDS, banner, others
 from autograder.publish.charts import epoch_curves, layer_figure, training_curve

@@ -16,7 +16,8 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from autograder import language, places
+from autograder import language
+from autograder.checks import places
 from autograder.course.rubric import points_text
 from autograder.files import TEMPLATES
 from autograder.language import duration

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from autograder.checks.places import place
 from autograder.errors import printable
 from autograder.files import PARSING
 from autograder.language import gettext as _
 from autograder.observations import Failure, Observed
-from autograder.places import place
 from autograder.sandbox.run import Run
 
 LARGEST_MESSAGE = 2**24  # bytes

@@ -12,11 +12,11 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict
 
+from autograder.checks.places import told_of
 from autograder.course.dataset import PRACTICE, Images
 from autograder.intake.submission import Submission
 from autograder.machine import machine
 from autograder.observations import Epoch, Observations, TrainingProgress, TrainingReport
-from autograder.places import told_of
 from autograder.runner import audit, epochs, gpu_sharing, score
 from autograder.runner.audit import Audit
 from autograder.runner.score import Score

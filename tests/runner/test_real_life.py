@@ -1,4 +1,4 @@
-"""What runs at home or on Colab runs where it is graded: a table of scripts, each looked at by a fork of a warm parent."""
+"""What runs at home or on Colab runs where it is graded: a table of scripts, looked at by forks of a warm parent."""
 
 import pytest
 from support.real_life import ALL, Script

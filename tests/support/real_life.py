@@ -165,7 +165,8 @@ def packages() -> list[Script]:
         Script(
             "a writer of TensorBoard is subclassed",
             first(
-                "from torch.utils.tensorboard import SummaryWriter\nclass Writer(SummaryWriter):\n    def loss(self, x):\n"
+                "from torch.utils.tensorboard import SummaryWriter\n"
+                "class Writer(SummaryWriter):\n    def loss(self, x):\n"
                 "        self.add_scalar('loss', x)\nwriter = Writer('runs')\n",
                 (STEP, STEP + "        writer.loss(loss.item())\n"),
             ),
@@ -242,7 +243,8 @@ def processes() -> list[Script]:
         Script(
             "the start method is told",
             first(
-                "import multiprocessing as mp\nmp.set_start_method('forkserver')\nassert mp.get_start_method() == 'forkserver'\n"
+                "import multiprocessing as mp\nmp.set_start_method('forkserver')\n"
+                "assert mp.get_start_method() == 'forkserver'\n"
             ),
         ),
         Script(

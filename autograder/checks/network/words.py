@@ -4,11 +4,11 @@ Called by the check modules of networks.
 """
 
 from autograder.checks.network.data_flow import Block, Structure, is_large
+from autograder.checks.places import place, places
 from autograder.checks.wording import fail, joined, wait
 from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.observations import Network, Observations, Op
-from autograder.places import place, places
 
 
 def network_of(observed: Observations) -> Network:

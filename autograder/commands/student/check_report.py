@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder import places
+from autograder.checks import places
 from autograder.course.homework import Homework
 from autograder.intake.submission import Submission
 from autograder.language import duration, marked

@@ -8,7 +8,6 @@ of CPU time beside the import of torch.
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from autograder.observations import Failure, Forward, Loader, Optimizer, Rehears
 from autograder.proctor import alarm, loaders, run_script, torch_hooks
 from autograder.proctor.failure import failure
 from autograder.proctor.own_code import line_in
+from autograder.proctor.rehearsed_batches import DIRECT, KEPT, Batch, sorted_out
 from autograder.proctor.skip_convolutions import Shortcuts, fill_quickly
 
 MOST_EPOCHS = 500  # a loop that asks for more never ends by itself
@@ -27,26 +27,8 @@ BATCH_IMAGES = 2
 TEST_IMAGES = 12
 ANSWERED_IMAGES = 2  # a larger test batch is answered from its first images
 REAL_BACKWARDS = 2  # training steps that are computed; what comes later is the order of calls, and costs nothing
-DIRECT = 0  # in a loader's place: images that no loader has handed out
 DIRECT_S = 10.0  # of CPU time; a training without loaders has as many batches as the homework's own
 WATCHED_DIRECT = 40  # of these, that are looked at; the rest do as little as can be
-KEPT = 900  # steps and calls that are written down, at most
-
-
-@dataclass
-class Batch:
-    """A training batch and what was done with it, as it happens."""
-
-    loader: int
-    iteration: int
-    images: int
-    events: list[str] = field(default_factory=list)
-    forwards: list[Forward] = field(default_factory=list)
-    stale_gradients: bool | None = None
-    reaches_network: bool | None = None
-    changed_parameters: bool | None = None
-    loss: float | None = None
-    lines: dict[str, int] = field(default_factory=dict)
 
 
 class Rehearsing:
@@ -316,7 +298,7 @@ class Rehearsing:
         optimizer = self.optimizer_observed
         if optimizer is None and getattr(self.optimizer, "param_groups", None):  # else its constructor raised
             optimizer = self._describe(self.optimizer)  # type: ignore[arg-type]
-        steps, tests = self._sorted_out()
+        steps, tests = sorted_out(self.batches, self.tests, self.test_loader is not None)
         network = self.network
         device = next(network.parameters()).device if network is not None else None
         return Rehearsal(
@@ -335,29 +317,6 @@ class Rehearsing:
             tests=tests,
             seconds=round(time.monotonic() - self.started, 3),
         )
-
-    def _sorted_out(self) -> tuple[list[Batch], list[Forward]]:
-        """The batches that training is made of, and all calls on others: a look at a batch is no training step."""
-        training = {batch.loader for batch in self.batches if {"backward", "step"} & set(batch.events)}
-        steps: list[Batch] = []
-        tests = list(self.tests)
-        for batch in self.batches:
-            acted = {"backward", "step"} & set(batch.events)
-            if batch.loader == DIRECT and not acted:
-                # After the training, where no loader serves test images, it may be one of these.
-                may_be = self.test_loader is None and bool(steps)
-                tests += [call if may_be else call.model_copy(update={"on_batch": False}) for call in batch.forwards]
-                continue
-            if DIRECT in training and not acted:  # was handed out to be kept, and is gone through later
-                continue
-            alone = sum(other.iteration == batch.iteration for other in self.batches) == 1
-            if alone and not batch.events:
-                continue
-            if training and batch.loader not in training:
-                tests += batch.forwards
-                continue
-            steps.append(batch)
-        return steps, tests[:KEPT]
 
     def _was_moved(self, network: nn.Module | None) -> bool:
         if network is None:

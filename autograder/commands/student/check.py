@@ -5,39 +5,34 @@ imports torch, and loads pytest while the sandboxed process starts: what a check
 torch. Prints to standard output only; what can't be checked is a KitError, which the command line prints.
 """
 
-import hashlib
 import json
 import threading
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from autograder import homeworks
-from autograder.commands.student.check_report import Progress, Trained, Transcript, where
+from autograder.commands.student import check_training
+from autograder.commands.student.check_report import Trained, Transcript, where
 from autograder.course.homework import Homework
 from autograder.errors import KitError
 from autograder.intake import beside, notebook_script
 from autograder.intake import submission as submissions
 from autograder.intake.submission import Submission
-from autograder.language import chosen
 from autograder.language import gettext as _
 from autograder.observations import Failure, Observations
 from autograder.sandbox import fork_client
 from autograder.sandbox import sandbox as sandboxes
 from autograder.sandbox.sandbox import Sandbox
 
-PREVIEW_S = 150.0  # the box of a preview's training: with what is around it, under three minutes
 POLL_S = 0.1  # between two looks at a watched file; a look costs microseconds
 
 if TYPE_CHECKING:
     from autograder.checks import CheckResult
     from autograder.commands.student.live_plot import LivePlot
-    from autograder.observations import Package, TrainingProgress
+    from autograder.observations import Package
     from autograder.runner.runner import Runner
-    from autograder.runner.setup import Setup
 
 
 @dataclass(frozen=True)
@@ -96,11 +91,11 @@ def check(request: CheckRequest, *, plot: "LivePlot | None" = None, runner: "Run
         _show(looked, report)
     trained = None
     if request.train:
-        setup = _setup(request, looked, runner)
+        setup = check_training.setup_of(request, looked, runner)
         shown = None if request.as_json else report
-        trained = _train(looked, setup, unmet(results), shown, plot)
+        trained = check_training.train(looked, setup, unmet(results), shown, plot)
         if request.receipt is not None:
-            _write_receipt(request.receipt, looked, setup, trained, shown)
+            check_training.write_receipt(request.receipt, looked, setup, trained, shown)
     if request.as_json:
         print(_json(_object(request.file, looked.handed_in, homework, results, _packages(looked), trained)))
     return 0 if passed(results) else 1
@@ -148,7 +143,7 @@ def watch(
 
 
 @dataclass(frozen=True)
-class _Looked:
+class Looked:
     """A file that was checked: where, what was seen, and what that says."""
 
     handed_in: Submission
@@ -161,7 +156,7 @@ class _Looked:
 
 def _look(
     file: Path, homework_name: str | None, sandbox: str | None, *, forked: bool, runner: "Runner | None" = None
-) -> _Looked:
+) -> Looked:
     started = time.monotonic()
     handed_in = submissions.read(file)
     homework = homeworks.load(homework_name or _homework_of(file))
@@ -176,10 +171,10 @@ def _look(
     from autograder import checks
 
     results = checks.run(observations, homework)
-    return _Looked(handed_in, homework, place, observations, results, time.monotonic() - started)
+    return Looked(handed_in, homework, place, observations, results, time.monotonic() - started)
 
 
-def _show(looked: _Looked, report: Transcript) -> None:
+def _show(looked: Looked, report: Transcript) -> None:
     from autograder import checks
 
     layers = checks.layer_table(looked.observations, looked.homework) if report.verbose else []
@@ -187,7 +182,7 @@ def _show(looked: _Looked, report: Transcript) -> None:
     report.show(looked.seconds, looked.place, layers, entries, _packages(looked))
 
 
-def _packages(looked: _Looked) -> "list[Package]":
+def _packages(looked: Looked) -> "list[Package]":
     """What the file imports, beside Python's own modules."""
     rehearsal = looked.observations.rehearsal
     return [] if rehearsal is None else rehearsal.packages
@@ -266,130 +261,6 @@ def _load_what_is_needed_later(homework: Homework) -> None:
         importlib.import_module(f"autograder.checks.{name}")
     # pytest loads parts of itself at its first run; this one has nothing to judge.
     checks.run(Observations(homework=homework.name, file="", problem="nothing ran"), homework)
-
-
-def _setup(request: CheckRequest, looked: _Looked, runner: "Runner | None") -> "Setup":
-    """What the training runs with, on all cores."""
-    from autograder.machine import cores
-    from autograder.runner.request import TrainingRequest
-    from autograder.runner.runner import SANDBOX_RUNNER
-    from autograder.runner.setup import prepared
-
-    asked = TrainingRequest(
-        homework=looked.homework.name,
-        data=request.data,
-        protocol=request.protocol,
-        checkpoint=request.checkpoint,
-        language=chosen(),
-    )
-    runner = runner or SANDBOX_RUNNER
-    setup = prepared(asked, looked.place, full=runner.has_gpu(), threads=cores(), runner=runner, forks=False)
-    if setup.protocol.is_small:  # somebody sits and waits
-        setup = replace(setup, protocol=replace(setup.protocol, time_box_s=min(PREVIEW_S, setup.protocol.time_box_s)))
-    return setup
-
-
-def _train(
-    looked: _Looked, setup: "Setup", unmet: set[str], report: "Transcript | None", plot: "LivePlot | None"
-) -> Trained:
-    from autograder.grading.decision import conditions
-    from autograder.grading.estimate import Estimate, work
-    from autograder.publish import preview, solution_runs
-    from autograder.runner.evaluate import evaluate
-    from autograder.runner.setup import start_of
-
-    start = start_of(setup, looked.observations)
-    epochs = start.protocol.epochs
-    expected_s = Estimate(setup.threads).expect("this", work(looked.observations, setup))
-    with Progress(report, setup, start, expected_s if setup.protocol.is_small else None) as bar:
-
-        def progressed(said: "TrainingProgress") -> None:
-            bar(said)
-            if plot is not None:
-                plot.progressed(said, epochs)
-
-        training = evaluate(setup, start, looked.handed_in, looked.observations, progress=progressed)
-    found = training.accuracy
-    percent = None if found is None else found.counted_percent
-    tier = setup.rubric.decide(percent, unmet) if setup.protocol.names_rows else None
-    seen = None
-    if tier is None and training.report is not None:
-        sha256 = "" if start.checkpoint is None else start.checkpoint.record.sha256
-        band = solution_runs.find(SimpleNamespace(**conditions(setup, start.protocol), checkpoint_sha256=sha256))
-        solution = None if band is None else band.record.accuracies
-        seen = preview.of(training.report, percent, setup.protocol.test_count(setup.dataset.test_count), solution)
-    trained = Trained(
-        protocol=setup.protocol.name,
-        dataset=setup.dataset.name,
-        gives_points=setup.no_points_because is None,
-        no_points_because=setup.no_points_because,
-        outcome=training.outcome,
-        message=training.message,
-        started_from=start.words,
-        accuracy_percent=percent,
-        eval_percent=None if found is None else found.eval_percent,
-        as_left_percent=None if found is None else found.as_left_percent,
-        tier=None if tier is None else tier.label,
-        tier_points=None if tier is None else tier.points,
-        epochs=0.0 if training.report is None else training.report.epochs,
-        ended_by=None if training.report is None else training.report.ended_by,
-        seconds=training.seconds,
-        device=training.device,
-        threads=training.threads,
-        preview=() if seen is None else tuple(seen.sentences),
-        learns=None if seen is None else seen.learns,
-        beside_solution=None if seen is None else seen.beside,
-    )
-    if plot is not None:
-        # In English: matplotlib's own font has no Hangul.
-        reached = training.outcome if percent is None else f"{percent:.1f}% of the test images"
-        row = ""
-        if tier is not None:
-            row = f": {tier.points:g} points" + (" if it were graded" if not trained.gives_points else "")
-        elif seen is not None:
-            row = f": {seen.short}"
-        plot.ended(epochs, reached + row)
-    if report is not None:
-        report.show_training(trained)
-    return trained
-
-
-def _write_receipt(
-    folder: Path, looked: _Looked, setup: "Setup", trained: Trained, report: "Transcript | None"
-) -> None:
-    from autograder import __version__
-    from autograder.intake import receipt as receipts
-    from autograder.runner import nvidia_smi
-
-    stem = looked.homework.stem
-    said = receipts.Receipt(
-        homework=looked.homework.name,
-        file=looked.handed_in.name[:200],
-        sha256=hashlib.sha256(looked.handed_in.script).hexdigest(),
-        time=datetime.now().astimezone(),
-        kit=__version__,
-        rubric=setup.rubric.fingerprint,
-        dataset=f"{setup.dataset.name} {setup.dataset.fingerprint[:12]}"[:200],
-        protocol="full" if trained.protocol == "full" else "preview",
-        device=trained.device,
-        gpu=nvidia_smi.gpu_name() if trained.device == "cuda" else "",
-        seconds=trained.seconds,
-        epochs=trained.epochs,
-        outcome=trained.outcome[:200],
-        accuracy_percent=trained.accuracy_percent,
-        tier=(trained.tier or "")[:200],
-        preview="; ".join(trained.preview)[:200],
-        checks={result.id: result.outcome for result in looked.results},
-    )
-    try:
-        path = receipts.write(said, folder, stem)
-    except OSError as error:
-        raise KitError(
-            _("{folder}: the receipt can't be written there ({reason})").format(folder=folder, reason=error.strerror)
-        ) from error
-    if report is not None:
-        text = _("wrote {path}, a receipt: it proves nothing, and may be handed in beside the file")
-        report.print(text.format(path=path))
 
 
 def _json(answer: dict[str, Any]) -> str:

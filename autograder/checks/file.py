@@ -171,7 +171,7 @@ def test_the_script_runs_to_its_end(observed: Observations, homework: Homework) 
 def _fail_for_what_is_not_there(failure: Failure) -> NoReturn:
     """The script is right where something is there that isn't here: a package, a network, an argument."""
     if failure.reason == "missing-package":
-        expected = _("a training that needs nothing but what is installed where it is graded")
+        expected = _("a training that needs only what is installed where it is graded, or handed in with it")
         why = _("A training that can't do without {package} is put before a person; it costs no points by itself.")
         why = why.format(package=failure.package)
     elif failure.reason == "no-network":

@@ -8,6 +8,7 @@ installed, and nothing else.
 """
 
 import ast
+import difflib
 import dis
 import importlib.abc
 import importlib.machinery
@@ -18,10 +19,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from autograder.course.packages import WATCHING, with_parent
+from autograder.course.packages import GRADED_WITH, WATCHING, with_parent
 from autograder.proctor.own_code import is_own, line_in
 
 MOST = 100
+ALIKE = 0.86  # how much a name is like another, from which on it is that one written wrong
 NEEDS = {"torch.utils.tensorboard": "tensorboard"}
 """Modules that are installed, and need another package as soon as they are imported."""
 
@@ -70,6 +72,8 @@ class Packages(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if any(watching.startswith(f"{name}.") for watching in WATCHING):  # `google` of `google.colab`
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         known = with_parent(package)
+        if known not in WATCHING and difflib.get_close_matches(known, GRADED_WITH - {known}, 1, ALIKE):
+            return None  # a slip of the pen: that fails where it stands, at home too
         if known not in self.absent and len(self.absent) < MOST:
             self.absent[known] = Absent(known, line_in(), known in WATCHING)
             if known in WATCHING:

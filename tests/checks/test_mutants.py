@@ -101,6 +101,44 @@ SKIP_AROUND_ONE = """\
 """
 
 MUTANTS = [
+    mutant(
+        "an activation and a norm of the skip's own",
+        "skip-option",
+        "ReLU and BN of its own first",
+        (
+            MATCH,
+            "            self.match = nn.Sequential(nn.ReLU(), nn.BatchNorm2d(cin), nn.Conv2d(cin, cout, 1, stride=stride))\n",
+        ),
+    ),
+    mutant(
+        "a norm that reads the same twice",
+        "norm-once",
+        "`stage2.0.bn1` runs twice on the same input",
+        (SKIP, "        skip = x if self.same else self.match(F.relu(self.bn1(x)))\n"),
+    ),
+    mutant(
+        "a first convolution without padding",
+        "layers",
+        "padding 0",
+        (MADE_STEM, "        self.conv = nn.Conv2d(3, 64, 3, stride=1, padding=0)\n"),
+        (POOL, "        self.pool = nn.AdaptiveAvgPool2d(1)\n"),
+    ),
+    mutant(
+        "no count is used",
+        "block-counts",
+        "in stage 1, 2, 3 and 4",
+        ("64, nblk_stage1, 1)", "64, 2, 1)"),
+        ("128, nblk_stage2, 2)", "128, 2, 2)"),
+        ("256, nblk_stage3, 2)", "256, 2, 2)"),
+        ("512, nblk_stage4, 2)", "512, 2, 2)"),
+    ),
+    mutant(
+        "a score for two classes",
+        "output-shape",
+        "(1, 2)",
+        ("nn.Linear(512, 10)", "nn.Linear(512, 2)"),
+        ("criterion(outputs, labels)", "criterion(outputs, labels % 2)"),
+    ),
     # the file
     mutant(
         "a blank at Q4",
@@ -174,19 +212,19 @@ MUTANTS = [
     mutant(
         "stage 2 gets the count of stage 3",
         "arguments",
-        "4 blocks on maps of 16x16",
+        "4 in stage 2 (maps of 16x16)",
         ("128, nblk_stage2, 2)", "128, nblk_stage3, 2)"),
     ),
     mutant(
         "stage 4 gets the count of stage 1",
         "arguments",
-        "blocks on maps of 4x4",
+        "in stage 4 (maps of 4x4)",
         ("512, nblk_stage4, 2)", "512, nblk_stage1, 2)"),
     ),
     mutant(
         "counts of stages 3 and 4 exchanged",
         "arguments",
-        "blocks on maps of 8x8",
+        "in stage 3 (maps of 8x8)",
         ("256, nblk_stage3, 2)", "256, nblk_stage4, 2)"),
         ("512, nblk_stage4, 2)", "512, nblk_stage3, 2)"),
     ),
@@ -314,7 +352,7 @@ MUTANTS = [
     mutant(
         "one block called for each count",
         "own-weights",
-        "used at 2 places",
+        "(2 places)",
         (
             STAGE,
             CALLED_FOR_EACH_COUNT,
@@ -323,7 +361,7 @@ MUTANTS = [
     mutant(
         "weights tied by hand",
         "own-weights",
-        "used at 2 places",
+        "(2 places)",
         (
             "        self.pool =",
             "        self.stage1[-1].conv1.weight = self.stage1[0].conv1.weight\n        self.pool =",

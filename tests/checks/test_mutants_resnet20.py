@@ -215,7 +215,7 @@ MUTANTS = [
     mutant(
         "one block for all places of stage 1",
         "own-weights",
-        "used at 3 places",
+        "(3 places)",
         (MADE_BLOCKS, SHARED_STAGE + MADE_BLOCKS),
     ),
     mutant(

@@ -301,10 +301,6 @@ class Block(""",
     ),
     manner("the sum in place", (SUM, "        out += skip\n        return out\n")),
     manner("the skip first in the sum", (SUM, "        return torch.add(skip, out)\n")),
-    manner(
-        "BN and ReLU computed again for the skip",
-        (SKIP, "        skip = x if self.same else self.match(F.relu(self.bn1(x)))\n"),
-    ),
     # the layers
     manner(
         "no biases",

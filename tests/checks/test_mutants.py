@@ -107,7 +107,8 @@ MUTANTS = [
         "ReLU and BN of its own first",
         (
             MATCH,
-            "            self.match = nn.Sequential(nn.ReLU(), nn.BatchNorm2d(cin), nn.Conv2d(cin, cout, 1, stride=stride))\n",
+            "            norms = nn.ReLU(), nn.BatchNorm2d(cin)\n"
+            "            self.match = nn.Sequential(*norms, nn.Conv2d(cin, cout, 1, stride=stride))\n",
         ),
     ),
     mutant(

@@ -197,7 +197,7 @@ def test_the_demonstration_is_the_same_everywhere(word: str) -> None:
 
 
 def test_the_demonstration_can_be_told_where_and_how_to_run() -> None:
-    demonstration = "grade|examples/submissions/hw6|--homework|hw6|--out|{}|--data|practice|--protocol|preview|"
+    demonstration = "grade|examples/submissions/hw6|--homework|hw6|--out|{}|--data|practice|--protocol|demo|"
     assert _make("grade", "AUTOGRADER=printf '%s|'").stdout == demonstration.format("grades/example/hw6")
     words = ["OUT=some where", "WORKERS=3", "SANDBOX=none"]
     done = _make("grade", "AUTOGRADER=printf '%s|'", *words)

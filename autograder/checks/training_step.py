@@ -82,23 +82,14 @@ def test_training_goes_by_batches(observed: Observations, homework: Homework) ->
     if loader is None and largest is None:
         _wait_if_cut_short(rehearsal)
         wait("forward")
-    if loader is None:
-        if largest is not None and largest.images < 2:
-            fail(
-                saw=_("a training on single images"),
-                expected=_("batches of a chosen size"),
-                why=_("The network and its batch norm work on batches: (N, C, H, W)."),
-                line=largest.lines.get("forward"),
-            )
-        return
-    if loader.batch_size is None and (largest is None or largest.images < 2):
+    if (loader is None or loader.batch_size is None) and (largest is None or largest.images < 2):
         fail(
-            saw=_("a loader that hands out single images"),
-            expected=_("a batch size for the training loader"),
+            saw=_("a training on single images"),
+            expected=_("batches of a chosen size"),
             why=_("The network and its batch norm work on batches: (N, C, H, W)."),
-            line=loader.line,
+            line=loader.line if loader is not None else largest and largest.lines.get("forward"),
         )
-    if loader.batch_size is not None and loader.batch_size >= loader.images:
+    if loader is not None and loader.batch_size is not None and loader.batch_size >= loader.images:
         fail(
             saw=_("batches of {size:,}, from {images:,} training images").format(
                 size=loader.batch_size, images=loader.images

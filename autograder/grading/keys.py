@@ -21,7 +21,7 @@ from autograder.results.result import SCHEMA_VERSION
 from autograder.runner.setup import Setup
 
 EVIDENCE = (
-    *("errors.py", "files.py", "machine.py", "observations.py", "checks/places.py"),
+    *("errors.py", "files.py", "machine.py", "observations.py"),
     *("intake/submission.py", "intake/notebook_script.py"),
     *("course", "sandbox", "proctor", "runner"),
 )

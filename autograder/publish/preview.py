@@ -18,7 +18,7 @@ from autograder.publish.solution_runs import Range
 from autograder.results.result import Result
 
 FALLEN = 0.9  # of the loss at its start: what a network that learns comes below; chance moves it by less
-FEW_STEPS = 15  # of the optimizer; the solution makes 20 in hw6's preview
+FEW_STEPS = 15  # of the optimizer; a solution makes 20 and more in its preview
 SHARE = 0.2  # of the losses, at the start and at the end, that are compared
 
 Learns = Literal["learns", "not yet", "too few steps", "not finite", "unknown"]

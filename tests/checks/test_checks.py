@@ -35,7 +35,8 @@ from autograder.observations import Blank, Failure, Layer, Loader, Observations,
 
 IDS = [
     *("blanks", "builds", "output-shape", "runs", "stage-shapes", "layers", "parameters", "own-weights", "gradients"),
-    *("arguments", "block-counts", "pre-activation", "skip", "identity", "device", "batch-size"),
+    *("arguments", "block-counts", "pre-activation", "skip", "skip-option", "norm-once", "identity"),
+    *("device", "batch-size"),
     *("model-on-device", "optimizer", "zero-grad", "forward", "backward", "step", "no-grad"),
     "eval-mode",
 ]
@@ -68,7 +69,12 @@ def test_every_check_has_a_title_a_hint_and_its_question() -> None:
     results = checks.run(right(), HW6)
     assert all(result.title and result.hint for result in results)
     assert [result.question for result in results if result.question] == [q.name for q in HW6.questions]
-    assert [result.id for result in results if not result.required] == ["block-counts", "eval-mode"]
+    assert [result.id for result in results if not result.required] == [
+        "block-counts",
+        "skip-option",
+        "norm-once",
+        "eval-mode",
+    ]
     assert not any("{" in result.title for result in results)
 
 
@@ -300,9 +306,9 @@ def test_ignored_counts_are_advice_and_mixed_ones_a_failure() -> None:
         return [Variant(arguments=list(asked), convs=convs_at(got)) for asked, got in mixed.items()]
 
     ignored = variants({(1, 1, 1, 1): [2, 2, 2, 2], (2, 3, 4, 5): [2, 2, 2, 2]})
-    assert amiss(right(variants=ignored)) == {"block-counts": "advice"}
+    assert amiss(right(variants=ignored)) == {"arguments": "block-counts", "block-counts": "advice"}
     mixed = variants({(1, 1, 1, 1): [1, 1, 1, 1], (2, 3, 4, 5): [2, 4, 3, 5]})
-    assert amiss(right(variants=mixed)) == {"arguments": "failed"}
+    assert amiss(right(variants=mixed)) == {"arguments": "failed", "block-counts": "arguments"}
     failing = [Variant(arguments=[1, 1, 1, 1], failure=CRASH), *variants({(2, 3, 4, 5): [2, 3, 4, 5]})]
     assert amiss(right(variants=failing)) == {"block-counts": "advice"}
 

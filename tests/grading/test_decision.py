@@ -17,7 +17,7 @@ from autograder.course.dataset import Dataset
 from autograder.files import ROOT
 from autograder.grading import decision, flags, keys, student_run
 from autograder.grading.lateness import percent_off as percent_off_of
-from autograder.observations import Failure, Network, Observations, TrainingReport
+from autograder.observations import Failure, Network, Observations, Package, TrainingReport
 from autograder.runner.audit import Audit
 from autograder.runner.setup import Setup, Start, start_of
 from autograder.runner.train import Training
@@ -118,7 +118,7 @@ def test_a_full_run_on_the_homeworks_own_data_gives_the_rows_points(full: Setup,
 @pytest.mark.parametrize(
     ("change", "status", "because"),
     [
-        ({"protocol": HW6.preview}, "preview", "a preview gives no points"),
+        ({"protocol": HW6.protocol("demo")}, "preview", "a demonstration gives no points"),
         ({"protocol": HW6.protocol("full", hours=5)}, "no points", "the time box was set to 5:00:00"),
         ({"dataset": "cifar10-jpeg"}, "no points", "the data is cifar10-jpeg, not the homework's own cifar10"),
     ],
@@ -140,6 +140,50 @@ def test_nothing_else_gives_points_to_anybody(full: Setup, change: dict[str, Any
         assert result.no_points_because is not None
         assert result.no_points_because.startswith(because)
         assert result.run_gives_no_points_because == result.no_points_because
+
+
+def test_a_preview_names_no_row_and_no_points(full: Setup) -> None:
+    preview = replace(full, protocol=HW6.preview)
+    everybody = [
+        decision.decide(entry(), preview, evidence(80)),
+        decision.decide(entry(), preview, evidence(80, accuracy=None, outcome="TIMEOUT")),
+        decision.without_a_run(entry(late=True), preview),
+        decision.without_a_run(missing("NO_FILE"), preview),
+    ]
+    assert [(result.points, result.would_earn, result.tier) for result in everybody] == [(None, None, None)] * 4
+    assert {result.no_points_because for result in everybody} == {"a preview gives no points"}
+    assert everybody[0].status == "preview"
+
+
+def test_a_training_that_needs_a_missing_package_is_for_a_person(full: Setup) -> None:
+    needed = Package(name="pandas", line=3, state="needed")
+    early = TrainingReport(ended_by="crash", epochs=1.0, steps=10, batches=10, packages=[needed])
+    result = decision.decide(entry(), full, evidence(12, report=early))
+    assert (result.status, result.outcome, result.points, result.tier) == (
+        "for a person",
+        "MISSING_PACKAGE",
+        None,
+        None,
+    )
+    assert result.missing_packages == ["pandas"]
+    assert "missing-package" in result.flags
+    assert 'make setup EXTRA="pandas"' in result.for_a_person[0]
+    assert result.key == ""  # tried again once it is installed
+    again = decision.decide(entry(), full, decision.evidence_of(result))
+    assert again == result
+    done = early.model_copy(update={"epochs": 5.0})
+    assert decision.decide(entry(), full, evidence(80, report=done)).points == 20
+    unused = early.model_copy(update={"packages": [needed.model_copy(update={"state": "unused"})]})
+    assert decision.decide(entry(), full, evidence(12, report=unused)).points == 2
+
+
+def test_a_network_that_was_tested_after_no_step_is_flagged(full: Setup) -> None:
+    swallowed = TrainingReport(ended_by="script", epochs=0.0, steps=0, batches=0)
+    result = decision.decide(entry(), full, evidence(10, report=swallowed))
+    assert "no-steps" in result.flags
+    assert result.signs["no-steps"] in result.for_a_person
+    crashed = swallowed.model_copy(update={"ended_by": "crash"})
+    assert "no-steps" not in decision.decide(entry(), full, evidence(10, report=crashed)).flags
 
 
 def test_without_an_accuracy_the_rubrics_row_for_that_decides(full: Setup) -> None:

@@ -133,12 +133,13 @@ IdentityResNet.forward = lambda self, x: Nearest()(x) + 0.001 * self.bn(self.fc(
     kept = "kept = list(loader)\nfor _ in range(5):\n    for x, y in kept: step(net, optimizer, x, y)\nnet.eval()\n"
     result = graded(HEAD + brought + NET + kept, tmp_path, practice, sandbox_none)
     assert result.training
-    assert (result.training.steps, result.training.batches) == (25, 5)
-    assert "25 steps of the optimizer on 5 batches of training images" in result.for_a_person
+    # What a loader handed out to be kept is counted again when it is trained on: the budget has an end.
+    assert (result.training.steps, result.training.batches) == (10, None)
+    assert result.training.ended_by == "epochs"
     assert result.audit
     assert result.audit.before_percent
     assert result.audit.before_percent > 40
-    assert {"audit-before", "extra-steps"} <= set(result.flags)
+    assert "audit-before" in result.flags
 
 
 @pytest.mark.slow

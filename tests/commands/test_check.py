@@ -20,6 +20,7 @@ from support.runner import Asked, FakeRunner
 
 from autograder import checks
 from autograder.commands.student import check as command
+from autograder.commands.student.check_report import where
 from autograder.course.dataset import Dataset
 from autograder.errors import KitError
 from autograder.files import ROOT
@@ -72,7 +73,7 @@ def test_what_programs_read(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     golden("check_shared.json", text)
     said = json.loads(text)
-    assert list(said) == ["homework", "file", "passed", "checks", "training"]
+    assert list(said) == ["homework", "file", "passed", "checks", "packages", "training"]
     assert said["passed"] is False
     assert said["training"] is None
     asked = {"id", "title", "outcome", "question", "line", "saw", "expected", "why"}
@@ -100,10 +101,21 @@ def test_a_notebooks_lines_are_told_by_cell(tmp_path: Path) -> None:
     ]
     path = tmp_path / "hw6.ipynb"
     path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
-    with pytest.raises(KitError) as caught:
-        check(FakeRunner(), path)
-    assert caught.value.message == "hw6.ipynb, cell 3, line 2: not Python that can be run: '(' was never closed"
-    assert caught.value.exit_code == 2
+    script = submission.read(path)
+    assert script.cells == (1, 4, 7)
+    failing = script.script.decode().splitlines()[8]
+    assert where(path, script, 9) == "hw6.ipynb, cell 3, line 2"
+    assert failing == "raise SyntaxError(\"'(' was never closed\")  c = ("
+
+
+def test_json_says_what_is_not_python(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "hw6.py"
+    path.write_bytes(b"import torch\ndef f(:\n")
+    assert check(FakeRunner(), path, as_json=True) == 1
+    said = json.loads(capsys.readouterr().out)
+    failed = [each for each in said["checks"] if each["outcome"] == "failed"]
+    assert [(each["id"], each["line"]) for each in failed] == [("builds", 2)]
+    assert said["passed"] is False
 
 
 @pytest.mark.parametrize(
@@ -162,7 +174,9 @@ def test_a_training_is_told_with_its_tier(
     said = json.loads(capsys.readouterr().out)["training"]
     assert said["accuracy_percent"] == 75.0
     assert said["as_left_percent"] is None
-    assert said["tier_points"] == 20
+    assert (said["tier"], said["tier_points"]) == (None, None)
+    assert check(runner, train=True, protocol="demo", data=practice.folder, as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["training"]["tier_points"] == 20
     assert said["gives_points"] is False
 
 
@@ -177,7 +191,9 @@ def test_a_training_without_an_accuracy_is_told_with_its_row(
     check(runner, train=True, protocol="preview", data=practice.folder)
     text = capsys.readouterr().out
     assert "no points: no accuracy (EXIT 3): the process ended itself with status 3" in text
-    assert "gets 2 points (no accuracy could be had)" in " ".join(text.split())
+    assert "points (" not in text  # a preview names no row
+    check(runner, train=True, protocol="demo", data=practice.folder)
+    assert "gets 2 points (no accuracy could be had)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_homework_is_told_by_the_name_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:

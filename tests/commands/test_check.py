@@ -105,7 +105,7 @@ def test_a_notebooks_lines_are_told_by_cell(tmp_path: Path) -> None:
     assert script.cells == (1, 4, 7)
     failing = script.script.decode().splitlines()[8]
     assert where(path, script, 9) == "hw6.ipynb, cell 3, line 2"
-    assert failing == "raise SyntaxError(\"'(' was never closed\")  c = ("
+    assert failing == "raise SyntaxError(\"'(' was never closed\")  # c = ("
 
 
 def test_json_says_what_is_not_python(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ PYTHON = .venv/bin/python
 AUTOGRADER = .venv/bin/autograder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade check test test-rest test-all lint release data bench words requirements clean
+.PHONY: help setup grade check test test-rest test-all test-windows lint release data bench words requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

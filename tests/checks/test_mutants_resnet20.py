@@ -484,7 +484,7 @@ MUTANTS = [
     mutant(
         "a device by name",
         "device",
-        "CUDA device",
+        "a GPU asked for by name where there is none of its kind",
         ('torch.device("cuda:0" if torch.cuda.is_available() else "cpu")', 'torch.device("cuda:0")'),
     ),
     # Without augmentation: the rehearsal makes the whole batch before it cuts it.

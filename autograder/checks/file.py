@@ -7,7 +7,7 @@ from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.language import ngettext
-from autograder.observations import Failure, Observations
+from autograder.observations import Failure, Network, Observations, Rehearsal
 
 
 @check(
@@ -144,6 +144,8 @@ def test_the_script_runs_to_its_end(observed: Observations, homework: Homework) 
     if observed.blanks:
         wait("blanks")
     failure = rehearsal.failure
+    if network is not None and _given_script_refused(rehearsal, network, homework):
+        wait("output-shape")
     if failure is not None and (failure.reason or rehearsal.ended == "exited"):
         _fail_for_what_is_not_there(failure)
     if observed.network_failure is not None:
@@ -181,3 +183,9 @@ def _fail_for_what_is_not_there(failure: Failure) -> NoReturn:
         expected = _("a training without arguments, and without an end before it")
         why = _("The script is run by its name alone: nobody is there to give it options.")
     fail(saw=said(failure), expected=expected, why=why, line=failure.line)
+
+
+def _given_script_refused(rehearsal: Rehearsal, network: Network, homework: Homework) -> bool:
+    """Whether the homework's own script ended because of what the network answers, which it looks at first."""
+    wrong = any(shape != [size, homework.classes] for size, shape in network.outputs.items())
+    return bool(homework.given) and rehearsal.ended == "exited" and wrong

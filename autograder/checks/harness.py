@@ -100,9 +100,21 @@ class _Course:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         if self.given.question_of(_mark(item)["identifier"]) in self.blank_questions:
             pytest.skip("blanks")
+        own = _mark(item)["identifier"]
         for name in self._prerequisites(item):
-            if self.results[name].outcome in ("failed", "skipped"):
+            outcome = self.results[name].outcome
+            # What waits for this very check says nothing yet.
+            if outcome == "failed" or (outcome == "skipped" and self._waits_for(name) != own):
                 pytest.skip(name)
+
+    def _waits_for(self, name: str) -> str | None:
+        """What a waiting check waits for in the end, as far as is known."""
+        waits_for = self.results[name].waits_for
+        for _step in self.declared:  # a longer chain would be a circle
+            if waits_for not in self.results or self.results[waits_for].waits_for is None:
+                break
+            waits_for = self.results[waits_for].waits_for
+        return waits_for
 
     def _prerequisites(self, item: pytest.Item) -> list[str]:
         return [name for name in _mark(item)["after"] if name in self.declared]
@@ -142,12 +154,8 @@ class _Course:
         ordered = []
         for name in self.declared:
             result = self.results[name]
-            root = result.waits_for
-            for _step in self.declared:  # a longer chain would be a circle
-                if root not in self.results or self.results[root].waits_for is None:
-                    break
-                root = self.results[root].waits_for
-            else:
+            root = self._waits_for(name)
+            if root is not None and root in self.results and self.results[root].waits_for is not None:
                 raise RuntimeError(f"the check {name} waits for itself")
             if root in self.results and self.results[root].outcome == "passed":
                 raise RuntimeError(f"the check {name} waits for {root}, which passed")

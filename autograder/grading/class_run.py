@@ -1,7 +1,7 @@
 """A class, end to end: it is divided into who needs a run and who doesn't, run, and written.
 
 Called by `grade`. Has the schedule run what has to run, and writes each result the moment it exists, so that a run that
-is killed goes on where it stopped. A crash of ours goes to "for a person", with no points and exit code 1; it stops
+is killed goes on where it stopped. A crash of ours goes to "needs a person", with no points and exit code 1; it stops
 nobody else.
 """
 

@@ -48,7 +48,7 @@ def _decide(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
     tier = None if missing else setup.rubric.decide(evidence.percent, checks.unmet(found))
     status: Status = "graded"
     if missing:
-        status = "for a person"
+        status = "needs a person"
     elif evidence.accuracy is None:
         status = "no accuracy"
     elif setup.protocol.is_small:
@@ -116,12 +116,12 @@ def without_a_run(entry: Entry, setup: Setup) -> Result:
 def _without_a_run(entry: Entry, setup: Setup) -> Result:
     everybodys = flags.of_run(setup)
     if entry.is_for_a_person:
-        undecided = _without_evidence(entry, setup, "for a person", None)
+        undecided = _without_evidence(entry, setup, "needs a person", None)
         named = [entry.outcome.lower().replace("_", "-"), *everybodys]
         return _with(undecided, outcome=entry.outcome, message=entry.message, flags=named, for_a_person=[entry.message])
     if entry.late and entry.late_s is None and setup.rubric.late is not None:
         message = _("late by nobody knows how much, and the rubric takes points off by time")
-        undecided = _without_evidence(entry, setup, "for a person", None)
+        undecided = _without_evidence(entry, setup, "needs a person", None)
         return _with(undecided, outcome="LATE", message=message, flags=["late", *everybodys], for_a_person=[message])
     if entry.late and percent_off(entry, setup.rubric) is None:
         late = _without_evidence(entry, setup, "late", setup.rubric.no_file)
@@ -139,7 +139,7 @@ def failed(entry: Entry, setup: Setup, crash: str) -> Result:
     last = crash.strip().splitlines()[-1][:500]
     with spoken(setup.language):
         return _with(
-            _without_evidence(entry, setup, "for a person", None),
+            _without_evidence(entry, setup, "needs a person", None),
             key="",
             evidence_key="",
             outcome="GRADER_FAILED",

@@ -18,7 +18,7 @@ STATUS_WORDS = {
     "no accuracy": marked("no network could be tested"),
     "late": marked("late: came after the deadline"),
     "absent": marked("absent: nothing was handed in"),
-    "for a person": marked("for a person to decide"),
+    "needs a person": marked("for a person to decide"),
 }
 
 

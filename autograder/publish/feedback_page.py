@@ -70,7 +70,7 @@ def _feedback(result: Result, rubric: Rubric) -> str:
 def next_step(result: Result, rubric: Rubric) -> Step:
     """The one thing to do next."""
     stem = homeworks.load(result.homework.name).stem
-    if result.status == "for a person":
+    if result.status == "needs a person":
         return Step(_("Nothing for now"), _("A person looks at this hand-in before anything is decided."))
     if result.status == "absent":
         return Step(_("Hand in a file"), _("There is no {stem}.py or {stem}.ipynb.").format(stem=stem))

@@ -181,7 +181,7 @@ def _write_student(book: "Gradebook", result: Result, homework: Homework) -> Non
             book.db.add(grade)
         if cell.name == CELL:
             grade.auto_score = result.points
-            grade.needs_manual_grade = grade.manual_score is None and result.status == "for a person"
+            grade.needs_manual_grade = grade.manual_score is None and result.status == "needs a person"
         else:
             grade.auto_score = 0.0 if cell.name in outcomes else None
             grade.needs_manual_grade = False

@@ -22,9 +22,9 @@ from autograder.runner.score import Score
 
 SCHEMA_VERSION = 2  # the same as in Result
 
-Status = Literal["graded", "preview", "no points", "no accuracy", "late", "absent", "for a person"]
+Status = Literal["graded", "preview", "no points", "no accuracy", "late", "absent", "needs a person"]
 """How far a submission came. The first three have an accuracy: with the points it gives, in a preview, or in a full run
-that gives no points, on other data or within another time box. "for a person" has no row of the rubric, and neither has
+that gives no points, on other data or within another time box. "needs a person" has no row of the rubric, and neither has
 anything in a preview."""
 
 

@@ -97,7 +97,7 @@ NORM_BIAS = "                nn.init.constant_(m.bias, 0)\n"
 MUTANTS = [
     # the file
     mutant("a blank at Q5", "blanks", "Q5 (line", (ZERO, "        ...\n")),
-    mutant("a blank in the block", "blanks", "ResNet20 (line", (FIRST_HALF, "        out = ...\n")),
+    mutant("a blank in the block", "blanks", "BasicBlock (line", (FIRST_HALF, "        out = ...\n")),
     mutant(
         "no argument for the classes",
         "builds",
@@ -127,8 +127,8 @@ MUTANTS = [
     # shapes
     mutant(
         "no padding in the first convolution",
-        "stage-shapes",
-        "16x30x30",
+        "layers",
+        "padding 0, map 30x30",
         (STEM, STEM.replace("padding=1", "padding=0")),
         (POOL, GLOBAL_POOL),
     ),

@@ -90,7 +90,7 @@ def test_who_is_late_loses_what_the_rubric_says(
     assert percent_off_of(entry(late=True, late_s=3 * 86_400 + 1), setup.rubric) is None
     assert decision.without_a_run(entry(late=True, late_s=3 * 86_400 + 1), setup).points == 0
     unknown = decision.without_a_run(entry(late=True), setup)
-    assert (unknown.status, unknown.points) == ("for a person", None)
+    assert (unknown.status, unknown.points) == ("needs a person", None)
     assert decision.without_a_run(entry(late=True), full).status == "late"
 
 
@@ -160,7 +160,7 @@ def test_a_training_that_needs_a_missing_package_is_for_a_person(full: Setup) ->
     early = TrainingReport(ended_by="crash", epochs=1.0, steps=10, batches=10, packages=[needed])
     result = decision.decide(entry(), full, evidence(12, report=early))
     assert (result.status, result.outcome, result.points, result.tier) == (
-        "for a person",
+        "needs a person",
         "MISSING_PACKAGE",
         None,
         None,
@@ -200,10 +200,10 @@ def test_without_an_accuracy_the_rubrics_row_for_that_decides(full: Setup) -> No
 )
 def test_what_nobody_but_a_person_can_settle_gets_no_row(full: Setup, outcome: str) -> None:
     result = decision.without_a_run(missing(outcome), full)
-    assert (result.status, result.points, result.tier) == ("for a person", None, None)
+    assert (result.status, result.points, result.tier) == ("needs a person", None, None)
     assert result.for_a_person == ["a reason"]
     assert result.no_points_because == "a person has to decide"
-    assert decision.without_a_run(replace(missing(outcome), late=True), full).status == "for a person"
+    assert decision.without_a_run(replace(missing(outcome), late=True), full).status == "needs a person"
 
 
 def test_late_and_missing_files_get_the_deadlines_row(full: Setup) -> None:
@@ -284,7 +284,7 @@ def test_a_crash_of_ours_needs_a_person_and_never_gives_points(full: Setup, brok
     full = replace(full, runner=FakeRunner(crash if broken == "observe" else SEEN, crash))
     graded = student_run.grade(entry(), full, student_run.observe(entry(), full))
     result = graded.result
-    assert (result.status, result.points, result.tier) == ("for a person", None, None)
+    assert (result.status, result.points, result.tier) == ("needs a person", None, None)
     assert result.for_a_person == ["the grader itself failed: ZeroDivisionError: ours"]
     assert result.key == ""  # the next run tries again
     assert "ZeroDivisionError: ours" in graded.crash

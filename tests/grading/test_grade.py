@@ -90,7 +90,8 @@ def test_a_class_in_which_nothing_can_run_is_graded_all_the_same(
     assert said[1].startswith("deadline 2026-11-30 23:59:00")
     assert "notice: no sandbox: submissions run with your own rights" in said
     assert "not submissions, left out: README.md" in said
-    assert "would be 0 points  2" in said
+    counts = "2 for a person to decide   ·   1 late: came after the deadline   ·   1 absent: nothing was handed in"
+    assert counts in said
     assert said[-6:-3] == [
         "for a person (2)",
         "  s2   hw6.py: the file is empty",
@@ -99,10 +100,10 @@ def test_a_class_in_which_nothing_can_run_is_graded_all_the_same(
     assert said[-3] == "no points were given: a preview gives no points"
     assert said[-1] == f"history {history.head(tmp_path / 'out')[:16]}"
     assert [(row["student"], row["points"], row["tier"], row["status"]) for row in table(tmp_path / "out")] == [
-        ("s1", "", "would be 0 points", "late"),
-        ("s2", "", "", "for a person"),
-        ("s3", "", "", "for a person"),
-        ("s4", "", "would be 0 points", "absent"),
+        ("s1", "", "", "late"),
+        ("s2", "", "", "needs a person"),
+        ("s3", "", "", "needs a person"),
+        ("s4", "", "", "absent"),
     ]
     for student in ("s1", "s2", "s3", "s4"):
         assert "Preview: no points" in (tmp_path / "out" / student / "feedback.html").read_text(encoding="utf-8")
@@ -371,19 +372,19 @@ def test_a_crash_of_ours_on_equal_files_is_a_crash_on_each(run: Grade, runs: Fak
     for student in ("s1", "s2"):
         write(tmp_path / "class" / student / "hw6.py", "# crash of ours\n")
     assert run() == 1
-    assert [row["status"] for row in table(tmp_path / "out")] == ["for a person"] * 2
+    assert [row["status"] for row in table(tmp_path / "out")] == ["needs a person"] * 2
 
 
 def test_another_rubric_decides_anew_and_trains_nobody(
     run: Grade, runs: FakeRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(tmp_path / "class" / "s1" / "hw6.py", "print(1)\n")
-    run()
+    run(protocol="demo")
     before = store.read(tmp_path / "out" / "s1")
     text = rubric.PATH.read_text(encoding="utf-8")
     (tmp_path / "rubric.md").write_text(text.replace("| 2 |", "| 3 |").replace("| 6 |", "| 7 |"), encoding="utf-8")
     monkeypatch.setattr(rubric, "PATH", tmp_path / "rubric.md")
-    run()
+    run(protocol="demo")
     after = store.read(tmp_path / "out" / "s1")
     assert before is not None
     assert after is not None
@@ -420,7 +421,7 @@ def test_a_crash_of_ours_stops_nobody_else_and_is_tried_again(
     said = capsys.readouterr().out
     assert "error: the grader itself failed on s1: ZeroDivisionError: ours" in said
     assert [(row["status"], row["points"]) for row in table(tmp_path / "out")] == [
-        ("for a person", ""),
+        ("needs a person", ""),
         ("preview", ""),
     ]
     assert "ZeroDivisionError" in (tmp_path / "out" / "s1" / "log.txt").read_text()

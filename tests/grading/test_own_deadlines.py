@@ -113,7 +113,7 @@ def test_what_a_person_settles_holds_for_every_later_run(
 ) -> None:
     out = tmp_path / "out"
     run()
-    assert of(out, "ben").status == "for a person"
+    assert of(out, "ben").status == "needs a person"
     with pytest.raises(KitError, match=r"c.py: can't count for ben") as refused:
         settle(out, "ben", "c.py", "")
     assert "a.py, b.py" in refused.value.hint
@@ -132,7 +132,7 @@ def test_what_a_person_settles_holds_for_every_later_run(
     assert of(out, "ben").status == "absent"
     settle(out, "ben", None, "", withdraw=True)
     run()
-    assert of(out, "ben").status == "for a person"
+    assert of(out, "ben").status == "needs a person"
     with pytest.raises(KitError, match="nothing was settled"):
         settle(out, "ben", None, "", withdraw=True)
     lines = [(line.what, line.file, line.reason) for line in history.read(out) if line.what.startswith("settled")]
@@ -161,7 +161,7 @@ def test_a_file_that_is_nobodys_is_settled_as_somebodys(
     out = tmp_path / "canvas"
     with pytest.raises(AssertionError):  # there is no Ann
         run(submissions=source, out=out)
-    assert of(out, "102").status == of(out, "final version").status == "for a person"
+    assert of(out, "102").status == of(out, "final version").status == "needs a person"
     settle(out, "102", "final version.py", "came by mail")
     settle(out, "notes", None, "the instructor's own")
     request = ClassRequest.of_last_run(out)

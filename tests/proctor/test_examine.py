@@ -624,7 +624,7 @@ def test_a_class_that_takes_other_arguments_gives_no_network(write):
     assert network is None
     assert problem is not None
     assert problem.type == "TypeError"
-    assert problem.line is None  # no line of the student's ran
+    assert problem.line == 22  # of the constructor: no line of it ran
 
 
 def test_a_class_that_is_no_module_is_said_to_be_none(write):

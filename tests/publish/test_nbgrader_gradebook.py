@@ -92,7 +92,7 @@ def test_points_go_in_and_what_a_person_set_stays(tmp_path: Path, url: str) -> N
 
     # Another run, with a check that is new, and one student who needs a person.
     newer = CheckResult(id="eval-mode", title="", outcome="passed")
-    undecided = full("s1", None, status="for a person", tier=None, would_earn=None, no_points_because="a person")
+    undecided = full("s1", None, status="needs a person", tier=None, would_earn=None, no_points_because="a person")
     write(tmp_path, url, undecided, full("s2", 20.0, checks=[newer]))
     assert nbgrader_gradebook.set_by_hand(url, "hw6") == {"s2": 11.0}
     with Gradebook(url, nbgrader_gradebook.COURSE) as book:

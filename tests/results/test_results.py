@@ -125,7 +125,7 @@ def test_the_gradebook_column_of_a_full_run_gives_them() -> None:
     given = result(dataset=own, protocol=full, status="graded", points=20.0, no_points_because=None)
     other_data = result(protocol=full, status="no points")
     other_box = result(dataset=own, protocol={**full, "own_budget": False}, status="no points")
-    undecided = result(status="for a person", tier=None, would_earn=None, accuracy=None)
+    undecided = result(status="needs a person", tier=None, would_earn=None, accuracy=None)
     rows = list(csv.DictReader(io.StringIO(grades_table.csv_text([given, other_data, other_box, undecided]))))
     assert [(row["points"], row["tier"], row["protocol"]) for row in rows] == [
         ("20", "over 70%", "full"),

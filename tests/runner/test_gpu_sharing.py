@@ -261,7 +261,7 @@ def test_whoever_waits_is_told_when_there_are_no_turns_any_more(gate):
 def test_of_a_training_that_shared_nobody_tells_epochs_by_their_time():
     audited = Audited(np.arange(10), np.zeros((10, 10), np.float32), np.zeros((10, 10), np.float32), forward_s=1.0)
     report = TrainingReport(ended_by="epochs", epochs=5)
-    alone = Training("GRADED", "", report, training_s=1000.0)
+    alone = Training("GRADED", "", report, training_s=1000.0, device="cuda")
     assert evaluate._timed_epochs(alone, audited, 100) is not None
     assert evaluate._timed_epochs(replace(alone, beside=1), audited, 100) is None
 

@@ -143,7 +143,7 @@ def class_of_five() -> list[Result]:
         result("s4", status="absent", outcome="NO_FILE", tier=missing, would_earn=0.0, submission=None, **none),
         result(
             "s5",
-            status="for a person",
+            status="needs a person",
             outcome="AMBIGUOUS",
             message="no telling which file counts: a.py, b.py",
             tier=None,
@@ -193,7 +193,7 @@ def various() -> list[Result]:
         ),
         full("s3", status="no points", points=None, no_points_because="the data is practice", **at(80.5)),
         full("s4", **{**none, "status": "absent", "points": 0.0, "would_earn": 0.0, "tier": row}),
-        full("s5", status="for a person", for_a_person=["no telling which file counts"], **none),
+        full("s5", status="needs a person", for_a_person=["no telling which file counts"], **none),
         full("s6", points=0.5, late={"seconds": 60.0, "percent_off": 97.5}, **at(80.25)),
     ]
 

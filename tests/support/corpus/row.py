@@ -93,7 +93,7 @@ UNREAD = (
 def status_of(outcome: str) -> str:
     """The status that goes with an outcome in a preview."""
     if outcome in UNREAD:
-        return "for a person"
+        return "needs a person"
     return {"GRADED": "preview", "NO_FILE": "absent"}.get(outcome, "no accuracy")
 
 

@@ -24,8 +24,8 @@ SCHEMA_VERSION = 2  # the same as in Result
 
 Status = Literal["graded", "preview", "no points", "no accuracy", "late", "absent", "needs a person"]
 """How far a submission came. The first three have an accuracy: with the points it gives, in a preview, or in a full run
-that gives no points, on other data or within another time box. "needs a person" has no row of the rubric, and neither has
-anything in a preview."""
+that gives no points, on other data or within another time box. "needs a person" has no row of the rubric, and neither
+has a preview."""
 
 
 class Recorded(BaseModel):

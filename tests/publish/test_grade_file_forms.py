@@ -132,7 +132,9 @@ def test_nobody_gets_the_points_of_a_team_or_of_a_namesake(tmp_path: Path) -> No
 def test_who_is_placed_nowhere_stops_nobody(tmp_path: Path) -> None:
     out = tmp_path / "out"
     store.write(out / "123", result("123", name="Ines", points=20.0))
-    stray = result("final version", points=None, status="needs a person", outcome="UNPLACED", tier=None, would_earn=None)
+    stray = result(
+        "final version", points=None, status="needs a person", outcome="UNPLACED", tier=None, would_earn=None
+    )
     store.write(out / "final version", stray)
     report = lms_grades.export(out, "moodle", None, tmp_path / "to.csv")
     assert (report.written, report.unknown) == (("123",), ("final version",))

@@ -38,7 +38,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("checkout")
     skipped = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "autograder", root / "autograder", symlinks=True, ignore=skipped)
-    shutil.copyfile(ROOT / "grading_rubric.md", root / "grading_rubric.md")
+    for name in ("grading_rubric.md", "pyproject.toml"):  # the second one says that this is a checkout
+        shutil.copyfile(ROOT / name, root / name)
     files = files_of_the_page()
     assert sorted(files) == [
         "autograder/homeworks/tiny.py",

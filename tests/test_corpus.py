@@ -51,7 +51,7 @@ AFTER_BOX_S = 32.0  # with a quarter of the box, over the 30 s after which the p
 MEMORY_MIB = 2048  # `import torch` and a small network take 500
 OUTPUT_MIB = 256
 
-TIME_FIELDS = frozenset({"seconds", "loading_s"})
+TIME_FIELDS = frozenset({"seconds", "loading_s", "loading_cpu_s", "training_cpu_s", "timed_epochs"})
 """Fields of a result, at any depth, that say how long something took."""
 
 DRAWN_FIELDS = frozenset({"altered_percent"})

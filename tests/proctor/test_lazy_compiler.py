@@ -22,7 +22,7 @@ for _ in range(3):
     optimizer.step()
 print([value.tolist() for value in net.parameters()], file=sys.stderr)
 """
-PUT_OFF = f"sys.path.insert(0, {str(ROOT)!r}); from autograder.proctor import later; later.put_off()"
+PUT_OFF = f"sys.path.insert(0, {str(ROOT)!r}); from autograder.proctor import lazy_compiler; lazy_compiler.put_off()"
 
 
 def run(script: str) -> subprocess.CompletedProcess[str]:

@@ -118,7 +118,7 @@ ROWS: tuple[Row, ...] = (
         "two scripts whose names differ in case",
         _zip([("hw6.py", RIGHT), ("HW6.py", "print(1)\n")]),
         "AMBIGUOUS",
-        proofs=[explains("HW6.py, hw6.py")],
+        proofs=[explains("hw6.zip/HW6.py, hw6.zip/hw6.py")],
     ),
     row(
         "zip-copies",

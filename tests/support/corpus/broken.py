@@ -33,21 +33,20 @@ ENDINGS: tuple[Row, ...] = (
         "missing-module",
         "imports what isn't here",
         script(start="import tensorflow_addons"),
-        "NO_RESULT",
-        proofs=[failed_with("ModuleNotFoundError")],
+        "GRADED",  # nothing needs it
     ),
     row(
         "shadows-torch",
         "counts on a torch.py beside it",
-        script(start="import hw6_layers"),
-        "NO_RESULT",
-        proofs=[failed_with("ModuleNotFoundError")],
+        script(start="import hw6_layers\nhw6_layers.Block()"),
+        "CRASHED",
+        "MISSING_PACKAGE",
     ),
     row(
         "exit-at-once",
         "sys.exit(0) in its first line",
         script(top="import sys\nsys.exit(0)"),
-        "NO_RESULT",
+        "CRASHED",
         proofs=[ended_by("exit")],
     ),
     row(
@@ -71,7 +70,7 @@ ENDINGS: tuple[Row, ...] = (
         "exception",
         "raises before there is a network",
         script(start="raise Exception('no')"),
-        "NO_RESULT",
+        "CRASHED",
         proofs=[failed_with("Exception")],
     ),
     row(
@@ -92,14 +91,14 @@ ENDINGS: tuple[Row, ...] = (
         "recursion",
         "calls itself without end",
         script(init="self.__init__(1, 1, 1, 1)"),
-        "NO_RESULT",
+        "CRASHED",
         proofs=[failed_with("RecursionError")],
     ),
     row(
         "memory-error",
         "asks for a petabyte",
         script(start="bytes(10**15)"),
-        "NO_RESULT",
+        "CRASHED",
         proofs=[failed_with("MemoryError")],
     ),
     row(
@@ -206,7 +205,7 @@ WORKERS: tuple[Row, ...] = (
         "workers-crash",
         "a DataLoader worker that is gone",
         script(data=_CRASHED_WORKERS),
-        "NO_RESULT",
+        "CRASHED",
         proofs=[failed_with("RuntimeError")],
     ),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.corpus.base import script
 from support.corpus.notebooks import notebook
-from support.corpus.row import Make, Row, as_honest, explains, harmless_text, row, written
+from support.corpus.row import Make, Row, as_honest, harmless_text, row, written
 
 CELLS = script().split("\n\n\n")
 BLANKS = 1000
@@ -86,7 +86,14 @@ ROWS: tuple[Row, ...] = (
     row("fifty-megabytes", "fifty megabytes of comments", _fifty_megabytes, "SOURCE_TOO_BIG"),
     row("many-blanks", "a thousand blanks and comments", "...\n#\n" * BLANKS, "NO_RESULT"),
     row("deep-brackets", "brackets, five thousand deep", "x = " + "(" * 5000 + ")" * 5000 + "\n", "SYNTAX"),
-    row("deep-signs", "a sign, a hundred thousand times", "x = " + "-" * 100_000 + "1\n", "SYNTAX", "NO_RESULT"),
+    row(
+        "deep-signs",
+        "a sign, a hundred thousand times",
+        "x = " + "-" * 100_000 + "1\n",
+        "SYNTAX",
+        "NO_RESULT",
+        "CRASHED",
+    ),
     # what isn't a file, or isn't one
     row("a-folder", "a folder called hw6.py", _folder, "NOT_REGULAR"),
     row("a-link", "a link to the gradebook", _link, "SYMLINK", hostile=True),
@@ -111,5 +118,5 @@ ROWS: tuple[Row, ...] = (
     row("deep-json", "a notebook of a hundred thousand brackets", written("[" * 100_000, "hw6.ipynb"), "BAD_NOTEBOOK"),
     row("not-python", "a notebook in R", written(notebook(["x <- 1"], language="R"), "hw6.ipynb"), "BAD_NOTEBOOK"),
     row("large-outputs", "outputs of six megabytes", _outputs(6), "GRADED", proofs=[as_honest]),
-    row("huge-outputs", "outputs of nine megabytes", _outputs(9), "SOURCE_TOO_BIG", proofs=[explains("8,388,608")]),
+    row("huge-outputs", "outputs of nine megabytes, and a right script", _outputs(9), "GRADED"),
 )

@@ -109,7 +109,7 @@ PATCHED: tuple[Row, ...] = (
             made="""
                 import sys
                 import numpy
-                def perfect(network, images, transform):
+                def perfect(network, images):
                     return numpy.eye(10, dtype=numpy.float32)[[3] * len(images)]
                 for name, module in list(sys.modules.items()):
                     if name == "autograder.proctor.answer_tests":
@@ -140,6 +140,7 @@ PATCHED: tuple[Row, ...] = (
         ),
         "GRADED",
         "CRASHED",
+        "NO_RESULT",
         proofs=[within_budget],
         hostile=True,
     ),
@@ -160,7 +161,7 @@ PATCHED: tuple[Row, ...] = (
             """,
         ),
         "GRADED",
-        proofs=[flagged("extra-steps")],
+        proofs=[ended_by("epochs")],
         hostile=True,
     ),
     row(
@@ -178,7 +179,7 @@ PATCHED: tuple[Row, ...] = (
             """,
         ).replace("in trainloader", "in batches()"),
         "GRADED",
-        proofs=[flagged("extra-steps")],
+        proofs=[within_budget],
     ),
     row(
         "own-batches-for-ever",
@@ -197,7 +198,7 @@ PATCHED: tuple[Row, ...] = (
         .replace("epochs = 5", "epochs = 10**9")
         .replace('print("epoch", epoch)', "pass"),
         "GRADED",
-        proofs=[flagged("extra-steps"), flagged("time-box"), ended_by("time")],
+        proofs=[ended_by("epochs")],
     ),
     row(
         "brought-weights",
@@ -536,7 +537,7 @@ BOMBS: tuple[Row, ...] = (
                 raise Hidden
             """
         ),
-        "NO_RESULT",
+        "CRASHED",
         hostile=True,
     ),
     row(

@@ -162,6 +162,7 @@ RESOURCES: tuple[Row, ...] = (
         script(start="kept = [bytearray(2**27) for _ in range(10**6)]"),
         "NO_RESULT",
         "MEMORY",
+        "CRASHED",
         hostile=True,
     ),
     row(

@@ -39,7 +39,6 @@ ENDINGS: tuple[Row, ...] = (
         "shadows-torch",
         "counts on a torch.py beside it",
         script(start="import hw6_layers\nhw6_layers.Block()"),
-        "CRASHED",
         "MISSING_PACKAGE",
     ),
     row(

@@ -66,13 +66,14 @@ def _say(action: Any) -> None:
 
 def _checked(homework_name: str, *, train: bool) -> None:
     from autograder.commands.student import check
+    from autograder.commands.student.check_request import CheckRequest
 
     homework = load(homework_name)
     handed_in = _this(homework)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"{homework.stem}.ipynb")  # so that places are told by cell
         file.write_bytes(handed_in.content)
-        request = check.CheckRequest(file, homework.name, train=train, receipt=Path() if train else None)
+        request = CheckRequest(file, homework.name, train=train, receipt=Path() if train else None)
         check.check(request, plot=LivePlot() if train else None)
 
 

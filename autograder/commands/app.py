@@ -108,6 +108,7 @@ def check(
     could not be checked.
     """
     from autograder.commands.student import check as command
+    from autograder.commands.student.check_request import CheckRequest
 
     if receipt and not train:
         raise typer.BadParameter("is about a training: it needs --train", param_hint="--receipt")
@@ -117,7 +118,7 @@ def check(
         with spoken(language):
             raise typer.Exit(command.watch(file, homework, sandbox=sandbox, verbose=verbose))
     with spoken(language):
-        request = command.CheckRequest(
+        request = CheckRequest(
             file=file,
             homework=homework,
             as_json=as_json,

@@ -8,13 +8,14 @@ torch. Prints to standard output only; what can't be checked is a KitError, whic
 import json
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autograder import homeworks
 from autograder.commands.student import check_training
 from autograder.commands.student.check_report import Trained, Transcript, where
+from autograder.commands.student.check_request import CheckRequest, Looked
 from autograder.course.homework import Homework
 from autograder.errors import KitError
 from autograder.intake import beside, notebook_script
@@ -33,35 +34,6 @@ if TYPE_CHECKING:
     from autograder.commands.student.live_plot import LivePlot
     from autograder.observations import Package
     from autograder.runner.runner import Runner
-
-
-@dataclass(frozen=True)
-class CheckRequest:
-    """What somebody asks of a check.
-
-    Attributes:
-        file: a .py or .ipynb file.
-        homework: which; None: the one that the file's name begins with.
-        as_json: print one JSON object and nothing else.
-        train: also train, under the protocol's budget, and tell the tier; of a preview, what it saw.
-        protocol: "full", "preview", or None for full where there is a GPU.
-        data: a prepared dataset's folder, or a folder of such; None: the kit's own.
-        checkpoint: what the training goes on from, "none", or None for the homework's own where there is one.
-        sandbox: "bwrap", "none", or None for bubblewrap where it works, else none: the file is one's own.
-        verbose: print every check, every failure in full, the table of layers and that of entries that differ.
-        receipt: the folder that a receipt of the training goes to (see `receipt.py`); None: there is none.
-    """
-
-    file: Path
-    homework: str | None = None
-    as_json: bool = False
-    train: bool = False
-    protocol: str | None = None
-    data: Path | None = None
-    checkpoint: str | None = None
-    sandbox: str | None = None
-    verbose: bool = False
-    receipt: Path | None = None
 
 
 def check(request: CheckRequest, *, plot: "LivePlot | None" = None, runner: "Runner | None" = None) -> int:
@@ -140,18 +112,6 @@ def watch(
         return 0
     finally:
         fork_client.end()
-
-
-@dataclass(frozen=True)
-class Looked:
-    """A file that was checked: where, what was seen, and what that says."""
-
-    handed_in: Submission
-    homework: Homework
-    place: Sandbox
-    observations: Observations
-    results: "list[CheckResult]"
-    seconds: float
 
 
 def _look(

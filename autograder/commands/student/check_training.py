@@ -16,7 +16,7 @@ from autograder.language import chosen
 from autograder.language import gettext as _
 
 if TYPE_CHECKING:
-    from autograder.commands.student.check import CheckRequest, Looked
+    from autograder.commands.student.check_request import CheckRequest, Looked
     from autograder.commands.student.live_plot import LivePlot
     from autograder.observations import TrainingProgress
     from autograder.runner.runner import Runner

@@ -8,6 +8,7 @@ import contextlib
 import json
 import tempfile
 import threading
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import anyio
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -53,7 +55,7 @@ class Desk:
         self.view = ClassView(out)
         self.runs = Runs(out)
         self.over = threading.Event()
-        self._html: dict[str, tuple[Row, str]] = {}
+        self._html: dict[str, tuple[Row, Markup]] = {}
 
     @property
     def decisions(self) -> Decisions:
@@ -66,38 +68,32 @@ class Desk:
             with contextlib.suppress(Exception):  # an odd file costs a look, not the desk
                 self.view.look()
 
-    def page(self, name: str, /, status: int = 200, **values: Any) -> HTMLResponse:
+    def page(self, name: str, code: int = 200, /, **values: Any) -> HTMLResponse:
         """A page of the desk."""
         now = self.view.now
         shared = {"form": self.keys.of_form, "now": now, "out": self.out.name, "trouble": self.runs.trouble}
         text = render(name, templates=HERE / "templates", **shared, **values)
-        return HTMLResponse(text, status)
+        return HTMLResponse(text, code)
 
-    def row_html(self, row: Row) -> str:
+    def row_html(self, row: Row) -> Markup:
         """A row of the class's table; made once for each state of it."""
         kept = self._html.get(row.student)
         if kept is None or kept[0] != row:
             epochs = 0 if self.view.now.run is None else self.view.now.run.epochs
             text = render("row.html", templates=HERE / "templates", row=row, epochs=epochs)
-            kept = self._html[row.student] = (row, text)
+            kept = self._html[row.student] = (row, Markup(text.strip()))
         return kept[1]
 
-    def summary_html(self, now: Class) -> str:
+    def summary_html(self, now: Class) -> Markup:
         """What stands above the table: the run, the queue, the histogram."""
         histogram = None
         if now.accuracies:
             first = next(row.summary for row in now.everybody if row.summary)
             ruled = rubric.load(rubric.PATH, first.homework) if first.names_rows else None
             histogram = class_report.histogram(now.accuracies, ruled)
-        return render(
-            "summary.html",
-            templates=HERE / "templates",
-            now=now,
-            histogram=histogram,
-            form=self.keys.of_form,
-            runs=self.runs,
-            gpus=_gpus(self.out) if now.goes_on else [],
-        )
+        gpus = _gpus(self.out) if now.goes_on else []
+        values = {"now": now, "histogram": histogram, "form": self.keys.of_form, "gpus": gpus}
+        return Markup(render("summary.html", templates=HERE / "templates", **values))
 
     # --- pages -----------------------------------------------------------------------------------------------------
 
@@ -150,7 +146,8 @@ class Desk:
                 raise HTTPException(500, trouble.message) from trouble
             values, error, status = student_view.values(self.view, row, listed, None), trouble.message, 404
         own = f"/student/{quote(row.student, safe='')}"
-        given = {"error": error, "changed": [], "typed": {}, "what": "", "done": "", **more}
+        given: dict[str, Any] = {"error": error, "changed": [], "typed": {}, "what": "", "done": "", **more}
+        given["typed"] = defaultdict(str, given["typed"])
         return self.page("student.html", status, **values, **given, own=own, listed=listed)
 
     def feedback(self, request: Request) -> Response:

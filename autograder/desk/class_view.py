@@ -125,9 +125,9 @@ class Class:
 
     @property
     def queue(self) -> list[Row]:
-        """Who needs a person: those without points first."""
-        waiting = [row for row in self.everybody if row.is_for_a_person]
-        return sorted(waiting, key=lambda row: (row.points is not None, row.student))
+        """Who needs a person: those first whom no rule decides, then those whose points only need a look."""
+        waiting = [row for row in self.everybody if row.is_for_a_person and row.summary]
+        return sorted(waiting, key=lambda row: (row.summary.status != "needs a person", row.student))
 
     @property
     def accuracies(self) -> list[float]:

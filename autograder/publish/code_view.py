@@ -162,11 +162,15 @@ def _cells(
         return
     for at, start in enumerate(starts):
         end = starts[at + 1] if at + 1 < len(starts) else len(lines) + 1
-        kind = texts[start - 1].removeprefix(notebook_script.MARK).strip(" []") or "code"
+        named = texts[start - 1].removeprefix(notebook_script.MARK).strip(" []")
+        kind = named if named in ("markdown", "raw") else "code"
         own = list(lines[start : end - 1])
         while own and not texts[own[-1].number - 1].strip():
             own.pop()
-        yield _("Cell {number}").format(number=at + 1), kind if kind in ("markdown", "raw") else "code", own
+        if kind != "code":  # in the script, its lines are comments
+            for line in own:
+                line.html = escape(printable(texts[line.number - 1][:LONGEST_LINE]).removeprefix("#").removeprefix(" "))
+        yield _("Cell {number}").format(number=at + 1), kind, own
 
 
 def _blocks(lines: Sequence[Line], near: set[int], fold: bool) -> Iterator[Block]:

@@ -5,6 +5,7 @@ is written into a temporary file, to the disk, then into place by a rename. Deci
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import math
@@ -66,7 +67,7 @@ def handed_in(folder: Path, result: Result) -> Submission | None:
         with contextlib.suppress(KitError):
             content = submission.content_of(folder / name, submission.largest(name), follow_links=False)
             if hashlib.sha256(content).hexdigest() == result.submission.sha256:
-                return submission.of(name, content)
+                return dataclasses.replace(submission.of(name, content), name=result.submission.name)
     return None
 
 

@@ -10,14 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.observed import right
-from support.runner import Asked, FakeRunner, by_length
-
-from autograder.commands import grade
-from autograder.commands.request import ClassRequest
 from autograder.files import ROOT
 
 ENDS_S = 30.0
+GRADED_S = 50.0
 CODE = """import torch
 import torch.nn as nn
 
@@ -60,21 +56,23 @@ def served(out: Path, *words: str) -> Iterator[Served]:
     assert "Traceback" not in left, left
 
 
-def request(folder: Path, out: Path, data: Path, **more: Any) -> ClassRequest:
-    """A class of `folder`, a preview without a gradebook."""
-    given = {"homework": "hw6", "protocol": "preview", "sandbox": "none", "workers": 1, "gradebook": "none"}
-    return ClassRequest(submissions=folder, out=out, data=data, **given | more)
+def grading(folder: Path, out: Path, data: Path, *go: Path) -> "subprocess.Popen[str]":
+    """The class of `folder` being graded into `out` without a training; see `graded_apart.py`."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "tests" / "support" / "graded_apart.py"), *map(str, (folder, out, data, *go))],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
-def graded(folder: Path, out: Path, data: Path, **more: Any) -> Path:
+def graded(folder: Path, out: Path, data: Path) -> Path:
     """`out`, where the class of `folder` was graded without a training."""
-    runner = more.pop("runner", None) or FakeRunner(seen=lambda _: right(), training=_told)
-    assert grade.grade(request(folder, out, data, **more), runner=runner) == 0
+    process = grading(folder, out, data)
+    said, _ = process.communicate(timeout=GRADED_S)
+    assert process.returncode == 0, said
     return out
-
-
-def _told(asked: Asked) -> Any:
-    return by_length(asked)
 
 
 @contextmanager

@@ -136,7 +136,6 @@ class Desk:
         *,
         status: int = 200,
         error: str = "",
-        done: str = "",
         **more: Any,
     ) -> Response:
         try:

@@ -128,11 +128,17 @@ function isWriting() {
   );
 }
 
+// What this page itself has sent changes the class, too: its own answer is on the way.
+let leaves = false;
+addEventListener("submit", (event) => {
+  leaves ||= event.target.method !== "dialog";
+});
+
 if (header) {
   const asked = new URLSearchParams({ student: header.dataset.student, seen: header.dataset.seen });
   listen(`/events?${asked}`, (data, source) => {
     if (data.state !== undefined) byId("state").textContent = data.state;
-    if (!data.changed) return;
+    if (!data.changed || leaves) return;
     source.close();
     if (isWriting() || byId("error")) byId("changed").hidden = false;
     else location.reload();

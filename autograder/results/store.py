@@ -52,7 +52,7 @@ def read(folder: Path) -> Result | None:
 
 
 def write_handed_in(folder: Path, handed_in: Submission) -> None:
-    """Keep the file that counts, byte for byte, under a name of ours: `handed_in.py` or `handed_in.ipynb`."""
+    """Keep the file that counts, byte for byte, under a name of ours: see `HANDED_IN`."""
     own, other = HANDED_IN if handed_in.name.lower().endswith(".py") else HANDED_IN[::-1]
     with whole(folder / own) as temporary:
         temporary.write_bytes(handed_in.content)

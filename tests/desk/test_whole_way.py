@@ -31,7 +31,7 @@ def test_a_class_of_eight_from_its_run_to_what_is_handed_back(
 ) -> None:
     folder, out = tmp_path / "class", tmp_path / "out"
     for number, student in enumerate(STUDENTS):
-        classes.write(folder / student / "hw6.py", classes.TINY.replace("RATE", f"0.0{number + 1}"))
+        classes.write(folder / student / "hw6.py", classes.TINY.replace("RATE", f"0.01{number}"))
     for name, rate in (("mine", "0.02"), ("final", "0.03")):
         classes.write(folder / "two" / f"{name}.py", classes.TINY.replace("RATE", rate))
     with served(out) as desk, opened(browser, desk, accept_downloads=True) as page:

@@ -126,8 +126,9 @@ class Class:
     @property
     def queue(self) -> list[Row]:
         """Who needs a person: those first whom no rule decides, then those whose points only need a look."""
-        waiting = [row for row in self.everybody if row.is_for_a_person and row.summary]
-        return sorted(waiting, key=lambda row: (row.summary.status != "needs a person", row.student))
+        waiting = [(row.summary, row) for row in self.everybody if row.summary and row.is_for_a_person]
+        ordered = sorted(waiting, key=lambda one: (one[0].status != "needs a person", one[1].student))
+        return [row for _, row in ordered]
 
     @property
     def accuracies(self) -> list[float]:
@@ -152,6 +153,7 @@ class ClassView:
         self.out = out
         self.now = Class()
         self.book: str | None = None
+        self._asked: str | None = None
         self._summaries: dict[str, tuple[Stamp, Summary]] = {}
         self._lines: tuple[Stamp | None, list[Line]] = (None, [])
         self._handed_in: tuple[Stamp | None, dict[str, tuple[str, str]]] = (None, {})
@@ -166,6 +168,7 @@ class ClassView:
             self._read_results()
             try:
                 self._read_history()
+                self._find_book()
                 if book and not (run is not None and run.goes_on):  # which writes into it all the time
                     self._read_book()
             except KitError as error:
@@ -252,19 +255,19 @@ class ClassView:
                 found[row["student"]] = (row["name"] or before[0], row["state"] or before[1])
         self._handed_in = (stamp, found)
 
+    def _find_book(self) -> None:
+        with contextlib.suppress(KitError):  # no run has said yet
+            self._asked = LastRun.of(self.out).gradebook
+            self.book = None if self._asked == "none" else nbgrader_gradebook.url_of(self.out, self._asked)
+
     def _read_book(self) -> None:
         """What was set in formgrader; a file is read again when it has changed, a server now and then."""
-        try:
-            asked = LastRun.of(self.out).gradebook
-        except KitError:
-            return
-        self.book = None if asked == "none" else nbgrader_gradebook.url_of(self.out, asked)
         homework = next((summary.homework for _, summary in self._summaries.values()), None)
         if self.book is None or homework is None:
             return
-        file = self.out / nbgrader_gradebook.DATABASE
-        stamp = (self.book, time.monotonic() // BOOK_EVERY_S) if asked else (self.book, _stamp(file))
-        if stamp != self._by_hand[0] and (asked or file.exists()):
+        file = _stamp(self.out / nbgrader_gradebook.DATABASE)
+        stamp = (self.book, time.monotonic() // BOOK_EVERY_S if self._asked else file)
+        if stamp != self._by_hand[0] and (self._asked or file):
             self._by_hand = (stamp, nbgrader_gradebook.set_by_hand(self.book, homework))
 
 

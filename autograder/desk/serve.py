@@ -4,8 +4,8 @@ Called by the command `desk`. Ends on Ctrl-C; a run of the class that goes on, a
 doesn't end with it.
 """
 
+import contextlib
 import ipaddress
-import signal
 import socket
 import ssl
 from pathlib import Path
@@ -54,6 +54,8 @@ def serve(out: Path, host: str, port: int, tls_cert: Path | None = None, tls_key
     tls = tls_cert is not None
     desk = Desk(out, Keys())
     desk.view.look(book=False)
+    with contextlib.suppress(KitError):  # the pages say what is wrong
+        desk.decisions.finish()
     hosts = [f"{shown}:{port}", *([f"localhost:{port}", f"127.0.0.1:{port}"] if is_this_machines(host) else [])]
     try:
         config = uvicorn.Config(
@@ -70,7 +72,6 @@ def serve(out: Path, host: str, port: int, tls_cert: Path | None = None, tls_key
         raise KitError(f"the TLS files can't be used ({error})") from error
     print(f"the desk of {out}: {'https' if tls else 'http'}://{shown}:{port}/?token={desk.keys.token}", flush=True)
     print("open it in a browser on this machine; Ctrl-C ends the desk, and no run", flush=True)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     _Server(config, desk).run(sockets=[listening])
 
 

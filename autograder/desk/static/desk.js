@@ -69,19 +69,30 @@ if (byId("error")) byId("error").scrollIntoView({ block: "nearest" });
 
 // --- what changes ---
 
+// Only a page that is seen listens: browsers have six connections for one address, however many tabs there are.
 function listen(address, heard) {
-  const source = new EventSource(address);
+  let source = null;
   let failed = 0;
-  source.onopen = () => {
-    failed = 0;
-    byId("gone").hidden = true;
+  const stop = () => {
+    source?.close();
+    source = null;
   };
-  source.onerror = () => {
-    failed += 1;
-    byId("gone").hidden = failed < 2 && source.readyState !== EventSource.CLOSED;
+  const start = () => {
+    if (source || document.hidden) return;
+    source = new EventSource(address());
+    source.onopen = () => {
+      failed = 0;
+      byId("gone").hidden = true;
+    };
+    source.onerror = () => {
+      failed += 1;
+      byId("gone").hidden = failed < 2 && source?.readyState !== EventSource.CLOSED;
+    };
+    source.onmessage = (event) => heard(JSON.parse(event.data), stop);
   };
-  source.onmessage = (event) => heard(JSON.parse(event.data), source);
-  addEventListener("pagehide", () => source.close());
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", start);
 }
 
 function parsed(html) {
@@ -109,13 +120,14 @@ function replaceSummary(html) {
 }
 
 if (table) {
-  const version = byId("summary").dataset.version;
-  listen(`/events?since=${version}`, (data, source) => {
+  let { version } = byId("summary").dataset;
+  listen(() => `/events?since=${version}`, (data, stop) => {
     if (data.reload) {
-      source.close();
+      stop();
       location.reload();
       return;
     }
+    version = data.version;
     for (const [id, html] of Object.entries(data.rows)) replaceRow(id, html);
     replaceSummary(data.summary);
   });
@@ -136,10 +148,10 @@ addEventListener("submit", (event) => {
 
 if (header) {
   const asked = new URLSearchParams({ student: header.dataset.student, seen: header.dataset.seen });
-  listen(`/events?${asked}`, (data, source) => {
+  listen(() => `/events?${asked}`, (data, stop) => {
     if (data.state !== undefined) byId("state").textContent = data.state;
     if (!data.changed || leaves) return;
-    source.close();
+    stop();
     if (isWriting() || byId("error")) byId("changed").hidden = false;
     else location.reload();
   });

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support import classes
-from support.desk import CODE, Served, graded, grading, opened, served
+from support.desk import CODE, Served, graded, grading, opened, said, served
 from support.graded_apart import LOUD
 from support.waiting import wait_for
 
@@ -124,7 +124,7 @@ def test_by_keyboard_alone(browser: Any, desk: Served, out: Path) -> None:
         page.keyboard.type("look at <b>this</b>")
         press("Tab")
         press("Enter")
-        page.locator("aside.note.comment").wait_for()
+        said(page, "Said.")
         assert "look at <b>this</b>" in page.locator("#L5 + aside").inner_text()
         press("p")
         press("Control+a")
@@ -133,17 +133,17 @@ def test_by_keyboard_alone(browser: Any, desk: Served, out: Path) -> None:
         page.keyboard.type("asked, and was right")
         press("Tab")
         press("Enter")
-        page.get_by_text("Points were set.").wait_for()
+        said(page, "Points were set.")
         press("l")
         press("Tab")
         press("Enter")
-        page.get_by_text("Looked at.").wait_for()
+        said(page, "Looked at.")
         press("u")
         page.wait_for_url(desk.address + "/")
         assert "12.5 by hand" in row(page, "ann")
         assert "looked at" in row(page, "ann")
-    said = [(line.what, line.student, line.at) for line in history.read(out) if line.what != "result"]
-    assert said == [("comment", "ann", 5), ("override", "ann", None), ("looked at", "ann", None)]
+    lines = [(line.what, line.student, line.at) for line in history.read(out) if line.what != "result"]
+    assert lines == [("comment", "ann", 5), ("override", "ann", None), ("looked at", "ann", None)]
 
 
 def test_a_decision_is_seen_everywhere_and_can_be_taken_back(browser: Any, desk: Served, out: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_decision_is_seen_everywhere_and_can_be_taken_back(browser: Any, desk:
         page.get_by_label("Points, 0 to 20").fill("7")
         page.get_by_label("Why; the student reads it").fill("agreed on it")
         page.get_by_role("button", name="Set points").click()
-        page.get_by_text("Points were set.").wait_for()
+        said(page, "Points were set.")
         assert classes.table(out)[1]["points"] == "7"
         assert classes.table(out)[1]["decided_by"] == "override"
         page.goto(f"{desk.address}/student/ben/feedback")
@@ -179,7 +179,7 @@ def test_a_decision_is_seen_everywhere_and_can_be_taken_back(browser: Any, desk:
         page.locator("#do-points summary").click()
         page.get_by_label("Why; the student reads it").fill("no")
         page.get_by_role("button", name="Back to the run's").click()
-        page.get_by_text("Points were set.").wait_for()
+        said(page, "Points were set.")
     assert classes.table(out)[1]["points"] == ""
     student = (out / "ben" / "feedback.html").read_text(encoding="utf-8")
     assert "Why a `class`" not in student
@@ -193,7 +193,7 @@ def test_the_second_is_told_what_the_first_has_changed(browser: Any, desk: Serve
         theirs.goto(f"{other.address}/student/ben")
         theirs.get_by_label("What the student reads").fill("theirs")
         theirs.get_by_role("button", name="Say it").click()
-        theirs.get_by_text("Said.").wait_for()
+        said(theirs, "Said.")
         mine.get_by_text("This has changed since the page was opened").wait_for()
         mine.get_by_role("button", name="Say it").click()
         error = mine.get_by_role("alert")
@@ -201,7 +201,7 @@ def test_the_second_is_told_what_the_first_has_changed(browser: Any, desk: Serve
         assert "theirs" in error.inner_text()
         assert mine.get_by_label("What the student reads").input_value() == "what I had typed"
         mine.get_by_role("button", name="Say it").click()  # now they have seen it
-        mine.get_by_text("Said.").wait_for()
+        said(mine, "Said.")
         theirs.get_by_text("what I had typed").first.wait_for()  # nobody was writing there: it comes by itself
     assert [line.reason for line in history.comments(history.read(out))] == ["theirs", "what I had typed"]
 

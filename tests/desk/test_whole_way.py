@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support import classes
-from support.desk import opened, served
+from support.desk import opened, said, served
 from support.waiting import wait_for
 
 from autograder.course.dataset import Dataset
@@ -42,8 +42,8 @@ def test_a_class_of_eight_from_its_run_to_what_is_handed_back(
         for student in STUDENTS:
             wait_for(f"result of {student}", lambda one=student: re.search(r"\d\.\d\d%", row(page, one)), BY_ITSELF_S)
         assert page.evaluate("window.same") is True
-        said, _ = run.communicate(timeout=60)
-        assert run.returncode == 0, said
+        printed, _ = run.communicate(timeout=60)
+        assert run.returncode == 0, printed
         assert "needs a person" in row(page, "two")
 
         press = page.keyboard.press  # from here on, the keyboard alone
@@ -56,7 +56,7 @@ def test_a_class_of_eight_from_its_run_to_what_is_handed_back(
         while page.evaluate("document.activeElement.textContent") != "It counts":
             press("Tab")
         press("Enter")
-        page.get_by_text("Settled: another run goes by it.").wait_for()
+        said(page, "Settled: another run goes by it.")
         press("u")
         page.get_by_role("button", name="Grade what was decided").focus()
         press("Enter")
@@ -76,7 +76,8 @@ def test_a_class_of_eight_from_its_run_to_what_is_handed_back(
         page.keyboard.type("a linear layer is no ResNet")
         press("Tab")
         press("Enter")
-        page.locator("#L3 + aside.note.comment").wait_for()
+        said(page, "Said.")
+        assert page.locator("#L3 ~ aside.note.comment").count() == 1
         press("p")
         press("Control+a")
         page.keyboard.type("11")
@@ -84,7 +85,7 @@ def test_a_class_of_eight_from_its_run_to_what_is_handed_back(
         page.keyboard.type("for the report")
         press("Tab")
         press("Enter")
-        page.get_by_text("Points were set.").wait_for(timeout=60_000)
+        said(page, "Points were set.")
         page.goto(f"{desk.address}/hand-back")
         with page.expect_download() as download:
             page.get_by_role("button", name="Download points").click()

@@ -91,3 +91,9 @@ def opened(browser: Any, desk: Served, **options: Any) -> Iterator[Any]:
     context.close()
     assert [one for one in complaints if "status of 4" not in one] == []
     assert [one for one in elsewhere if not one.startswith("data:")] == []
+
+
+def said(page: Any, words: str) -> None:
+    """Wait until a page that was asked for says something, and hears keys."""
+    page.get_by_text(words).wait_for(timeout=50_000)
+    page.wait_for_load_state("load")

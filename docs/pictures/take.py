@@ -4,6 +4,7 @@ python docs/pictures/take.py
 """
 
 import io
+import os
 import shutil
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from autograder.results import store  # noqa: E402
 def main() -> None:
     """Write a PNG file for each page."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    os.environ["LOGNAME"] = "instructor"  # whose comment it is
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name, path in PAGES.items():
@@ -39,7 +41,7 @@ def main() -> None:
             keep(page, name)
         out = Path(shutil.copytree(CLASS, Path(folder) / "hw6"))  # what is decided for the picture stays there
         line = next(one.line for one in found(out).failed_checks if one.line)
-        Decisions(out).comment(STUDENT, "Look at the figure of the handout again: where does the skip begin?", line)
+        Decisions(out).comment(STUDENT, "How many blocks does this make? Print id() of each.", line)
         with served(out) as desk:
             page = browser.new_page(color_scheme="light", viewport=DESK)
             page.goto(desk.first)

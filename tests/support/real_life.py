@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from autograder.course import packages as packages_there
+
 RIGHT = (Path(__file__).parent.parent / "scripts" / "hw6_right.py").read_text()
 HEAD = RIGHT[: RIGHT.index("# Q1")]
 SETTINGS = RIGHT[RIGHT.index("# Q1") : RIGHT.index("transform =")]
@@ -210,7 +212,9 @@ def packages() -> list[Script]:
         Script(
             "what comes with the set-up",
             first(
-                "import IPython, matplotlib, numpy, pandas, PIL, scipy.stats, sklearn.metrics, tensorboard, tqdm\n"
+                "import sklearn.metrics, pandas, scipy.stats, IPython, "
+                + ", ".join(sorted(packages_there.GRADED_WITH))
+                + "\n"
                 "assert len(pandas.DataFrame({'loss': [1.0]})) == 1\n"
                 "print(sklearn.metrics.confusion_matrix([0, 1], [1, 1]))\n"
             ),
@@ -224,6 +228,17 @@ def packages() -> list[Script]:
         Script(
             "a package is tried",
             first("try:\n    from apex import amp\nexcept ImportError:\n    amp = None\nassert amp is None\n"),
+        ),
+        Script(
+            "a package is tried in one line",
+            first("import contextlib\nwith contextlib.suppress(ImportError):\n    from apex import amp\n"),
+        ),
+        Script(
+            "versions are printed",
+            first(
+                "import timm, wandb\nfrom dotenv import load_dotenv\nload_dotenv()\n"
+                "print(wandb.__version__, timm.__version__, torch.__version__)\n"
+            ),
         ),
         Script("a package is imported for nothing", first("import timm\nimport albumentations.pytorch as A\n")),
         Script(
@@ -414,6 +429,7 @@ def gpu() -> list[Script]:
         "by number": ((MOVED, "        images, labels = images.to(0), labels.to(0)\n"), "images.to(0)"),
         "a batch like another": ((MOVED, MOVED + "        torch.zeros_like(images, device='cuda')\n"), "zeros_like"),
         "what is new": ((MOVED, MOVED + "        images.new_zeros(3, device='cuda:0')\n"), "new_zeros"),
+        "by default": ((NET, "torch.set_default_device('cuda')\n" + NET), "set_default"),
         "as a context": ((NET, "with torch.device('cuda'):\n    " + NET), "with torch.device"),
         "a stream": ((NET, NET + "with torch.cuda.stream(torch.cuda.Stream()):\n    pass\n"), "Stream()"),
         "a type as a word": ((MOVED, "        images = images.type('torch.cuda.FloatTensor')\n"), "FloatTensor"),
@@ -451,6 +467,13 @@ def notebooks() -> list[Script]:
             "",
         ),
         "a variable is set": (("%env SEED=7\nimport os\nassert os.environ['SEED'] == '7'", *rest), "", ""),
+        "shell in a cell": (
+            ("%%bash\npip install -q wandb\nmkdir -p one/two\ntouch one/two/x", *rest, "open('one/two/x')"),
+            "",
+            "",
+        ),
+        "files without a sign": (("%mkdir -p one\n%cp hw6.py one/again.py", *rest, "open('one/again.py')"), "", ""),
+        "a cell is watched": (("%%wandb\n" + HEAD, *rest), "", ""),
         "shell is kept": (("names = !ls -a\nassert '.' in names, names", *rest), "", ""),
         "magic without a sign": ((*rest, "pip install seaborn", "ls", "pwd"), "", ""),
         "help is asked": (("import torch\ntorch.nn.Linear?", *rest), "", ""),

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from autograder.language import gettext as _
 from autograder.runner.score import Labels, Scores, accuracy_percent
 
 MOST_IMAGES = 2_000  # of them accuracies are within a point or two, at a fifth of the cost of all
@@ -55,19 +56,21 @@ class Audit(BaseModel):
         """Flag -> what was seen, as a sentence without its end; empty where nothing was."""
         found = {}
         if self.plain_percent - self.altered_percent > GAP_PERCENT:
-            found["audit-gap"] = (
-                f"accuracy falls from {self.plain_percent:.1f}% to {self.altered_percent:.1f}% on {self.images:,} test "
-                f"images that are mirrored, shifted by up to {SHIFT} pixels and a little noisy"
+            found["audit-gap"] = _(
+                "accuracy falls from {plain} to {altered} on {images:,} test images that are mirrored, "
+                "shifted by up to {shift} pixels and a little noisy"
+            ).format(
+                plain=f"{self.plain_percent:.1f}%",
+                altered=f"{self.altered_percent:.1f}%",
+                images=self.images,
+                shift=SHIFT,
             )
         if self.changed_percent > CHANGED_PERCENT:
-            found["audit-changed"] = (
-                f"{self.changed_percent:.1f}% of {self.images:,} test images are answered otherwise the second time, "
-                "in eval mode"
-            )
+            text = _("{percent} of {images:,} test images are answered otherwise the second time, in eval mode")
+            found["audit-changed"] = text.format(percent=f"{self.changed_percent:.1f}%", images=self.images)
         if self.before_percent is not None and self.before_percent > BEFORE_PERCENT:
-            found["audit-before"] = (
-                f"{self.before_percent:.1f}% of {self.images:,} test images are recognised after the first step"
-            )
+            text = _("{percent} of {images:,} test images are recognised after the first step")
+            found["audit-before"] = text.format(percent=f"{self.before_percent:.1f}%", images=self.images)
         return found
 
 

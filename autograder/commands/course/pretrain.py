@@ -25,6 +25,7 @@ from autograder.course import checkpoint
 from autograder.course.checkpoint import Checkpoint, Record
 from autograder.course.dataset import Dataset, Images, Labels
 from autograder.course.homework import Homework, Recipe
+from autograder.course.same_pictures import sketches
 from autograder.course.state_dict import counted, differing
 from autograder.errors import KitError, first_line
 from autograder.files import ROOT, whole
@@ -88,6 +89,7 @@ def pretrain(model: str, dataset: Dataset, folder: Path, *, epochs: int | None, 
             model=model,
             dataset=dataset.name,
             fingerprint=dataset.fingerprint,
+            pictures=sketches(dataset.train_images, dataset.test_images),
             accuracy_percent=round(accuracy, 2),
             epochs=trained,
             recipe=words,

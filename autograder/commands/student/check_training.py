@@ -1,6 +1,6 @@
 """The training of `check --train`: what it runs with, what it came to, and its receipt.
 
-Called by `check.py`. Without a GPU it is a preview, which names no row of the rubric.
+Called by `check.py`. Without a GPU it is a preview, which names no tier.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from autograder.runner.runner import Runner
     from autograder.runner.setup import Setup
 
-PREVIEW_S = 150.0  # the box of a preview's training: with what is around it, under three minutes
+PREVIEW_S = 150.0  # the time box of a preview's training: with imports and tests, the preview stays under three minutes
 
 
 def setup_of(request: "CheckRequest", looked: "Looked", runner: "Runner | None") -> "Setup":
@@ -41,7 +41,7 @@ def setup_of(request: "CheckRequest", looked: "Looked", runner: "Runner | None")
     )
     runner = runner or SANDBOX_RUNNER
     setup = prepared(asked, looked.place, full=runner.has_gpu(), threads=cores(), runner=runner, forks=False)
-    if setup.protocol.is_small:  # somebody sits and waits
+    if setup.protocol.is_small:  # somebody is waiting for it
         setup = replace(setup, protocol=replace(setup.protocol, time_box_s=min(PREVIEW_S, setup.protocol.time_box_s)))
     return setup
 

@@ -46,7 +46,8 @@ class Trained:
         accuracy_percent: the better one of both passes; None when there is none.
         eval_percent, as_left_percent: in eval mode, and as the script left the network.
         tier, tier_points: what such an accuracy earns by the rubric; None in a preview, which predicts no tier.
-        preview: what a preview saw, in sentences; () otherwise. `learns` and `beside_solution` are the same as ids.
+        preview: what a preview saw, in sentences; () otherwise. `learns` and `beside_solution` say the same in a word
+            each.
         epochs: how many were trained, by images; `ended_by` is what ended the training.
     """
 

@@ -36,7 +36,7 @@ def have_what_lies_beside(script: str) -> None:
 
 
 def are_there() -> None:
-    """From now on."""
+    """From now on, make these files and folders when the script asks for them."""
     fake_cifar10.CIFAR10.downloaded = _batches_lie_in
     opened = builtins.open
 

@@ -14,13 +14,13 @@ and date:
     class_serial_over_ours        the scripts of the example class of resnet20, each there twice, started bare one after
                                   another on a preview's images, over `autograder grade` of that class: checks,
                                   trainings, tests and pages
-    engine_over_loop              the engine with 20 trainings of 10 s each, two at a time, over a plain loop of the
-                                  same (both at once, as they only wait)
+    engine_over_loop              `grading/schedule.py` with 20 trainings of 10 s each, two at a time, over a plain
+                                  loop of the same (both at once, as they only wait)
 
 Both sides run one script, which times itself, on the same pictures: torchvision's files are written from the prepared
-dataset in the official format, and only the check of their MD5 sums is left out. Sides take turns, and the one that
-begins changes; a ratio is that of the medians, its spread that of the turns. It needs two quiet cores, and with the
-defaults ten minutes of them.
+dataset in the official format, and only the check of their MD5 sums is left out. Sides take turns, and begin in turn. A
+ratio is the one of the medians; its spread is that of the single turns. It needs two quiet cores, and with the defaults
+ten minutes of them.
 """
 
 import argparse

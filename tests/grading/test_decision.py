@@ -44,8 +44,8 @@ def test_an_audit_that_is_missing_or_odd_calls_a_person_and_moves_no_points(full
     ("reported", "timed", "expected"),
     [
         ({}, 4.0, []),
-        ({}, 7.9, []),
-        ({}, 8.1, ["training-time"]),
+        ({}, 9.4, []),
+        ({}, 9.6, ["training-time"]),
         ({}, 1.9, ["training-time"]),
         ({"epochs": 2.0}, 4.0, ["training-time"]),
         ({"steps": 0}, None, ["no-steps"]),

@@ -84,7 +84,7 @@ class Estimate:
         self._factors: Factors | None = None
 
     def expect(self, name: str, work: Work) -> float:
-        """There will be such a training. Returns how many seconds it is thought to take."""
+        """Announce a training that is still to come. Returns the seconds that it is expected to take."""
         self._works[name] = work
         return self.seconds(name)
 

@@ -81,7 +81,7 @@ class Display:
         self.console.print(line)
 
     def observed(self, student: str, work: Work) -> float:
-        """A student was looked at. Returns how many seconds the training is thought to take."""
+        """A student has been observed. Returns the seconds that the training is expected to take."""
         self.seen += 1
         self.bars.update(self.checks, completed=self.seen)
         if self.seen == self.looks and not self.console.is_terminal:

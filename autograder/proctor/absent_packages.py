@@ -1,10 +1,10 @@
 """Packages that a script imports and that aren't installed where it runs.
 
-Called by `run_script.comforts`. What only watches or draws (`WATCHING`) is stood in for by something that swallows
-everything: a script trains with it as it trains without. Any other package fails where it is used, not where it is
-imported: a table that is drawn after the test costs nothing then. Where a script is ready for the import to fail (`try:
-import apex`), it fails. Only imports by the student's code are answered; PyTorch and its like find what is installed,
-and nothing else.
+Called by `run_script.comforts`. What only watches or draws (`WATCHING`) is replaced by a stand-in that accepts every
+call and does nothing: a script trains with it as it trains without. Any other package fails where it is used, not
+where it is imported: a table that is drawn after the test costs nothing then. Where a script is ready for the import
+to fail (`try: import apex`), it fails. Only imports by the student's code are answered; PyTorch and its like find what
+is installed, and nothing else.
 """
 
 import ast

@@ -289,7 +289,7 @@ class Rehearsing:
         if error is not None and isinstance(error, SystemExit):
             ended, trouble = "exited", failure(error, self.file)
         elif error is not None:
-            # Empty epochs are ours: what fails for want of batches would not have failed in a training.
+            # Empty epochs are ours: what fails because no batch came would not have failed in a training.
             ended = "stopped" if self.iterations > self.trained_epochs else "crashed"
             trouble = failure(error, self.file) if ended == "crashed" else None
             after_all = self.tests and self.iterations >= self.trained_epochs - 1

@@ -1,4 +1,4 @@
-"""What is asked of a check, and what a look at the file gave.
+"""What is asked of a check, and what observing the file gave.
 
 Read by `check.py` and `check_training.py`.
 """

@@ -90,6 +90,7 @@ class Display:
             return self.estimate.expect(student, work)
 
     def progressed(self, student: str, said: TrainingProgress) -> None:
+        """Take a report of a training that runs; one that comes after the training's result is dropped."""
         now = time.monotonic()
         with self.lock:
             if student not in self.waiting and student not in self.running:
@@ -101,6 +102,7 @@ class Display:
             self._left(now)
 
     def graded(self, result: Result) -> None:
+        """Print the line of a student whose result is final, and move the bar on."""
         self.done += 1
         with self.lock:
             began = self.running.pop(result.student, None)

@@ -31,6 +31,7 @@ class Plan:
 
 @cache
 def plan_of(func: Any) -> Plan:
+    """The plan of an ATen overload (`torch._ops.OpOverload`), read from its schema."""
     schema = func._schema
     name = schema.name.split("::")[-1]
     dispatched = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")

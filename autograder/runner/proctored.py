@@ -36,6 +36,13 @@ def proctored(
     """A proctor that runs, and the paths at which it finds the submission ("file") and what it runs ("script").
 
     Ended, with all its processes, on the way out.
+
+    Args:
+        binds: path inside the sandbox -> path on the host, readable there besides the submission and this package.
+        seconds: after so many the run is ended, unless its deadline is moved (`Run.extend`).
+        gpu: whether a GPU is visible inside.
+        warm: as for `Sandbox.start`.
+        checkpoint: is copied beside the submission, under the homework's name.
     """
     name = f"{homework.stem}.py"
     with tempfile.TemporaryDirectory(prefix="autograder-") as folder:

@@ -49,6 +49,12 @@ def setup_of(request: "CheckRequest", looked: "Looked", runner: "Runner | None")
 def train(
     looked: "Looked", setup: "Setup", unmet: set[str], report: "Transcript | None", plot: "LivePlot | None"
 ) -> Trained:
+    """Train the submission here and decide its tier.
+
+    Args:
+        unmet: ids of the checks that don't hold, as `checks.unmet` gives them.
+        report, plot: where the progress is shown; None for `--json`, and where nothing is drawn.
+    """
     from autograder.grading.decision import conditions
     from autograder.grading.estimate import Estimate, work
     from autograder.publish import preview, solution_runs
@@ -114,6 +120,7 @@ def train(
 def write_receipt(
     folder: Path, looked: "Looked", setup: "Setup", trained: Trained, report: "Transcript | None"
 ) -> None:
+    """Write a receipt of the training into `folder`. Raises KitError where that can't be written to."""
     from autograder import __version__
     from autograder.intake import receipt as receipts
     from autograder.runner import nvidia_smi

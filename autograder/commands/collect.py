@@ -1,6 +1,6 @@
 """Who handed in what, before anything runs: the command `collect`, as a table or as JSON.
 
-Called by the command line and by `grade`. Prints and makes text, decides nothing: see `grading/collected.py`.
+Called by the command line and by `grade`. Only prints and makes text; `intake/hand_ins.py` decides.
 """
 
 import json
@@ -18,7 +18,7 @@ from autograder.intake.entry import STATES, Entry
 
 
 def show(taken: Taken, console: Console, *, everybody: bool) -> None:
-    """Print the class: how many of each kind, and a row for everybody, or for whom something has to be said of."""
+    """Print how many students are in each state, and a table: of everybody, or of those with something to say."""
     class_, deadline, zone = taken.class_, taken.deadline, taken.zone
     counts = Counter(entry.state for entry in class_.entries)
     attempts = sum(len(entry.uploads) for entry in class_.entries)

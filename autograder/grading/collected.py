@@ -75,7 +75,7 @@ class LastRun(BaseModel):
 
 @dataclass(frozen=True)
 class Taken:
-    """A class as it was asked for: with its deadline and the course's zone, None where nobody said."""
+    """A class that was read, its deadline and the course's time zone (both None where no option says them)."""
 
     class_: Intake
     deadline: datetime | None
@@ -93,13 +93,14 @@ def take(
     extensions: Sequence[str] = (),
     decided: Sequence[Line] = (),
 ) -> Taken:
-    """Read a class by the words of a command; see `hand_ins.collect`. How late is too late is the rubric's to say.
+    """Read a class as a command's options say; see `hand_ins.collect`. The rubric says how late is too late.
 
     Args:
         extensions: "STUDENT=WHEN" each.
         decided: the history: which file counts, and deadlines, which win over all others.
 
-    Raises KitError where a word means nothing, and where the class or the rubric can't be read.
+    Raises KitError where an option isn't a deadline, zone or extension, and where the class or the rubric can't be
+    read.
     """
     zone = None if timezone is None else parse_zone(timezone)
     moment = None if deadline is None else parse_deadline(deadline, zone)

@@ -1,4 +1,4 @@
-"""What of a result is flagged, and what a person has to look at. Moves nobody's points.
+"""The flags of a result, and the reasons why a person has to look at it. Neither changes points.
 
 Called by `decision.py`. Flags are for the table, reasons for the page and the end of a run.
 """
@@ -16,13 +16,13 @@ from autograder.runner.evaluate import Evidence
 from autograder.runner.setup import Setup, Start
 
 ALL_EPOCHS = 0.95  # of the budget's: a training that has had so many has lost nothing
-MOST_STEPS = 2.5  # for each batch that a loader handed out: two optimizers make two, images kept elsewhere make more
+MOST_STEPS = 2.5  # steps for each batch that a loader handed out: two optimizers make two, images kept elsewhere more
 
 
 def of_result(
     setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start: Start, seen: Sequence[str]
 ) -> list[str]:
-    """All of a submission that ran; `seen` are those that are known already."""
+    """All flags of a submission that ran; `seen` are those that are known already."""
     flags = [check.id for check in found if check.outcome == "failed"]
     if missing_packages(evidence, start.protocol):
         flags.append("missing-package")
@@ -36,7 +36,7 @@ def of_result(
 
 
 def of_run(setup: Setup) -> list[str]:
-    """Those that everybody has."""
+    """The flags that everybody in a run has."""
     flags = [] if setup.own_data else ["other-data"]
     flags += [] if setup.protocol.own_budget else ["other-time-box"]
     return flags + (["no-sandbox"] if setup.sandbox.name == "none" else [])
@@ -49,35 +49,36 @@ def signs(evidence: Evidence, start: Start) -> dict[str, str]:
     if evidence.audit is not None:
         found |= evidence.audit.signs
     elif evidence.accuracy is not None and evidence.accuracy.eval_percent is not None:
-        found["no-audit"] = "the network was tested, but ended before it had answered the audit that follows"
+        found["no-audit"] = _("the network was tested, but ended before it had answered the audit that follows")
     if report is None:
         return found
     if report.batches is not None and report.steps > MOST_STEPS * report.batches + 1:
-        found["extra-steps"] = (
-            f"{report.steps:,} steps of the optimizer on {report.batches:,} batches of training images"
-        )
+        text = _("{steps:,} steps of the optimizer on {batches:,} batches of training images")
+        found["extra-steps"] = text.format(steps=report.steps, batches=report.batches)
     if start.checkpoint is None and report.loaded_line is not None:
-        found["loaded-weights"] = f"{place(report.loaded_line)} loads weights into a network before the first step"
+        text = _("{place} loads weights into a network before the first step")
+        found["loaded-weights"] = text.format(place=place(report.loaded_line))
     if start.checkpoint is None and report.steps == 0 and percent is not None and report.ended_by != "crash":
-        found["no-steps"] = f"{percent:.1f}% without a step of an optimizer"
+        found["no-steps"] = _("{percent:.1f}% without a step of an optimizer").format(percent=percent)
     if seen is not None and report.network_class is not None and report.parameters != seen.parameters:
-        found["other-network"] = (
-            f"the network that was trained, {report.network_class}, has {report.parameters:,} parameters; "
-            f"the {seen.class_name} that the checks looked at has {seen.parameters:,}"
+        found["other-network"] = _(
+            "the network that was trained, {trained}, has {parameters:,} parameters; "
+            "the {seen} that the checks looked at has {others:,}"
+        ).format(
+            trained=report.network_class, parameters=report.parameters, seen=seen.class_name, others=seen.parameters
         )
     timed = None if evidence.audit is None else evidence.audit.timed_epochs
     if timed is not None and not audit.LEAST_SHARE <= timed / max(report.epochs, 0.01) <= audit.LARGEST_SHARE:
-        found["training-time"] = (
-            f"training took the time of about {timed:.1f} epochs of this network, and {report.epochs:.3g} were counted"
-        )
+        text = _("training took the time of about {timed:.1f} epochs of this network, and {epochs:.3g} were counted")
+        found["training-time"] = text.format(timed=timed, epochs=report.epochs)
     return found
 
 
 def missing_packages(evidence: Evidence, protocol: Protocol) -> list[str]:
     """Packages without which the training couldn't do what the budget allows; none where all epochs were trained.
 
-    What is missing where a homework is graded is no student's fault. A training that could use more of its budget than
-    it has may have been stopped by that, so a person decides.
+    A package that is missing where a homework is graded is not the student's fault. It may be why a training ended
+    before its budget did, so a person decides.
     """
     report, rehearsal = evidence.report, evidence.observations.rehearsal
     if evidence.outcome == "SYNTAX" or report is None or report.epochs >= ALL_EPOCHS * protocol.epochs:
@@ -99,11 +100,12 @@ def reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
     found = []
     report = evidence.report
     if evidence.observations.problem:
-        found.append(f"the checks couldn't be run: {evidence.observations.problem}")
+        text = _("the checks couldn't be run: {problem}")
+        found.append(text.format(problem=evidence.observations.problem))
     if report is not None and report.ended_by == "time":
-        seen = f"{report.epochs:.3g} of {protocol.epochs} epochs seen"
-        reached = "" if evidence.percent is None else f"; {evidence.percent:.1f}%"
-        found.append(f"the time box ended training after {duration(report.seconds)}; {seen}{reached}")
+        text = _("the time box ended training after {time}; {epochs:.3g} of {most} epochs seen")
+        text = text.format(time=duration(report.seconds), epochs=report.epochs, most=protocol.epochs)
+        found.append(text + ("" if evidence.percent is None else f"; {evidence.percent:.1f}%"))
     if missing := missing_packages(evidence, protocol):
         return [*found, about_packages(missing)]
     explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)

@@ -66,7 +66,7 @@ class Listed:
 
 
 class Roster:
-    """The students of a course, and who of them somebody in a download is."""
+    """The students of a course, and which of them a hand-in may be from."""
 
     def __init__(self, listed: Sequence[Listed] = ()) -> None:
         self.listed = list(listed)
@@ -114,7 +114,7 @@ class Roster:
         return self._found(student)[0]
 
     def _found(self, student: Student) -> tuple[list[Listed], bool]:
-        """Who it may be, by the surest sign that there is, and whether that is one of a person's."""
+        """(Who it may be, by the surest match that there is, whether that match is sure)."""
         keys = [form for id_ in (student.id, *student.aliases) for form in names.forms(id_)]
         before_at = [part for id_ in (student.id, *student.aliases) if (part := names.local_part(id_))]
         for index, wanted, is_sure in (

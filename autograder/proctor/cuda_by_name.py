@@ -79,7 +79,7 @@ def _is_number(value: object) -> bool:
 
 
 def _redirect(owner: Any, name: str, noted: Callable[[], None], *, by_number: bool = False) -> None:
-    """Make `owner.name` take the CPU for any CUDA device among its arguments."""
+    """Make `owner.name` use the CPU for any CUDA device among its arguments."""
     function = getattr(owner, name)
 
     def on_cpu(value: Any) -> Any:
@@ -118,7 +118,7 @@ def _stay(noted: Callable[[], None]) -> Any:
 
 
 def _of_types(noted: Callable[[], None]) -> None:
-    """`torch.cuda.FloatTensor` is `torch.FloatTensor`, as a type, as a function and as a word."""
+    """`torch.cuda.FloatTensor` is `torch.FloatTensor`, as a type, as a function and as a string."""
     for name in TYPES:
         vars(torch.cuda).pop(name, None)
 
@@ -240,7 +240,7 @@ def _of_module(noted: Callable[[], None]) -> None:
         theirs = inspect.isfunction(found) and own.startswith("torch.cuda") and not name.startswith("_")
         if theirs and name not in WORK_ANYWHERE:
             setattr(torch.cuda, name, _harmless(name, found, noted))
-    # Calls to these wait for a GPU without asking for its answer.
+    # These return nothing, so doing nothing will do; they aren't noted.
     for name in ("set_device", "synchronize", "manual_seed", "manual_seed_all", "empty_cache"):
         setattr(torch.cuda, name, lambda *_args, **_kwargs: None)
     for name, kind in {"Stream": Stream, "ExternalStream": Stream, "Event": Event}.items():
@@ -292,7 +292,14 @@ def _of_generator(noted: Callable[[], None]) -> None:
 def _of_defaults(noted: Callable[[], None]) -> None:
     """`torch.set_default_device("cuda")` and `with torch.device("cuda"):`."""
     set_default = torch.set_default_device
-    torch.set_default_device = lambda device: set_default("cpu" if _is_absent(device) or _is_number(device) else device)
+
+    def set_there(device: Any) -> None:
+        absent = _is_absent(device) or _is_number(device)
+        if absent:
+            noted()
+        set_default("cpu" if absent else device)
+
+    torch.set_default_device = set_there
     from torch.utils import _device
 
     make = _device.DeviceContext.__init__

@@ -1,8 +1,9 @@
-"""Files and folders that a script takes to be there: folders that it saves into, and CIFAR-10's own batches.
+"""Files and folders that a script takes to be there: what lies beside it, where it saves, and CIFAR-10's own batches.
 
-Called by `run_script.comforts`. At home a folder for weights was made by hand once, and a download has left
-`cifar-10-batches-py`. Nothing is done before somebody asks for it: a missing folder is made when a file is to be
-written into it, and the batches are written when one of them is opened, with what the script may see in them.
+Called by `run_script`. At home a script runs in the folder that it lies in, a folder for weights was made by hand once,
+and a download has left `cifar-10-batches-py`. What lies beside the script is copied; of the rest nothing is done before
+somebody asks for it: a missing folder is made when a file is to be written into it, and the batches are written when
+one of them is opened, with what the script may see in them.
 """
 
 import builtins
@@ -11,6 +12,7 @@ import functools
 import io
 import os
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,8 +27,16 @@ FILES = (*PARTS, "test_batch", "batches.meta")
 SIDE = 32
 
 
+def have_what_lies_beside(script: str) -> None:
+    """Copy what lies in the folder of `script` into the working folder, where it may be written to as well."""
+    here, folder = Path.cwd(), Path(script).parent
+    if here != folder:
+        with contextlib.suppress(OSError):  # what can't be copied is still found beside `__file__`
+            shutil.copytree(folder, here, copy_function=shutil.copyfile, dirs_exist_ok=True)
+
+
 def are_there() -> None:
-    """From now on."""
+    """From now on, make these files and folders when the script asks for them."""
     fake_cifar10.CIFAR10.downloaded = _batches_lie_in
     opened = builtins.open
 

@@ -1,10 +1,10 @@
 """An audit after the test: some test images once more, as they are and altered, in an order of their own.
 
-Called by `test_passes`, which asks for the answers, and by `evaluate`, which sets them beside the first ones. What a
-network has learned holds for an image that is mirrored, shifted by some pixels and made a little noisy: honest ones
-lose 5 to 12 points, a table of known images 89 and more (measured on drawn images). And a network in eval mode gives an
-image the same answer in any company; one that adapts to what it is tested on doesn't. Both are signs and no more: a
-person looks, points stay as they are.
+Called by `test_passes`, which asks for the answers, and by `evaluate`, which compares them with the first ones. What a
+network has learned holds for an image that is mirrored, shifted by some pixels and made a little noisy: honest networks
+lose 5 to 12 points of accuracy, a table of known images 89 and more (measured on drawn images). And a network in eval
+mode gives an image the same answer in any batch; one that adapts to what it is tested on doesn't. Both are signs and no
+more: a person looks, points stay as they are.
 """
 
 from typing import Annotated
@@ -13,29 +13,30 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from autograder.language import gettext as _
 from autograder.runner.score import Labels, Scores, accuracy_percent
 
-MOST_IMAGES = 2_000  # of them accuracies are within a point or two, at a fifth of the cost of all
+MOST_IMAGES = 2_000  # so many give an accuracy to within a point or two, at a fifth of the cost of all
 SHIFT = 3  # pixels, up to which an image is moved; its edge is repeated
 NOISE = 4.0  # standard deviation, in grey levels
 GAP_PERCENT = 25.0  # points of accuracy lost from which on somebody should look
 BEFORE_PERCENT = 40.0  # recognised by a network that has hardly been trained; of ten classes guessing finds 10
 CHANGED_PERCENT = 10.0  # of the answers; rounding changes under one in two hundred
 LEAST_TIMED_S = 30.0  # of training; what is shorter is mostly setting up
-LEAST_SHARE, LARGEST_SHARE = 0.4, 1.6  # of the time that the epochs seen should take; see docs/security.md
+LEAST_SHARE, LARGEST_SHARE = 0.4, 1.9  # of the time that the epochs seen should take; see docs/security.md
 
 Images = npt.NDArray[np.uint8]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class Audit(BaseModel):
-    """What came of it.
+    """What the audit found.
 
     Attributes:
         images: how many were asked for again.
         plain_percent: accuracy on these in the first pass, in eval mode.
         altered_percent: the same of the altered images.
-        changed_percent: how many answers to the images as they are were others the second time.
+        changed_percent: how many of the unaltered images were answered differently the second time.
         before_percent: accuracy on these of the network as it was after its first training step; None where it wasn't
             asked, as when training starts from a checkpoint.
         timed_epochs: for how many epochs the training's time was enough; see `timed_epochs`. None for short ones.
@@ -55,24 +56,26 @@ class Audit(BaseModel):
         """Flag -> what was seen, as a sentence without its end; empty where nothing was."""
         found = {}
         if self.plain_percent - self.altered_percent > GAP_PERCENT:
-            found["audit-gap"] = (
-                f"accuracy falls from {self.plain_percent:.1f}% to {self.altered_percent:.1f}% on {self.images:,} test "
-                f"images that are mirrored, shifted by up to {SHIFT} pixels and a little noisy"
+            found["audit-gap"] = _(
+                "accuracy falls from {plain} to {altered} on {images:,} test images that are mirrored, "
+                "shifted by up to {shift} pixels and a little noisy"
+            ).format(
+                plain=f"{self.plain_percent:.1f}%",
+                altered=f"{self.altered_percent:.1f}%",
+                images=self.images,
+                shift=SHIFT,
             )
         if self.changed_percent > CHANGED_PERCENT:
-            found["audit-changed"] = (
-                f"{self.changed_percent:.1f}% of {self.images:,} test images are answered otherwise the second time, "
-                "in eval mode"
-            )
+            text = _("{percent} of {images:,} test images are answered otherwise the second time, in eval mode")
+            found["audit-changed"] = text.format(percent=f"{self.changed_percent:.1f}%", images=self.images)
         if self.before_percent is not None and self.before_percent > BEFORE_PERCENT:
-            found["audit-before"] = (
-                f"{self.before_percent:.1f}% of {self.images:,} test images are recognised after the first step"
-            )
+            text = _("{percent} of {images:,} test images are recognised after the first step")
+            found["audit-before"] = text.format(percent=f"{self.before_percent:.1f}%", images=self.images)
         return found
 
 
 def choose(count: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Which of `count` test images are asked for again, in the order in which they are."""
+    """Indices of the test images, of `count`, that are asked for again, in the order in which they are asked for."""
     return random.permutation(count)[:MOST_IMAGES]
 
 

@@ -27,7 +27,7 @@ from autograder.files import EXAMPLES, write_text
 from autograder.grading import collected
 from autograder.grading.class_run import ClassRun
 from autograder.grading.cluster import Cluster
-from autograder.grading.collected import FILE, Taken
+from autograder.grading.collected import Taken
 from autograder.grading.decisions import Decisions
 from autograder.grading.lateness import percent_off
 from autograder.grading.progress_display import about
@@ -36,6 +36,7 @@ from autograder.machine import Card, cards, cores, unused_gpu
 from autograder.observations import Observations
 from autograder.results import history, store
 from autograder.results.history import Line
+from autograder.runner.request import FILE
 from autograder.runner.runner import SANDBOX_RUNNER, Runner
 from autograder.runner.setup import Setup, prepared
 from autograder.sandbox import sandbox as sandboxes

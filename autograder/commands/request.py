@@ -28,8 +28,7 @@ from autograder.commands.options import (
     only_homework,
 )
 from autograder.errors import KitError, first_line
-from autograder.grading.collected import FILE
-from autograder.runner.request import TrainingRequest
+from autograder.runner.request import FILE, TrainingRequest
 
 
 class ClassRequest(TrainingRequest):

@@ -62,6 +62,13 @@ class Desk:
         """Where decisions about the class are made."""
         return Decisions(self.out, self.view.book)
 
+    def prepare(self) -> None:
+        """Look once, and make what the first page would wait for."""
+        now = self.view.look(book=False)
+        self.summary_html(now)
+        for row in now.everybody:
+            self.row_html(row)
+
     def watch(self) -> None:
         """Look at the folder every second, on a thread of its own, until `over`."""
         while not self.over.wait(EVERY_S):

@@ -47,13 +47,14 @@ def serve(out: Path, host: str, port: int, tls_cert: Path | None = None, tls_key
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen()  # who opens the address before the first page is ready waits for it
     except (OSError, OverflowError) as error:
         raise KitError(f"{host}:{port}: can't listen there ({error})", "choose another --port") from error
     port = listening.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     tls = tls_cert is not None
     desk = Desk(out, Keys())
-    desk.view.look(book=False)
+    desk.prepare()
     with contextlib.suppress(KitError):  # the pages say what is wrong
         desk.decisions.finish()
     hosts = [f"{shown}:{port}", *([f"localhost:{port}", f"127.0.0.1:{port}"] if is_this_machines(host) else [])]

@@ -174,10 +174,9 @@ class Desk:
 
     def export_page(self, error: str = "", status: int = 200) -> Response:
         rows = self.view.now.everybody
-        undecided = [row for row in rows if row.points is None]
-        return self.page(
-            "export.html", status, undecided=undecided, queue=self.view.now.queue, systems=lms_grades.NAMES, error=error
-        )
+        values = {"undecided": [row for row in rows if row.points is None], "queue": self.view.now.queue}
+        head = history.head(self.out)[:16] if rows and not self.view.now.trouble else ""
+        return self.page("export.html", status, **values, systems=lms_grades.NAMES, head=head, error=error)
 
     # --- changes ---------------------------------------------------------------------------------------------------
 

@@ -238,6 +238,7 @@ def test_what_students_and_persons_write_runs_nothing(browser: Any, tmp_path: Pa
     evil = "<script>alert(1)</script><img src=x onerror=alert(2)>'\"><svg onload=alert(3)>{{ 7*7 }}\u202e"
     named = "o'\"><img src=x onerror=alert(4)>&amp; %41%2e"
     code = f"{LOUD.decode()}{evil}\n# {evil}\nx = '''</code></div><script>alert(5)</script>'''\n"
+    code += f"open({str(tmp_path / 'ran')!r}, 'w')\n"
     code += f"y = {'a' * 9000}\n# \x0c\u2028\n"
     note = {"cell_type": "markdown", "metadata": {}, "source": [evil]}
     cell = {"cell_type": "code", "metadata": {}, "execution_count": 1, "source": [code], "outputs": [
@@ -281,5 +282,6 @@ def test_what_students_and_persons_write_runs_nothing(browser: Any, tmp_path: Pa
             )
             assert "\u202e" not in page.inner_text("main")
             assert "49\n" not in page.inner_text("main")
+        assert not (tmp_path / "ran").exists()
         page.goto(f"{desk.address}/find?q={'%3Cscript%3Ealert(8)%3C/script%3E'}")
         assert page.get_by_label("Search in all columns").input_value() == "<script>alert(8)</script>"

@@ -185,7 +185,7 @@ def profile(job: Job, steps: int) -> dict[str, float]:
         wall = time.monotonic() - started
     spent = dict.fromkeys([*KINDS, REST], 0.0)
     for event in seen.events():
-        if event.device_type != torch.autograd.DeviceType.CPU:
+        if event.device_type != torch.autograd.DeviceType.CPU:  # type: ignore[attr-defined]
             continue  # its operation has it, too
         if on_gpu:  # a named region is repeated on the device's side as if it were a kernel of its own
             microseconds = sum(kernel.duration for kernel in event.kernels if kernel.name != event.name)

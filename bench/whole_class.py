@@ -13,7 +13,7 @@ from autograder import homeworks
 from autograder.course import prepare, rubric
 from autograder.files import ROOT
 from autograder.grading import schedule
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.intake.submission import of
 from autograder.observations import Observations
 from autograder.runner.setup import Setup
@@ -78,8 +78,8 @@ def engine_and_loop() -> tuple[float, float]:
     beside = threading.Thread(target=loop)
     beside.start()
     began = time.perf_counter()
-    told = schedule.Told(lambda *_: 0.0, lambda *_: None, lambda _: None)
-    with schedule.start(_setup(), AT_A_TIME, told) as run:
+    listener = schedule.Listener(lambda *_: 0.0, lambda *_: None, lambda _: None)
+    with schedule.start(_setup(), AT_A_TIME, listener) as run:
         results = list(run([_entry(number) for number in range(TRAININGS)]))
     taken["engine"] = time.perf_counter() - began
     beside.join()

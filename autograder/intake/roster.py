@@ -93,10 +93,6 @@ class Roster:
         """The members of the team that is called so; [] for none."""
         return self._by_team.get(names.compact(name), [])
 
-    def has_teams(self) -> bool:
-        """Whether the file says who is in which team."""
-        return bool(self._by_team)
-
     def by_id(self, id_: str) -> Listed | None:
         """The student whom an instructor means by `id_`; None for nobody, or several."""
         for index in (self._by_id, self._by_ids, self._by_cell):

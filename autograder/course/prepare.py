@@ -11,6 +11,7 @@ from autograder.course import sources
 from autograder.course.dataset import (
     IMPORTED,
     OFFICIAL,
+    OFFICIALS,
     PRACTICE,
     Arrays,
     Dataset,
@@ -20,7 +21,7 @@ from autograder.course.dataset import (
     write,
 )
 from autograder.course.homework import Homework, Protocol
-from autograder.course.practice import CLASSES, SOURCE, TEST_COUNT, TRAIN_COUNT, draw
+from autograder.course.practice import CLASSES, SIDE, SOURCE, TEST_COUNT, TRAIN_COUNT, class_names, draw_for
 from autograder.errors import KitError
 
 
@@ -34,20 +35,19 @@ def choose(homework: Homework, protocol: Protocol, data: Path | None) -> Dataset
     if data is not None and ((data / "dataset.json").exists() or not (data.is_dir() or data.name == PRACTICE)):
         found = load(data)
     elif data is not None and data.name == PRACTICE:
-        found = practice(data.parent)
+        found = practice(data.parent, homework)
     elif (root / homework.dataset / "dataset.json").exists():
         found = load(root / homework.dataset)
     elif protocol.name == "full":
         found = fetch(homework.dataset, root)
     else:
-        found = practice(root)
-    if len(found.classes) != homework.classes:
-        raise KitError(
-            f"{found.folder}: has {len(found.classes)} classes, and {homework.name} is about {homework.classes}"
-        )
-    height, width, channels = found.image_shape
-    if (channels, height, width) != homework.input_shape:
-        raise KitError(f"{found.folder}: has images of {height}x{width}, and {homework.name} takes others")
+        found = practice(root, homework)
+    own = homework.own_dataset
+    if len(found.classes) != own.classes:
+        raise KitError(f"{found.folder}: has {len(found.classes)} classes, and {homework.name} is about {own.classes}")
+    if (found.image_shape, found.dtype) != (own.image_shape, own.dtype):
+        sides = "x".join(map(str, found.image_shape[:2]))
+        raise KitError(f"{found.folder}: has images of {sides}, and {homework.name} takes others")
     verify(found)
     return found
 
@@ -80,17 +80,24 @@ def fetch(name: str, root: Path, source: Path | None = None) -> Dataset:
     return write(root, name, found.words, found.arrays, found.classes)
 
 
-def practice(root: Path) -> Dataset:
-    """The generated practice set in `root/practice`, drawn when it isn't there yet (or by an older version)."""
+def practice(root: Path, homework: Homework | None = None) -> Dataset:
+    """The generated practice set in `root/practice`, drawn when it isn't there yet (or by an older version).
+
+    For a `homework` on data of another shape, or with other classes, than CIFAR-10's: one of these, in a folder of its
+    own beside it.
+    """
+    wanted = OFFICIALS[OFFICIAL] if homework is None else homework.own_dataset
+    own = homework is not None and (wanted.image_shape, wanted.classes) != ((SIDE, SIDE, 3), len(CLASSES))
+    name = f"{PRACTICE}-{homework.dataset}" if homework is not None and own else PRACTICE
     with suppress(KitError):
-        dataset = load(root / PRACTICE)
-        if dataset.source == SOURCE:
+        dataset = load(root / name)
+        if dataset.source == SOURCE and dataset.image_shape == wanted.image_shape:
             return dataset
-    images, labels = draw(TRAIN_COUNT + TEST_COUNT)
+    images, labels = draw_for(wanted, TRAIN_COUNT + TEST_COUNT)
     arrays: Arrays = {
         "train_images": images[:TRAIN_COUNT],
         "train_labels": labels[:TRAIN_COUNT],
         "test_images": images[TRAIN_COUNT:],
         "test_labels": labels[TRAIN_COUNT:],
     }
-    return write(root, PRACTICE, SOURCE, arrays, CLASSES)
+    return write(root, name, SOURCE, arrays, class_names(wanted))

@@ -13,7 +13,7 @@ from functools import partial
 from pydantic import BaseModel, ConfigDict
 
 from autograder.checks.places import told_of
-from autograder.course.dataset import PRACTICE, Images
+from autograder.course.dataset import Images
 from autograder.intake.submission import Submission
 from autograder.machine import machine
 from autograder.observations import Epoch, Observations, TrainingProgress, TrainingReport
@@ -161,7 +161,7 @@ def evaluate(
 
 def _mistaken(setup: Setup, scores: score.Scores, labels: score.Labels) -> list[Mistaken]:
     """The surest mistakes with their pictures: of public images only, since an instructor's own ones are secret."""
-    if setup.dataset.name not in (setup.homework.dataset, PRACTICE):
+    if not (setup.own_data or setup.dataset.is_practice) or setup.dataset.dtype != "uint8":
         return []
     return [
         Mistaken(
@@ -176,11 +176,11 @@ def _mistaken(setup: Setup, scores: score.Scores, labels: score.Labels) -> list[
 
 
 def _png(image: Images) -> str:
-    """The PNG file of one (H, W, 3) uint8 image, in base64; the same image gives the same text."""
+    """The PNG file of one (H, W, C) uint8 image, in base64; the same image gives the same text."""
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(image).save(file, format="PNG", optimize=True)
+    Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(file, format="PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode("ascii")
 
 

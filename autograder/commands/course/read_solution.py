@@ -1,0 +1,209 @@
+"""What the text of an instructor's solution says of a homework: its data, its network, its questions.
+
+Called by `new_homework.py`. The solution is the instructor's own file; it is parsed here, and runs in the sandbox only.
+What the text doesn't say is None, and becomes a question in the declaration that is written.
+"""
+
+import ast
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from autograder.course.dataset import OFFICIALS, Official
+from autograder.course.homework import Question
+from autograder.errors import KitError, first_line
+from autograder.files import PARSING
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+ARRAYS = ("train_inputs", "train_targets", "test_inputs", "test_targets")
+"""What the arrays of an .npz file are called."""
+
+SIGNS = (
+    ("zero-grad", r"zero_grad\("),
+    ("backward", r"\.backward\("),
+    ("step", r"\boptim\w*\.step\("),
+    ("optimizer", r"\boptim\.\w+\("),
+    ("no-grad", r"no_grad\(|inference_mode\("),
+    ("device", r"torch\.device\("),
+    ("batch-size", r"\bbatch_size\b"),
+    ("model-on-device", r"\.to\(|\.cuda\("),
+    ("forward", r"=\s*\w*(net|model)\w*\("),
+)
+"""Which check of the training step an answer is about: the first whose words stand in it."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read.
+
+    Attributes:
+        dataset, data: its name, and what it is where the kit doesn't know that.
+        source: the file of arrays, where there is one.
+        network: the class that is trained; `arguments` is what it is built with.
+        epochs: of the training loop.
+        questions: those that a check is about.
+        untold: numbers of questions that no check knows.
+    """
+
+    dataset: str
+    data: Official | None
+    source: Path | None
+    network: str
+    arguments: tuple[int, ...]
+    epochs: int | None
+    questions: tuple[Question, ...]
+    untold: tuple[int, ...]
+
+
+def read(name: str, path: Path) -> Reading:
+    """What the solution at `path` says of the homework `name`. Raises KitError where it can't be told."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise KitError(f"{path}: can't be read ({first_line(error)})", "it is a Python file in UTF-8") from error
+    if BEGIN not in text:
+        raise KitError(f"{path}: holds no {BEGIN!r}", f"put what students write between {BEGIN} and {END}")
+    dataset, data, source = _dataset(name, path, tree)
+    network, arguments = _network(path, tree)
+    questions, untold = _questions(text)
+    return Reading(dataset, data, source, network, arguments, _epochs(tree), questions, untold)
+
+
+def _dataset(name: str, path: Path, tree: ast.Module) -> tuple[str, Official | None, Path | None]:
+    known = {official.read_as: key for key, official in OFFICIALS.items()}
+    for call in _calls(tree):
+        if (called := _called(call)) in known:
+            return known[called], None, None
+        words = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
+        if called == "load" and isinstance(words, str) and words.endswith(".npz"):
+            file = path.parent / words
+            return name, _of_arrays(file), file
+    raise KitError(
+        f"{path}: reads no data that can be stood in for",
+        f"one of torchvision.datasets' {', '.join(sorted(known))}, or numpy.load of an .npz file",
+    )
+
+
+def of_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The four arrays of an .npz file: inputs float32 or int64, targets int64 classes or float32 numbers.
+
+    Raises KitError where one is missing, or of another kind.
+    """
+    hint = f"it holds {', '.join(ARRAYS)}: numpy.savez(FILE, train_inputs=..., ...)"
+    try:
+        with PARSING, np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in ARRAYS}
+    except (OSError, ValueError, KeyError) as error:
+        raise KitError(f"{path}: can't be read ({first_line(error)})", hint) from error
+    for name, array in found.items():
+        whole = np.issubdtype(array.dtype, np.integer) or array.dtype == bool
+        if not whole and not np.issubdtype(array.dtype, np.floating):
+            raise KitError(f"{path}: {name} holds {array.dtype}, neither whole numbers nor real ones", hint)
+        found[name] = np.ascontiguousarray(array.astype("<i8" if whole else "<f4"))
+    for split in ("train", "test"):
+        inputs, targets = found[f"{split}_inputs"], found[f"{split}_targets"]
+        if not len(inputs) or len(inputs) != len(targets) or inputs.ndim < 2:
+            raise KitError(f"{path}: {len(inputs)} inputs and {len(targets)} targets of {split} don't fit", hint)
+    return found
+
+
+def _of_arrays(path: Path) -> Official:
+    found = of_arrays(path)
+    inputs, targets = found["train_inputs"], found["train_targets"]
+    classes = int(targets.max()) + 1 if targets.dtype == np.int64 and targets.ndim == 1 else 0
+    whole = inputs.dtype == np.int64
+    return Official(
+        image_shape=tuple(int(side) for side in inputs.shape[1:]),
+        train_count=len(inputs),
+        test_count=len(found["test_inputs"]),
+        classes=classes,
+        read_as=path.name,
+        dtype="int64" if whole else "float32",
+        values=int(max(inputs.max(), found["test_inputs"].max())) + 1 if whole else 0,
+        mirrors=False,
+    )
+
+
+def _network(path: Path, tree: ast.Module) -> tuple[str, tuple[int, ...]]:
+    kinds = {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and any("Module" in ast.unparse(base) for base in node.bases)
+    }
+    constants = {
+        node.targets[0].id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    within = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for inner in ast.walk(node)}
+    for call in _calls(tree):
+        if id(call) in within or _called(call) not in kinds:
+            continue
+        given = [
+            constants.get(one.id) if isinstance(one, ast.Name) else getattr(one, "value", None) for one in call.args
+        ]
+        if call.keywords or any(type(value) is not int for value in given):
+            raise KitError(
+                f"{path}:{call.lineno}: {ast.unparse(call)} is built with more than whole numbers, one after another",
+                "give it whole numbers by position, or defaults in its constructor",
+            )
+        return _called(call), tuple(value for value in given if isinstance(value, int))
+    raise KitError(
+        f"{path}: builds no class of its own that is an nn.Module", "such as net = Net(10), outside the class"
+    )
+
+
+def _epochs(tree: ast.Module) -> int | None:
+    """How often the first loop that counts goes around: over `range` of a number, or of a name that is one."""
+    constants = {
+        node.targets[0].id: node.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For) and "epoch" in ast.unparse(node.target) and isinstance(node.iter, ast.Call):
+            last = node.iter.args[-1] if node.iter.args else None
+            value = constants.get(last.id) if isinstance(last, ast.Name) else getattr(last, "value", None)
+            if type(value) is int:
+                return value - (len(node.iter.args) > 1)
+    return None
+
+
+def _questions(text: str) -> tuple[tuple[Question, ...], tuple[int, ...]]:
+    """Each `# Q3. What is asked` above an answer, and the check that the answer's words are about."""
+    found: dict[int, Question] = {}
+    untold: list[int] = []
+    asked: tuple[int, str] | None = None
+    answer: list[str] | None = None
+    for line in text.splitlines():
+        words = line.strip()
+        if number := re.match(r"#+ *Q(\d+)[.:)]? *(.*)", words):
+            asked = int(number[1]), number[2].strip(" .") or f"question {number[1]}"
+        elif words == BEGIN:
+            answer = []
+        elif words == END and answer is not None:
+            check = next((check for check, sign in SIGNS if re.search(sign, "\n".join(answer))), None)
+            taken = {question.check for question in found.values()}
+            if asked is not None and check is not None and check not in taken:
+                found[asked[0]] = Question(asked[0], asked[1], check)
+            elif asked is not None and asked[0] not in found:
+                untold.append(asked[0])
+            asked, answer = None, None
+        elif answer is not None:
+            answer.append(words)
+    return tuple(found[number] for number in sorted(found)), tuple(sorted(set(untold)))
+
+
+def _calls(tree: ast.AST) -> list[ast.Call]:
+    return sorted((node for node in ast.walk(tree) if isinstance(node, ast.Call)), key=lambda call: call.lineno)
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")

@@ -4,6 +4,7 @@ Called by the commands (`autograder data ...`) and by `runner.setup`. What is pr
 """
 
 import re
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,29 +56,41 @@ def choose(homework: Homework, protocol: Protocol, data: Path | None) -> Dataset
 def fetch(name: str, root: Path, source: Path | None = None) -> Dataset:
     """Prepare a dataset in a folder of its own under `root`, and return it.
 
-    Without `source`: the official archive ("cifar10" is the only one there is), downloaded unless it is prepared
-    already. With `source`: the official `.tar.gz` or its unpacked folder, which becomes "cifar10" whatever `name` is;
+    Without `source`: the official set, one of `dataset.OFFICIALS`, downloaded unless it is prepared already. With
+    `source`: CIFAR-10's official `.tar.gz` or its unpacked folder, which becomes "cifar10" whatever `name` is; a folder
+    in which torchvision has another one of them, which becomes "mnist-imported" and the like; an .npz file of arrays;
     or an image folder `train/<class>/*`, `test/<class>/*`, or a tar archive of one, which becomes `name`, or
     "cifar10-jpeg" where `name` is "cifar10". Images are 32x32; labels follow the alphabetical order of the classes.
 
     Raises KitError when the source isn't one of these, is damaged, or its checksums aren't the official ones.
     """
     if source is None:
-        if name != OFFICIAL:
-            hint = f"fetch {OFFICIAL}, or import a folder: --from"
+        if name not in OFFICIALS:
+            hint = f"fetch one of {', '.join(OFFICIALS)}, or import a file or a folder: --from"
             raise KitError(f"there is no dataset called {name!r} to fetch", hint)
         with suppress(KitError):
-            return load(root / OFFICIAL)
-        found = sources.download(root)
+            return load(root / name)
+        found = sources.download(root) if name == OFFICIAL else _downloaded(name, root)
     else:
-        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name) or name == PRACTICE:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,63}", name) or name.split("-")[0] == PRACTICE:
             raise KitError(f"a dataset can't be called {name!r}", "use lower case letters, digits, '-', '_' and '.'")
-        found = sources.read(source)
-    if found.official:
+        if name in OFFICIALS and name != OFFICIAL and source.is_dir():
+            found = sources.torchvisions(name, source, download=False)
+        else:
+            found = sources.read(source)
+    if source is not None and found.official:
         name = OFFICIAL
-    elif name == OFFICIAL:
+    elif name == OFFICIAL and not found.official:
         name = IMPORTED
+    elif name in OFFICIALS and not found.official:
+        name = f"{name}-imported"
     return write(root, name, found.words, found.arrays, found.classes)
+
+
+def _downloaded(name: str, root: Path) -> sources.Found:
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".download.", dir=root) as folder:
+        return sources.torchvisions(name, Path(folder), download=True)
 
 
 def practice(root: Path, homework: Homework | None = None) -> Dataset:

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from autograder.course.dataset import OFFICIAL, OFFICIALS, Arrays, Images
 from autograder.errors import KitError, first_line
+from autograder.files import PARSING
 
 IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"}
 LARGEST_IMAGE_FILE = 2**20  # bytes; a 32x32 picture has at most a few thousand
@@ -48,6 +51,8 @@ def read(source: Path) -> Found:
         raise KitError(f"{source}: no such file or folder")
     if (batches := _batches_folder(source)) is not None:
         return Found(True, f"official batches in {source.name}", *_official(_folder_batches(batches), source))
+    if source.suffix == ".npz":
+        return _arrays(source)
     if source.is_dir():
         files: Iterator[tuple[PurePosixPath, bytes]] = _folder_images(source)
     else:
@@ -77,6 +82,86 @@ def download(root: Path) -> Found:
             ) from error
         archive = Path(folder) / CIFAR10.filename
         return Found(True, f"official archive {CIFAR10.url}", *_official(_named(_archive_files(archive)), archive))
+
+
+# --- arrays and torchvision's other sets -----------------------------------------------------------------------------
+
+
+NPZ = ("train_inputs", "train_targets", "test_inputs", "test_targets")
+"""What the arrays of an .npz file are called."""
+
+
+def arrays_in(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The four arrays of an .npz file: inputs float32 or int64, targets int64 classes or float32 numbers.
+
+    Raises KitError where one is missing, or of another kind.
+    """
+    hint = f"it holds {', '.join(NPZ)}: numpy.savez(FILE, train_inputs=..., ...)"
+    try:
+        with PARSING, np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in NPZ}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise KitError(f"{path}: can't be read ({first_line(error)})", hint) from error
+    for name, array in found.items():
+        whole = np.issubdtype(array.dtype, np.integer) or array.dtype == bool
+        if not whole and not np.issubdtype(array.dtype, np.floating):
+            raise KitError(f"{path}: {name} holds {array.dtype}, neither whole numbers nor real ones", hint)
+        found[name] = np.ascontiguousarray(array.astype("<i8" if whole else "<f4"))
+        if not whole and not np.isfinite(found[name]).all():
+            raise KitError(f"{path}: {name} holds numbers that aren't finite", hint)
+    for split in ("train", "test"):
+        inputs, targets = found[f"{split}_inputs"], found[f"{split}_targets"]
+        if not len(inputs) or len(inputs) != len(targets) or inputs.ndim < 2:
+            raise KitError(f"{path}: {len(inputs)} inputs and {len(targets)} targets of {split} don't fit", hint)
+    return found
+
+
+def classes_of(targets: npt.NDArray[Any]) -> int:
+    """How many classes there are; 0 where targets are numbers."""
+    return int(targets.max()) + 1 if targets.dtype == np.int64 and targets.ndim == 1 else 0
+
+
+def _arrays(source: Path) -> Found:
+    found = arrays_in(source)
+    classes = classes_of(found["train_targets"])
+    kind = "<i8" if classes else "<f4"
+    arrays = {
+        "train_images": found["train_inputs"],
+        "train_labels": found["train_targets"].astype(kind),
+        "test_images": found["test_inputs"],
+        "test_labels": found["test_targets"].astype(kind),
+    }
+    return Found(False, f"arrays in {source.name}", arrays, tuple(f"class {label}" for label in range(classes)))
+
+
+def torchvisions(name: str, folder: Path, download: bool) -> Found:
+    """A set of torchvision's from `folder`, where its own class finds it; downloaded there first, if asked.
+
+    It is official where it was downloaded: torchvision has compared the checksums then. Raises KitError where it can't
+    be had.
+    """
+    import torchvision
+
+    official = OFFICIALS[name]
+    of_split = official.read_as in ("SVHN", "STL10")
+    arrays: Arrays = {}
+    try:
+        for split in ("train", "test"):
+            which: dict[str, Any] = {"split": split} if of_split else {"train": split == "train"}
+            found = getattr(torchvision.datasets, official.read_as)(str(folder), download=download, **which)
+            images = np.asarray(found.data).transpose(0, 2, 3, 1) if of_split else np.asarray(found.data)
+            arrays[f"{split}_images"] = np.ascontiguousarray(
+                images.reshape(len(images), *official.image_shape), np.uint8
+            )
+            labels = found.labels if of_split else found.targets
+            arrays[f"{split}_labels"] = np.asarray(labels).astype("<i8")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise KitError(
+            f"{name} could not be {'downloaded' if download else f'read from {folder}'} ({first_line(error)})",
+            "on a machine without internet: --from a folder in which torchvision has it, or practice data instead",
+        ) from error
+    classes = tuple(getattr(found, "classes", None) or map(str, range(official.classes)))
+    return Found(download, f"torchvision's {official.read_as}", arrays, classes)
 
 
 # --- the official archive --------------------------------------------------------------------------------------------

@@ -101,8 +101,9 @@ def _observe(
         )
         _leave()
 
+    sides = len(homework.input_shape) + 1
     # One more than the homework's own: a script that trains for as long as it should is seen to its end.
-    rehearsing = rehearsal.Rehearsing(file, REHEARSAL_S, homework.full.epochs + 1, finish, as_if_absent)
+    rehearsing = rehearsal.Rehearsing(file, REHEARSAL_S, homework.full.epochs + 1, finish, as_if_absent, sides)
     error = run_script.run(main_script, _arguments(homework, REHEARSED_EPOCHS))
     finish(rehearsing, "finished", error)
 
@@ -110,7 +111,9 @@ def _observe(
 def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
     images = np.load(job["train_images"], mmap_mode="r", allow_pickle=False)[: job["train_count"]]
     labels = np.load(job["train_labels"], mmap_mode="r", allow_pickle=False)[: job["train_count"]]
-    shown = fake_dataset.covering(np.asarray(labels), job["test_count"])
+    shown = np.resize(np.arange(len(labels)), job["test_count"])
+    if homework.own_dataset.classes:
+        shown = fake_dataset.covering(np.asarray(labels), job["test_count"])
     preview = job["preview"]
     official = homework.own_dataset
     lengths = (official.train_count, official.test_count) if preview else (len(labels), len(shown))
@@ -136,7 +139,8 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         prepared = None
         report = watched.summary(ended_by, error, network)
         if network is not None and (given := watched.shown()):
-            prepared = own_preprocessing.learned(given, images)
+            seen = fake_dataset.StandIn.pictures.train
+            prepared = own_preprocessing.learned(given, seen.repeated(images) if official.is_file else images)
             if prepared is None and watched.steps:
                 unknown = marked("what the network was trained on can't be made of test images: no transform says how")
                 report, network = report.model_copy(update={"problem": unknown}), None

@@ -71,6 +71,7 @@ class StandIn(VisionDataset):  # type: ignore[misc]
     class_to_idx: ClassVar[dict[str, int]] = {}  # a property of some of torchvision's; here an attribute of each
     own: type  # torchvision's class, as `install` made it
     made: "list[StandIn]"
+    file = ""  # the name of the file of arrays that takes its place, where a script reads one
     collated = False  # whether the loader that asks takes a batch as `Collated`; see `asked_by_loader`
     by_loader = False  # whether a loader asks; what is read without one is told to `read_directly`
     read_directly: Callable[[], None] | None = None
@@ -346,12 +347,13 @@ def split_of(dataset: Any, depth: int = 6) -> "StandIn | None":
 def install(pictures: Pictures, name: str = "CIFAR10") -> None:
     """Put the stand-in in the place of torchvision's class `name`, for every way a script may import it.
 
-    Of a file of arrays only what they are is kept: `folders.py` has it written where a script opens it.
+    Of a file of arrays only its name is kept: `folders.py` has it written where a script opens it.
     """
     StandIn.pictures = pictures
     StandIn.made = []
     StandIn.own = StandIn
     if name.endswith(".npz"):
+        StandIn.file = name
         return
     base = getattr(torchvision.datasets, name)
     # What a script prints of its dataset's class, and what it asks it for, is torchvision's own.

@@ -7,7 +7,7 @@ image the same answer in any company; one that adapts to what it is tested on do
 person looks, points stay as they are.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from autograder.runner.score import Labels, Scores, accuracy_percent
 
 MOST_IMAGES = 2_000  # of them accuracies are within a point or two, at a fifth of the cost of all
+SMALL_SHIFT = 1  # the same where a picture isn't mirrored
+NOISE_SHARE = 0.02  # of the standard deviation of arrays, that noise has
 SHIFT = 3  # pixels, up to which an image is moved; its edge is repeated
 NOISE = 4.0  # standard deviation, in grey levels
 GAP_PERCENT = 25.0  # points of accuracy lost from which on somebody should look
@@ -76,11 +78,23 @@ def choose(count: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
     return random.permutation(count)[:MOST_IMAGES]
 
 
-def altered(images: Images, random: np.random.Generator) -> Images:
-    """(N, H, W, 3) uint8 like `images`: each mirrored, shifted and with noise."""
+def altered(inputs: npt.NDArray[Any], random: np.random.Generator, mirrors: bool = True) -> npt.NDArray[Any]:
+    """Inputs like these: pictures, (N, H, W, C) uint8, mirrored, shifted and with noise; arrays with a little noise.
+
+    Where a mirrored picture doesn't show the same, as of a digit, it is shifted by a pixel only. Words of a text stay.
+    """
+    if inputs.dtype == np.uint8:
+        return _altered(inputs[:, :, ::-1], random, SHIFT) if mirrors else _altered(inputs, random, SMALL_SHIFT)
+    if np.issubdtype(inputs.dtype, np.floating):
+        noise = random.normal(0, NOISE_SHARE * float(inputs.std()), inputs.shape)
+        return (inputs + noise).astype(inputs.dtype)
+    return inputs
+
+
+def _altered(images: Images, random: np.random.Generator, most: int) -> Images:
     count, height, width, _ = images.shape
-    padded = np.pad(images[:, :, ::-1], ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
-    tops, lefts = random.integers(0, 2 * SHIFT + 1, (2, count))
+    padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
+    tops, lefts = random.integers(0, 2 * most + 1, (2, count))
     shifted = np.stack(
         [image[top : top + height, left : left + width] for image, top, left in zip(padded, tops, lefts, strict=True)]
     )

@@ -91,7 +91,7 @@ def _audit(proctor: Conversation, homework: Homework, images: Images, report: Tr
         again = _pass(proctor, homework, some, as_trained, {"pass": "eval"})
         forward_s, ended_cpu = time.monotonic() - began, proctor.run.cpu_s()
         forward_cpu_s = None if began_cpu is None or ended_cpu is None else ended_cpu - began_cpu
-        altered = audit.altered(some, random)
+        altered = audit.altered(some, random, homework.own_dataset.mirrors)
         of_altered = _pass(proctor, homework, altered, _batches(places, AUDIT_BATCH), {"pass": "eval"})
     except RunError:
         return None

@@ -11,15 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from autograder.course import sources
 from autograder.course.dataset import OFFICIALS, Official
 from autograder.course.homework import Question
 from autograder.errors import KitError, first_line
-from autograder.files import PARSING
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-ARRAYS = ("train_inputs", "train_targets", "test_inputs", "test_targets")
-"""What the arrays of an .npz file are called."""
-
 SIGNS = (
     ("zero-grad", r"zero_grad\("),
     ("backward", r"\.backward\("),
@@ -87,33 +84,10 @@ def _dataset(name: str, path: Path, tree: ast.Module) -> tuple[str, Official | N
     )
 
 
-def of_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The four arrays of an .npz file: inputs float32 or int64, targets int64 classes or float32 numbers.
-
-    Raises KitError where one is missing, or of another kind.
-    """
-    hint = f"it holds {', '.join(ARRAYS)}: numpy.savez(FILE, train_inputs=..., ...)"
-    try:
-        with PARSING, np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in ARRAYS}
-    except (OSError, ValueError, KeyError) as error:
-        raise KitError(f"{path}: can't be read ({first_line(error)})", hint) from error
-    for name, array in found.items():
-        whole = np.issubdtype(array.dtype, np.integer) or array.dtype == bool
-        if not whole and not np.issubdtype(array.dtype, np.floating):
-            raise KitError(f"{path}: {name} holds {array.dtype}, neither whole numbers nor real ones", hint)
-        found[name] = np.ascontiguousarray(array.astype("<i8" if whole else "<f4"))
-    for split in ("train", "test"):
-        inputs, targets = found[f"{split}_inputs"], found[f"{split}_targets"]
-        if not len(inputs) or len(inputs) != len(targets) or inputs.ndim < 2:
-            raise KitError(f"{path}: {len(inputs)} inputs and {len(targets)} targets of {split} don't fit", hint)
-    return found
-
-
 def _of_arrays(path: Path) -> Official:
-    found = of_arrays(path)
+    found = sources.arrays_in(path)
     inputs, targets = found["train_inputs"], found["train_targets"]
-    classes = int(targets.max()) + 1 if targets.dtype == np.int64 and targets.ndim == 1 else 0
+    classes = sources.classes_of(targets)
     whole = inputs.dtype == np.int64
     return Official(
         image_shape=tuple(int(side) for side in inputs.shape[1:]),

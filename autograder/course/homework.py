@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from autograder.course import measure
 from autograder.course.dataset import OFFICIALS, Official
 from autograder.course.families import Family
+from autograder.course.measure import Measure
 from autograder.files import SOLUTIONS
 
 if TYPE_CHECKING:
@@ -185,6 +187,8 @@ class Homework:
         dataset: the name of its own dataset; a run on any other gives no points.
         data: what that is, where `dataset.OFFICIALS` doesn't have it.
         answer: the shape of the network's answer to one input, where that isn't a score for each class.
+        score: what its answers are measured by: accuracy, f1, top-3, mse or mae (see `measure.py`).
+        target: what answers are compared with: labels, or the input itself; of a picture, its pixels from 0 to 1.
         hand_in: the name of the file that students hand in, without its ending; "": the homework's own name.
         given: files that they get complete and don't hand in, which stand beside the handed-in one when it runs. The
             first is the script that runs, as `main.py --epochs N`, and imports it; without any, the handed-in file is
@@ -214,6 +218,8 @@ class Homework:
     dataset: str = "cifar10"
     data: Official | None = None
     answer: tuple[int, ...] = ()
+    score: str = "accuracy"
+    target: Literal["labels", "input"] = "labels"
     hand_in: str = ""
     given: tuple[str, ...] = ()
     entries: tuple[Entry, ...] = ()
@@ -235,6 +241,11 @@ class Homework:
     def answer_shape(self) -> tuple[int, ...]:
         """The shape of the network's answer to one input."""
         return self.answer or (self.classes,)
+
+    @property
+    def measure(self) -> Measure:
+        """What its answers are measured by."""
+        return measure.of(self.score)
 
     @property
     def answer_text(self) -> str:

@@ -59,7 +59,7 @@ def signs(evidence: Evidence, start: Start) -> dict[str, str]:
     if start.checkpoint is None and report.loaded_line is not None:
         found["loaded-weights"] = f"{place(report.loaded_line)} loads weights into a network before the first step"
     if start.checkpoint is None and report.steps == 0 and percent is not None and report.ended_by != "crash":
-        found["no-steps"] = f"{percent:.1f}% without a step of an optimizer"
+        found["no-steps"] = f"{evidence.shown} without a step of an optimizer"
     if seen is not None and report.network_class is not None and report.parameters != seen.parameters:
         found["other-network"] = (
             f"the network that was trained, {report.network_class}, has {report.parameters:,} parameters; "
@@ -102,7 +102,7 @@ def reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
         found.append(f"the checks couldn't be run: {evidence.observations.problem}")
     if report is not None and report.ended_by == "time":
         seen = f"{report.epochs:.3g} of {protocol.epochs} epochs seen"
-        reached = "" if evidence.percent is None else f"; {evidence.percent:.1f}%"
+        reached = "" if evidence.percent is None else f"; {evidence.shown}"
         found.append(f"the time box ended training after {duration(report.seconds)}; {seen}{reached}")
     if missing := missing_packages(evidence, protocol):
         return [*found, about_packages(missing)]

@@ -22,6 +22,7 @@ SHIFT = 3  # pixels, up to which an image is moved; its edge is repeated
 NOISE = 4.0  # standard deviation, in grey levels
 GAP_PERCENT = 25.0  # points of accuracy lost from which on somebody should look
 BEFORE_PERCENT = 40.0  # recognised by a network that has hardly been trained; of ten classes guessing finds 10
+CHANGED_SHARE = 0.05  # of the targets' standard deviation, that an answer that is numbers may differ the second time
 CHANGED_PERCENT = 10.0  # of the answers; rounding changes under one in two hundred
 LEAST_TIMED_S = 30.0  # of training; what is shorter is mostly setting up
 LEAST_SHARE, LARGEST_SHARE = 0.4, 1.6  # of the time that the epochs seen should take; see docs/security.md
@@ -115,6 +116,36 @@ def timed_epochs(computing_s: float, forward_s: float, epoch_images: int, tested
     if computing_s < LEAST_TIMED_S or forward_s <= 0:
         return None
     return max(0.0, computing_s - tested_images * forward_s) / (3 * forward_s * epoch_images)
+
+
+def judge_error(
+    first: Scores,
+    again: Scores,
+    of_altered: Scores,
+    targets: npt.NDArray[Any],
+    before: Scores | None = None,
+    timed: float | None = None,
+) -> Audit:
+    """The same of answers that are numbers: a percentage is how much of the targets' variance the answers explain.
+
+    Altered inputs have other targets where these are the inputs themselves, by little, as they are altered by little.
+    """
+    spread = max(float(np.square(targets - targets.mean(axis=0)).mean()), 1e-12)
+
+    def explained(answers: Scores) -> float:
+        missed = float(np.square(np.nan_to_num(answers.astype(np.float64)) - targets).mean())
+        return 100 * min(1.0, max(0.0, 1 - missed / spread))
+
+    apart = np.abs(np.nan_to_num(first.astype(np.float64)) - np.nan_to_num(again.astype(np.float64)))
+    changed = (apart.reshape(len(first), -1).max(axis=1) > CHANGED_SHARE * spread**0.5).mean()
+    return Audit(
+        images=len(targets),
+        plain_percent=explained(first),
+        altered_percent=explained(of_altered),
+        changed_percent=100 * float(changed),
+        before_percent=None if before is None else explained(before),
+        timed_epochs=None if timed is None else round(timed, 2),
+    )
 
 
 def judge(

@@ -156,7 +156,8 @@ class _Flow:
         self.ordered: list[Op] = []
         for op in self._flow.ops.values():
             self.says[op.index] = self._said(op)
-            if op.index in self._flow.live and op.kind not in TRANSPARENT:
+            # What is made of nothing, such as zeros, is told by who reads it.
+            if op.index in self._flow.live and op.kind not in TRANSPARENT and op.inputs:
                 self.ordered.append(op)
         self.known = {self.says[op.index] for op in self.ordered}
 

@@ -56,6 +56,7 @@ class Rung:
     def __str__(self) -> str:
         """`conv 3x3, 64 to 128, stride 2, padding 1, map 16x16`."""
         names = {"bn": "BN", "avgpool": _("average pool"), "maxpool": _("max pool")}
+        names["conv_transpose"] = _("transposed conv")
         parts = [f"{names.get(self.kind, self.kind)} {_by(self.kernel)}".strip()]
         if self.weights:
             tables = ", ".join("x".join(map(str, shape)) for shape in self.weights)

@@ -5,11 +5,13 @@ Called by `new_homework.py`. Writes nothing.
 
 import re
 from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
 
 from autograder.checks.network import beside_solution
 from autograder.checks.network.layer_table import Rung
 from autograder.commands.course.read_solution import BEGIN, END, Reading
 from autograder.commands.student.hints import declared
+from autograder.course.dataset import OFFICIALS, Official
 from autograder.course.homework import AskedOptimizer, Homework
 from autograder.observations import Network
 
@@ -41,6 +43,12 @@ class Draft:
         return self.reading.epochs or EPOCHS
 
     @property
+    def rebuilds(self) -> bool:
+        """Whether it answers with what has the shape of its input, on data whose targets aren't that."""
+        data = self.reading.data
+        return not self.classes and self.answer == self.given and (data is None or data.classes > 0)
+
+    @property
     def scored_by_error(self) -> bool:
         """Whether its answer is numbers, which are compared with others."""
         return not self.classes
@@ -48,8 +56,6 @@ class Draft:
 
 def first_draft(name: str, reading: Reading) -> Draft:
     """Before the script has run."""
-    from autograder.course.dataset import OFFICIALS
-
     data = reading.data or OFFICIALS[reading.dataset]
     shape = data.image_shape
     given = (shape[2], *shape[:2]) if data.dtype == "uint8" else shape
@@ -88,11 +94,16 @@ def declaration(draft: Draft, recorded: bool) -> str:
     ]
     if draft.scored_by_error:
         fields.append(f"answer={draft.answer!r},")
+        if draft.rebuilds:
+            fields += ["# Is the input itself what answers are compared with?", 'target="input",']
         if draft.seen:
             fields += ["# Is the error the mean of squares (mse), or of absolute differences (mae)?", 'score="mse",']
     fields.append(f'dataset="{reading.dataset}",')
     if reading.data is not None:
-        fields.append(f"data={reading.data!r},")
+        shown = {field.name: getattr(reading.data, field.name) for field in dataclass_fields(Official)}
+        usual = {field.name: field.default for field in dataclass_fields(Official)}
+        given = [f"{name}={_literal(value)}," for name, value in shown.items() if value != usual[name]]
+        fields += ["data=Official(", *(f"    {one}" for one in given), "),"]
     fields += [
         'checks=("file", "traced", "training_step"),' if recorded else 'checks=("file", "training_step"),',
         *(["family=recorded(__file__),"] if recorded else []),
@@ -101,8 +112,8 @@ def declaration(draft: Draft, recorded: bool) -> str:
         "# How long may a graded training take? The rubric's budget says it too, and that one holds.",
         f'full=Protocol("full", epochs={draft.epochs}, time_box_s=1800),',
         "# How little is enough to see that a script learns?",
-        f'preview=Protocol("preview", epochs={max(draft.epochs, EPOCHS)}, time_box_s=300, train_images=400, '
-        "test_images=100),",
+        f'preview=Protocol("preview", epochs={max(draft.epochs, EPOCHS)}, time_box_s=300, train_images=2000, '
+        "test_images=500),",
         "# How many inputs does one core train on in a second? For estimates only.",
         "images_per_core_s=1000.0,",
     ]
@@ -110,6 +121,10 @@ def declaration(draft: Draft, recorded: bool) -> str:
         each = [f'    Question({one.number}, {_quoted(one.title)}, "{one.check}"),' for one in reading.questions]
         fields += ["questions=(", *each, "),"]
     return "\n".join([*lines, *(f"    {field}" for field in fields), ")", ""])
+
+
+def _literal(value: object) -> str:
+    return _quoted(value) if isinstance(value, str) else repr(value)
 
 
 def _quoted(text: str) -> str:
@@ -155,7 +170,7 @@ def handout(draft: Draft, homework: Homework) -> str:
 
 def layer_rows(network: Network) -> list[str]:
     """A Markdown table: what each layer does, the shape of what comes out, and its parameters."""
-    shapes = {op.layer: op.shape[1:] for op in network.graph if op.layer}
+    shapes = {op.layer: op.shape[1:] for op in network.graph if op.layer and op.shape[:1] == [2]}
     counts = {layer.name: layer.count for layer in network.layers}
     rows = ["| layer | gives | parameters |", "| --- | --- | --- |"]
     told: set[str] = set()

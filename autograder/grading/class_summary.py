@@ -67,8 +67,8 @@ def after(
     if not setup.protocol.names_rows:
         parts = [f"{count} {words}" for words, count in class_report.previewed(everybody)]
     by = setup.homework.measure
-    what = "error" if by.is_error else "accuracy"
-    median = f"   median {what} {by.shown(statistics.median(accuracies))}" if accuracies else ""
+    what = "" if by.is_error else "accuracy "
+    median = f"   median {what}{by.shown(statistics.median(accuracies))}" if accuracies else ""
     yield f"{'   ·   '.join(parts)}{median}"
     waiting = [(result.student, reason) for result in everybody for reason in result.for_a_person]
     if waiting:

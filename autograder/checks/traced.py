@@ -44,6 +44,9 @@ WHY = {
 }
 """Why it matters, by the kind of operation."""
 
+THEIR_PLACE = marked("The layers are the homework's: each has its place in the handout's table.")
+OTHERWISE = marked("In another order, or with another operation, the same layers are another network.")
+
 
 @check(
     "layers",
@@ -68,7 +71,7 @@ def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Hom
     fail(
         saw=saw,
         expected=str(row.ours) if row.ours else _("no further layer at this place"),
-        why=_(WHY.get(kind, marked("The layers are the homework's: each has its place in the handout's table."))),
+        why=_(WHY.get(kind, THEIR_PLACE)),
         line=_made_at(network, row.theirs),
         hint=_(HINTS[kind]) if kind in HINTS else "",
     )
@@ -97,9 +100,7 @@ def test_one_follows_another_as_asked(observed: Observations, homework: Homework
     fail(
         saw=_("{what} after {layers}").format(what=theirs, layers=after),
         expected=_("{what} after {layers}").format(what=ours, layers=after),
-        why=_(
-            WHY.get(kind, marked("In another order, or with another operation, the same layers are another network."))
-        ),
+        why=_(WHY.get(kind, OTHERWISE)),
         line=(found.theirs.line if found.theirs else None) or next((op.line for op in found.before if op.line), None),
         hint=_(HINTS[kind]) if kind in HINTS else "",
     )

@@ -103,6 +103,7 @@ class Dataset:
         image_shape: of one image, (H, W, C); of arrays, of one input.
         dtype: of the images.
         target_shape: of one target, where these are numbers.
+        held_out: whether its test images are an instructor's own, which nobody is shown.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Dataset:
     image_shape: tuple[int, ...] = OFFICIALS[OFFICIAL].image_shape
     dtype: str = "uint8"
     target_shape: tuple[int, ...] = ()
+    held_out: bool = False
 
     @property
     def is_practice(self) -> bool:
@@ -202,18 +204,22 @@ def prepared(root: Path) -> list[Dataset]:
     return found
 
 
-def write(root: Path, name: str, source: str, arrays: Arrays, classes: tuple[str, ...]) -> Dataset:
+def write(
+    root: Path, name: str, source: str, arrays: Arrays, classes: tuple[str, ...], *, held_out: str = ""
+) -> Dataset:
     """Write a dataset whole: into a temporary folder beside, to the disk, and then into place by a rename.
+
+    `held_out`: the folder's name, where it isn't the dataset's since its test images are an instructor's own.
 
     Whatever fails on the way, what was in `root/name` before stays as it was. (The old folder is moved aside for the
     moment between two renames.)
     """
-    folder = root / name
+    folder = root / (held_out or name)
     temporary: Path | None = None
     try:
         root.mkdir(parents=True, exist_ok=True)
         _remove_stale(root)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=root))
         temporary.chmod(0o755)
         for array in ARRAYS:
             with (temporary / f"{array}.npy").open("wb") as file:
@@ -229,6 +235,7 @@ def write(root: Path, name: str, source: str, arrays: Arrays, classes: tuple[str
             "image_shape": list(arrays["train_images"].shape[1:]),
             **({} if arrays["train_images"].dtype == np.uint8 else {"dtype": arrays["train_images"].dtype.name}),
             **({} if classes else {"target_shape": list(arrays["train_labels"].shape[1:])}),
+            **({"held_out": True} if held_out else {}),
             "fingerprint": _fingerprint(arrays),
         }
         with (temporary / "dataset.json").open("w", encoding="utf-8") as text:
@@ -292,6 +299,7 @@ def _read_description(folder: Path, hint: str) -> Dataset:
         image_shape=tuple(shape),
         dtype=dtype,
         target_shape=tuple(fields.get("target_shape", [])),
+        held_out=fields.get("held_out") is True,
     )
 
 

@@ -3,10 +3,13 @@
 Called by the commands (`autograder data ...`) and by `runner.setup`. What is prepared lies where `dataset.py` says.
 """
 
+import hashlib
 import re
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+import numpy as np
 
 from autograder.course import sources
 from autograder.course.dataset import (
@@ -26,8 +29,8 @@ from autograder.course.practice import CLASSES, SIDE, SOURCE, TEST_COUNT, TRAIN_
 from autograder.errors import KitError
 
 
-def choose(homework: Homework, protocol: Protocol, data: Path | None) -> Dataset:
-    """The data to train `homework` on under `protocol`, verified.
+def choose(homework: Homework, protocol: Protocol, data: Path | None, test_images: Path | None = None) -> Dataset:
+    """The data to train `homework` on under `protocol`, verified; tested on `test_images`, where there are some.
 
     A dataset's own folder is taken as it is. Of a folder of datasets (None: the kit's own), full takes the homework's
     own, and fetches it when it isn't there; a preview takes it when it is there, else the practice set.
@@ -50,17 +53,43 @@ def choose(homework: Homework, protocol: Protocol, data: Path | None) -> Dataset
         sides = "x".join(map(str, found.image_shape[:2]))
         raise KitError(f"{found.folder}: has images of {sides}, and {homework.name} takes others")
     verify(found)
-    return found
+    return found if test_images is None else held_out(found, test_images)
 
 
-def fetch(name: str, root: Path, source: Path | None = None) -> Dataset:
+def held_out(dataset: Dataset, source: Path) -> Dataset:
+    """`dataset` with other test images: an instructor's own, beside it under a name of its own.
+
+    `source` is a folder, `<class>/*`, with the dataset's classes by their names or numbers, or of arrays an .npz file
+    with `test_inputs` and `test_targets`. Raises KitError where it isn't, or doesn't fit.
+    """
+    images, labels = sources.held_out_arrays(source, dataset)
+    digest = hashlib.sha256(dataset.fingerprint.encode())
+    for array in (images, labels):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    folder = f"{dataset.folder.name}-tested-{digest.hexdigest()[:12]}"
+    with suppress(KitError):
+        return load(dataset.folder.parent / folder)
+    arrays: Arrays = {
+        "train_images": dataset.train_images,
+        "train_labels": dataset.train_labels,
+        "test_images": images,
+        "test_labels": labels,
+    }
+    words = f"{dataset.source}; test images of {source.name}"
+    return write(dataset.folder.parent, dataset.name, words, arrays, dataset.classes, held_out=folder)
+
+
+def fetch(
+    name: str, root: Path, source: Path | None = None, shape: tuple[int, ...] = OFFICIALS[OFFICIAL].image_shape
+) -> Dataset:
     """Prepare a dataset in a folder of its own under `root`, and return it.
 
     Without `source`: the official set, one of `dataset.OFFICIALS`, downloaded unless it is prepared already. With
     `source`: CIFAR-10's official `.tar.gz` or its unpacked folder, which becomes "cifar10" whatever `name` is; a folder
     in which torchvision has another one of them, which becomes "mnist-imported" and the like; an .npz file of arrays;
     or an image folder `train/<class>/*`, `test/<class>/*`, or a tar archive of one, which becomes `name`, or
-    "cifar10-jpeg" where `name` is "cifar10". Images are 32x32; labels follow the alphabetical order of the classes.
+    "cifar10-jpeg" where `name` is "cifar10". Images are 32x32, or of a homework's own data made as large as its `shape`
+    (H, W, C) says; labels follow the alphabetical order of the classes.
 
     Raises KitError when the source isn't one of these, is damaged, or its checksums aren't the official ones.
     """
@@ -77,7 +106,7 @@ def fetch(name: str, root: Path, source: Path | None = None) -> Dataset:
         if name in OFFICIALS and name != OFFICIAL and source.is_dir():
             found = sources.torchvisions(name, source, download=False)
         else:
-            found = sources.read(source)
+            found = sources.read(source, shape)
     if source is not None and found.official:
         name = OFFICIAL
     elif name == OFFICIAL and not found.official:

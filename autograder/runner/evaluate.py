@@ -182,7 +182,8 @@ def _targets(setup: Setup) -> npt.NDArray[Any]:
 
 def _mistaken(setup: Setup, scores: score.Scores, labels: score.Labels) -> list[Mistaken]:
     """The surest mistakes with their pictures: of public images only, since an instructor's own ones are secret."""
-    if not (setup.own_data or setup.dataset.is_practice) or setup.dataset.dtype != "uint8":
+    public = (setup.own_data or setup.dataset.is_practice) and not setup.dataset.held_out
+    if not public or setup.dataset.dtype != "uint8":
         return []
     return [
         Mistaken(

@@ -74,7 +74,11 @@ def _dataset(name: str, path: Path, tree: ast.Module) -> tuple[str, Official | N
     for call in _calls(tree):
         if (called := _called(call)) in known:
             return known[called], None, None
-        words = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
+        first = next((one.value for one in call.keywords if one.arg == "root"), call.args[0] if call.args else None)
+        words = first.value if isinstance(first, ast.Constant) else None
+        if called == "ImageFolder" and isinstance(words, str):
+            folder = (path.parent / words).parent
+            return name, _of_folder(folder), folder
         if called == "load" and isinstance(words, str) and words.endswith(".npz"):
             file = path.parent / words
             return name, _of_arrays(file), file
@@ -82,6 +86,22 @@ def _dataset(name: str, path: Path, tree: ast.Module) -> tuple[str, Official | N
         f"{path}: reads no data that can be stood in for",
         f"one of torchvision.datasets' {', '.join(sorted(known))}, or numpy.load of an .npz file",
     )
+
+
+def _of_folder(folder: Path) -> Official:
+    """Of an image folder: its classes, how many pictures there are, and the size of the first one."""
+    from PIL import Image
+
+    counts = {}
+    for split in ("train", "test"):
+        files = [path for path in sorted(folder.glob(f"{split}/*/*")) if path.suffix.lower() in sources.IMAGE_ENDINGS]
+        if not files:
+            raise KitError(f"{folder}: holds no pictures {split}/<class>/*", "an image folder has train and test")
+        counts[split] = len(files)
+    with Image.open(files[0]) as first:
+        width, height = first.size
+    classes = len({path.parent.name for path in files})
+    return Official((height, width, 3), counts["train"], counts["test"], classes=classes, read_as="ImageFolder")
 
 
 def _of_arrays(path: Path) -> Official:

@@ -2,7 +2,7 @@
 
 Called by the proctor, in the process where the student's script ran; it builds the class once more and never touches
 the network that the script trained. Whatever the student's code raises becomes a Failure. Nothing is trained, and big
-convolutions are neither initialised nor computed (`trace.py` says why that loses nothing): an 18-layer ResNet with two
+convolutions are neither initialised nor computed (`trace.py` says why that loses nothing): an 18-layer network with two
 variants costs 0.17 s on one core of an AMD EPYC.
 """
 

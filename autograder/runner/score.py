@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from autograder.course import measure
 from autograder.course.measure import LARGEST_ERROR, Measure
+from autograder.errors import KitError
 
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -120,7 +121,7 @@ def measured(
         passes: (M, classes), or of errors (M, ...) as the targets.
         targets: (M,) int64, or (M, ...) float32.
 
-    Raises ValueError where the shapes don't fit, and when there is no pass.
+    Raises ValueError where the shapes don't fit, and when there is no pass; KitError without torchmetrics.
     """
     if asked.kind == "accuracy":
         return score(passes, targets)
@@ -143,7 +144,13 @@ def measured(
 
 def _measured(answers: npt.NDArray[np.float32], targets: npt.NDArray[Any], asked: Measure) -> float:
     import torch
-    from torchmetrics import functional
+
+    try:
+        from torchmetrics import functional
+    except ImportError as error:
+        raise KitError(
+            "this homework's score needs torchmetrics, not installed here", "pip install torchmetrics"
+        ) from error
 
     if asked.is_error:
         if answers.shape != targets.shape or not len(targets):

@@ -64,7 +64,7 @@ def environment(threads: int, home: str, card: Card | None = None, *, alone: boo
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         # glibc keeps freed memory for the next step instead of giving it back and having it zeroed again: 4% less CPU
-        # time for an 18-layer ResNet in batches of 64.
+        # time for an 18-layer network in batches of 64.
         "MALLOC_MMAP_MAX_": "0",
         "MALLOC_TRIM_THRESHOLD_": str(2**34),
         "TORCHDYNAMO_SUPPRESS_ERRORS": "1",  # torch.compile without a compiler at hand runs eagerly

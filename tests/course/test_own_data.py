@@ -103,7 +103,7 @@ def test_an_image_folder_is_made_as_large_as_its_homework_says(tmp_path: Path) -
             picture(tmp_path / "own" / split / name / "one.png", 50 + 10 * label, 100 * label)
     found = prepare.fetch("own", tmp_path / "data", tmp_path / "own", (40, 40, 3))
     assert (found.classes, found.image_shape) == (("ant", "bee"), (40, 40, 3))
-    with pytest.raises(KitError, match="0x[56]0, not 32x32"):
+    with pytest.raises(KitError, match="not 32x32"):
         prepare.fetch("own", tmp_path / "data", tmp_path / "own")
 
 

@@ -68,12 +68,13 @@ def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Hom
     if len(wrong) > 1:
         saw = _("{saw} (the first of {count} differences)").format(saw=saw, count=len(wrong))
     kind = (row.ours or row.theirs or Rung("", 0, 0)).kind
+    why, hint = WHY.get(kind, THEIR_PLACE), HINTS.get(kind)
     fail(
         saw=saw,
         expected=str(row.ours) if row.ours else _("no further layer at this place"),
-        why=_(WHY.get(kind, THEIR_PLACE)),
+        why=_(why),
         line=_made_at(network, row.theirs),
-        hint=_(HINTS[kind]) if kind in HINTS else "",
+        hint=_(hint) if hint else "",
     )
 
 
@@ -94,15 +95,16 @@ def test_one_follows_another_as_asked(observed: Observations, homework: Homework
     if found is None or (found.theirs is not None and found.theirs.kind == beside_solution.SOFTMAX):
         return
     kind = (found.ours or found.theirs or network.graph[-1]).kind
+    why, hint = WHY.get(kind, OTHERWISE), HINTS.get(kind)
     after = labels(list(found.before)) or _("the input")
     theirs = label(found.theirs) if found.theirs else _("nothing")
     ours = _unnamed(found.ours, homework) if found.ours else _("nothing")
     fail(
         saw=_("{what} after {layers}").format(what=theirs, layers=after),
         expected=_("{what} after {layers}").format(what=ours, layers=after),
-        why=_(WHY.get(kind, OTHERWISE)),
+        why=_(why),
         line=(found.theirs.line if found.theirs else None) or next((op.line for op in found.before if op.line), None),
-        hint=_(HINTS[kind]) if kind in HINTS else "",
+        hint=_(hint) if hint else "",
     )
 
 

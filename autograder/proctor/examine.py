@@ -11,31 +11,22 @@ import contextlib
 import gc
 import inspect
 import linecache
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
 
-from autograder.observations import Failure, Layer, Network, Op, Values, Variant
+from autograder.observations import Failure, Network, Op, Variant
 from autograder.proctor import drawn_weights, lazy_compiler
+from autograder.proctor.described_layers import Made, described
 from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip, failure
 from autograder.proctor.skip_convolutions import Unfilled
 from autograder.proctor.student_lines import border, student_line
 from autograder.proctor.trace import MOST_SIDES, Trace, memory_key
 
 Result = TypeVar("Result")
-
-
-class Made(NamedTuple):
-    """A module at its birth. It is kept, so that no later one gets its id."""
-
-    module: nn.Module
-    line: int | None
 
 
 class Inputs(NamedTuple):
@@ -47,10 +38,7 @@ class Inputs(NamedTuple):
 
 BATCHES = (2, 4, 1)  # in the order in which they are preferred for the graph
 SEED = 6
-MOST_LAYERS = 2000
-MOST_PARAMETERS_OF_A_LAYER = 64
 MOST_NAMES = 5000
-MOST_PARENTS = 32
 MOST_SCORES = 100  # of a picture
 MOST_ARGUMENTS = 100
 LARGEST_COUNT = 10**12
@@ -172,7 +160,7 @@ def _observe(
         line=_class_line(network_class, file),
         argument_names=_argument_names(network_class),
         parameters=_count(network),
-        layers=_layers(network, made, values),
+        layers=described(network, made, values),
         outputs=outputs,
         forward_failures=failures,
         loses_batch={batch: op for batch, graph in graphs.items() if (op := _loses_batch(graph, batch)) is not None},
@@ -278,63 +266,8 @@ def _count(network: nn.Module) -> int:
     return min(sum(parameter.numel() for parameter in every if not is_lazy(parameter)), LARGEST_COUNT)
 
 
-def _layers(network: nn.Module, made: dict[int, Made], values: bool) -> list[Layer]:
-    layers: list[Layer] = []
-    known = dict(nn.Module.named_modules(network))
-    times = Counter(id(module) for _, module in nn.Module.named_modules(network, remove_duplicate=False))
-    for name, module in nn.Module.named_modules(network):
-        own = {key: value for key, value in module._parameters.items() if value is not None and not is_lazy(value)}
-        kept = list(own)[:MOST_PARAMETERS_OF_A_LAYER]
-        if own and len(layers) < MOST_LAYERS:
-            layers.append(
-                Layer(
-                    name=clip(name, NAME_CHARACTERS),
-                    kind=_kind(module),
-                    class_name=clip(type(module).__name__, NAME_CHARACTERS),
-                    parameters={
-                        clip(key, NAME_CHARACTERS): [int(side) for side in own[key].shape[:MOST_SIDES]] for key in kept
-                    },
-                    values={clip(key, NAME_CHARACTERS): _values(own[key]) for key in kept} if values else {},
-                    line=_line_of(module, made),
-                    parents={clip(each, NAME_CHARACTERS): _line_of(known[each], made) for each in _above(name, known)},
-                    repeated=next(
-                        (
-                            _line_of(known[each], made)
-                            for each in (*_above(name, known), name)
-                            if times[id(known[each])] > 1
-                        ),
-                        None,
-                    ),
-                )
-            )
-    return layers
-
-
-def _line_of(module: nn.Module, made: dict[int, Made]) -> int | None:
-    return made[id(module)].line if id(module) in made else None
-
-
-def _above(name: str, known: dict[str, nn.Module]) -> list[str]:
-    """The names of the modules that a module lies in, outermost first, but for the network itself."""
-    parts = name.split(".")[:MOST_PARENTS]
-    names = [".".join(parts[:count]) for count in range(1, len(parts))]
-    return [each for each in names if each in known]
-
-
-def _values(parameter: Tensor) -> Values:
-    exact = parameter.detach().cpu().double().flatten()  # in this order: Apple's GPU has no float64
-    numbers = (exact.mean(), exact.std(correction=0), exact.abs().max()) if exact.numel() else ()
-    found = [float(number) if bool(torch.isfinite(number)) else None for number in numbers] or [None] * 3
-    return Values(mean=found[0], deviation=found[1], largest=found[2])
-
-
 def _name(network_class: Any) -> str:
     return str(getattr(network_class, "__name__", type(network_class).__name__))
-
-
-def _kind(module: nn.Module) -> Any:
-    kinds: dict[str, type] = {"conv": _ConvNd, "bn": _BatchNorm, "linear": nn.Linear}
-    return next((kind for kind, base in kinds.items() if isinstance(module, base)), "other")
 
 
 def _argument_names(network_class: Any) -> list[str]:

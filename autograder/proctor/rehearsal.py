@@ -1,8 +1,8 @@
 """The rehearsal: a submission's script as it is, on a handful of images, with everything it does written down.
 
 Called by `__main__.py` for `autograder check`. Nothing is trained: each epoch gets a batch or two of two images, test
-loops get whole batches. Convolutions aren't computed (`shortcuts.py`), so a rehearsal of an 18-layer network takes 0.3 s
-of CPU time beside the import of torch.
+loops get whole batches. Convolutions aren't computed (`shortcuts.py`), so a rehearsal of an 18-layer network takes
+0.3 s of CPU time beside the import of torch.
 """
 
 import os

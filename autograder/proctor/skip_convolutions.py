@@ -2,8 +2,8 @@
 
 Called by `trace.py`, `examine.py` and `rehearsal.py`. The numbers in their place have the right shape, and the size
 that those of a real network have; they are the same ones every time. What would raise is computed, so that the error is
-PyTorch's own. An 18-layer network goes forward and backward with two images in 36 ms in place of 230 (one core of an AMD
-EPYC).
+PyTorch's own. An 18-layer network goes forward and backward with two images in 36 ms in place of 230 (one core of an
+AMD EPYC).
 """
 
 import functools

@@ -159,8 +159,8 @@ def _measured(answers: npt.NDArray[np.float32], targets: npt.NDArray[Any], asked
             answers.astype(np.float64), nan=LARGEST_ERROR, posinf=LARGEST_ERROR, neginf=-LARGEST_ERROR
         )
         flat = torch.from_numpy(exact.reshape(-1)), torch.from_numpy(targets.astype(np.float64).reshape(-1))
-        error = functional.mean_squared_error if asked.kind == "mse" else functional.mean_absolute_error
-        return min(float(error(*flat)), LARGEST_ERROR)
+        mean = functional.mean_squared_error if asked.kind == "mse" else functional.mean_absolute_error
+        return min(float(mean(*flat)), LARGEST_ERROR)
     classes = answers.shape[1]
     answered, right = torch.from_numpy(_answers(answers, targets)), torch.from_numpy(np.array(targets))
     if asked.kind == "top":

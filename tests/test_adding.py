@@ -94,7 +94,7 @@ def test_what_fails_leaves_nothing(said: tuple[Checkout, dict[str, tuple[int, st
     rubric = (checkout.root / "grading_rubric.md").read_bytes()
     failed = checkout.run("new", "broken", "--from", broken)
     assert failed.returncode == 2
-    assert "broken.py:64: the solution doesn't run to its end" in failed.stderr, failed.stderr
+    assert "broken.py:57: the solution doesn't run to its end" in failed.stderr, failed.stderr
     assert sorted(path for path in checkout.root.rglob("*") if "__pycache__" not in path.parts) == before
     assert (checkout.root / "grading_rubric.md").read_bytes() == rubric
 

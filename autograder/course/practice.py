@@ -122,12 +122,22 @@ def _as_wanted(labels: Integers, numbers: Numbers, wanted: Official) -> npt.NDAr
     images = np.empty((len(labels), height, width, channels), dtype=np.uint8)
     for at in range(0, len(labels), 250):
         some = slice(at, min(at + 250, len(labels)))
-        drawn = _pictures(labels[some] % 10, numbers)
+        drawn = (_pictures if channels == 3 else _grey)(labels[some] % 10, numbers)
         for mark in range(int(labels.max()) // 10):
             drawn[labels[some] // 10 > mark, 0:2, 3 * mark % SIDE : 3 * mark % SIDE + 2] = 255
         drawn = drawn[:, rows][:, :, columns]
-        images[some] = drawn if channels == 3 else drawn.sum(axis=3, keepdims=True, dtype=np.int64) // 3
+        images[some] = drawn
     return images
+
+
+def _grey(labels: Integers, numbers: Numbers) -> npt.NDArray[np.uint8]:
+    """(N, 32, 32, 1): light figures on a dark ground, as digits are; without colours there is nothing else to go by."""
+    n = len(labels)
+    ground = numbers.between(0, 30, n, 1, 1, 1)
+    light = numbers.between(180, 255, n, 1, 1, 1)
+    cover = _figures(labels, numbers)[..., None]
+    picture = (ground * (FINE**2 - cover) + light * cover) // FINE**2 + numbers.bell(NOISE, n, SIDE, SIDE, 1)
+    return np.asarray(picture.clip(0, 255), dtype=np.uint8)
 
 
 def _sequences(labels: Integers, numbers: Numbers, wanted: Official) -> npt.NDArray[Any]:

@@ -159,7 +159,8 @@ class _Flow:
             # What is made of nothing, such as zeros, is told by who reads it.
             if op.index in self._flow.live and op.kind not in TRANSPARENT and op.inputs:
                 self.ordered.append(op)
-        self.known = {self.says[op.index] for op in self.ordered}
+        sources = [op for op in self._flow.ops.values() if not op.inputs]
+        self.known = {self.says[op.index] for op in (*self.ordered, *sources)}
 
     def read(self, op: Op) -> list[Op]:
         """What it reads, past what only moves values."""
@@ -177,7 +178,7 @@ class _Flow:
         kind = "add" if op.kind == "add_" else op.kind
         geometry = [op.kernel, op.stride, op.padding] if op.kind != "avgpool" else [op.kernel]
         own: list[object] = [kind, geometry, self._weights.get(op.layer or "", []) if op.layer is not None else []]
-        if not op.inputs:
+        if not op.inputs and op.kind != "zeros":
             own.append(op.shape[1:])
         said = f"{own}({', '.join(sorted(inputs) if kind in EITHER_WAY else inputs)})"
         # As long as the way to it, and each step says all before it again: so its fingerprint stands for it.

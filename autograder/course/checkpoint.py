@@ -1,8 +1,9 @@
 """Checkpoints that a training may go on from: two files, NAME.safetensors and its record NAME.json beside it.
 
 Called by `grade` and `check --train`, which look for the homework's own, and by `pretrain`, which writes them. A
-checkpoint belongs to the data it was trained on: on any other it counts for nothing, since it has seen other pictures,
-maybe those of the test. Never imports torch, and never unpickles: safetensors holds names, shapes and numbers only.
+checkpoint belongs to the pictures it was trained on, however they are encoded: on any others it counts for nothing,
+since it may have seen those of the test. Never imports torch, and never unpickles: safetensors holds names, shapes and
+numbers only.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autograder.course.dataset import Dataset, default_root
 from autograder.course.homework import Homework, Protocol
+from autograder.course.same_pictures import Sketches, are_those
 from autograder.course.state_dict import Shapes
 from autograder.errors import KitError, first_line
 from autograder.files import write_text
@@ -31,6 +33,7 @@ class Record(BaseModel):
     Attributes:
         model: which network it is of.
         dataset, fingerprint: the data it was trained on, and tested on.
+        pictures: sketches of some of them, by which they are known in another encoding; None where nobody made any.
         accuracy_percent: of its test images, in eval mode.
         epochs: how many it was trained.
         recipe: how, in words; of an imported one, where it came from.
@@ -43,6 +46,7 @@ class Record(BaseModel):
     model: str
     dataset: str
     fingerprint: str
+    pictures: Sketches | None = None
     accuracy_percent: Annotated[float, Field(ge=0, le=100)]
     epochs: int | None = None
     recipe: str
@@ -129,7 +133,7 @@ def find(homework: Homework, protocol: Protocol, dataset: Dataset, asked: str | 
         text = _("there is no checkpoint {file}, so training starts from nothing, for {epochs} epochs")
         return None, text.format(file=path.name, epochs=protocol.epochs)
     found = load(path)
-    if found.record.fingerprint != dataset.fingerprint:
+    if not _is_of(found.record, dataset):
         of = f"{found.record.dataset} ({found.record.fingerprint[:12]})"
         mine = f"{dataset.name} ({dataset.fingerprint[:12]})"
         if asked is not None:
@@ -139,6 +143,16 @@ def find(homework: Homework, protocol: Protocol, dataset: Dataset, asked: str | 
         )
         return None, text.format(file=path.name, of=of, mine=mine, epochs=protocol.epochs)
     return found, ""
+
+
+def _is_of(record: Record, dataset: Dataset) -> bool:
+    """Whether a checkpoint saw the training pictures of `dataset`, and none that it tests with."""
+    if record.fingerprint == dataset.fingerprint:
+        return True
+    try:
+        return record.pictures is not None and are_those(record.pictures, dataset.train_images, dataset.test_images)
+    except ValueError:  # sketches that somebody has damaged
+        return False
 
 
 def write_record(path: Path, record: Record) -> None:

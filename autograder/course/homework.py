@@ -152,6 +152,8 @@ class Recipe:
         file, network: the file in the solution's folder that has its class, and the class.
         lr: the highest learning rate.
         label_smoothing: how much of a target goes to all classes alike.
+        answering: BNs whose scale nothing divides out behind them. Where they are named, what is trained is kept with
+            larger numbers, for a homework that goes on with Adam.
     """
 
     model: str
@@ -162,6 +164,7 @@ class Recipe:
     lr: float
     weight_decay: float
     label_smoothing: float = 0.0
+    answering: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

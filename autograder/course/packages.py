@@ -25,6 +25,7 @@ WATCHING = frozenset(
         *("icecream", "pretty_errors", "crayons", "pyfiglet", "art", "beepy", "playsound", "winsound"),
         *("GPUtil", "pynvml", "gpustat", "nvidia_smi", "memory_profiler", "line_profiler", "pyinstrument"),
         *("snakeviz", "torch_tb_profiler", "nvitop", "py3nvml", "humanize", "codecarbon"),
+        *("dotenv", "knockknock", "emoji", "ipympl", "wordcloud", "missingno", "calflops", "torchlens", "torchvista"),
     )
 )
 """What only looks on, logs or draws: a script that trains with it trains as well without."""

@@ -49,27 +49,28 @@ def signs(evidence: Evidence, start: Start) -> dict[str, str]:
     if evidence.audit is not None:
         found |= evidence.audit.signs
     elif evidence.accuracy is not None and evidence.accuracy.eval_percent is not None:
-        found["no-audit"] = "the network was tested, but ended before it had answered the audit that follows"
+        found["no-audit"] = _("the network was tested, but ended before it had answered the audit that follows")
     if report is None:
         return found
     if report.batches is not None and report.steps > MOST_STEPS * report.batches + 1:
-        found["extra-steps"] = (
-            f"{report.steps:,} steps of the optimizer on {report.batches:,} batches of training images"
-        )
+        text = _("{steps:,} steps of the optimizer on {batches:,} batches of training images")
+        found["extra-steps"] = text.format(steps=report.steps, batches=report.batches)
     if start.checkpoint is None and report.loaded_line is not None:
-        found["loaded-weights"] = f"{place(report.loaded_line)} loads weights into a network before the first step"
+        text = _("{place} loads weights into a network before the first step")
+        found["loaded-weights"] = text.format(place=place(report.loaded_line))
     if start.checkpoint is None and report.steps == 0 and percent is not None and report.ended_by != "crash":
-        found["no-steps"] = f"{evidence.shown} without a step of an optimizer"
+        found["no-steps"] = _("{reached} without a step of an optimizer").format(reached=evidence.shown)
     if seen is not None and report.network_class is not None and report.parameters != seen.parameters:
-        found["other-network"] = (
-            f"the network that was trained, {report.network_class}, has {report.parameters:,} parameters; "
-            f"the {seen.class_name} that the checks looked at has {seen.parameters:,}"
+        found["other-network"] = _(
+            "the network that was trained, {trained}, has {parameters:,} parameters; "
+            "the {seen} that the checks looked at has {others:,}"
+        ).format(
+            trained=report.network_class, parameters=report.parameters, seen=seen.class_name, others=seen.parameters
         )
     timed = None if evidence.audit is None else evidence.audit.timed_epochs
     if timed is not None and not audit.LEAST_SHARE <= timed / max(report.epochs, 0.01) <= audit.LARGEST_SHARE:
-        found["training-time"] = (
-            f"training took the time of about {timed:.1f} epochs of this network, and {report.epochs:.3g} were counted"
-        )
+        text = _("training took the time of about {timed:.1f} epochs of this network, and {epochs:.3g} were counted")
+        found["training-time"] = text.format(timed=timed, epochs=report.epochs)
     return found
 
 
@@ -99,11 +100,12 @@ def reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
     found = []
     report = evidence.report
     if evidence.observations.problem:
-        found.append(f"the checks couldn't be run: {evidence.observations.problem}")
+        text = _("the checks couldn't be run: {problem}")
+        found.append(text.format(problem=evidence.observations.problem))
     if report is not None and report.ended_by == "time":
-        seen = f"{report.epochs:.3g} of {protocol.epochs} epochs seen"
-        reached = "" if evidence.percent is None else f"; {evidence.shown}"
-        found.append(f"the time box ended training after {duration(report.seconds)}; {seen}{reached}")
+        text = _("the time box ended training after {time}; {epochs:.3g} of {most} epochs seen")
+        text = text.format(time=duration(report.seconds), epochs=report.epochs, most=protocol.epochs)
+        found.append(text + ("" if evidence.percent is None else f"; {evidence.shown}"))
     if missing := missing_packages(evidence, protocol):
         return [*found, about_packages(missing)]
     explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)

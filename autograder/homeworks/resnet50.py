@@ -80,6 +80,7 @@ HOMEWORK = Homework(
             lr=0.2,
             weight_decay=5e-4,
             label_smoothing=0.1,
+            answering=("layer4.5.layer.2.1", "layer4.5.make_equal_channel.1"),
         ),
         Recipe("vgg16", "vgg16_full.py", "VGG16", epochs=60, batch_size=128, lr=0.02, weight_decay=5e-4),
     ),

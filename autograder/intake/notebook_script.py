@@ -23,9 +23,9 @@ OWN_CELL = "# The kit's own cell, no part of what is handed in."
 MARK = "# %%"  # begins a cell in the script
 MOST_MAGICS = 5  # above a cell
 
-RUN_THEIR_BODY = ("time", "timeit", "capture", "prun", "python", "python3", "memit", "mprun", "scalene")
-NEEDED_CELLS = ("writefile", "file")
-NEEDED_LINES = ("run", "cd", "env", "set_env")
+RUN_THEIR_BODY = ("time", "timeit", "capture", "prun", "python", "python3", "memit", "mprun", "scalene", "wandb")
+NEEDED_CELLS = ("writefile", "file", "bash", "sh", "shell")
+NEEDED_LINES = ("run", "cd", "env", "set_env", "mkdir", "cp", "mv")
 NEEDED_COMMANDS = ("mkdir", "cp", "mv", "unzip", "tar", "python", "python3", "echo", "touch")
 AUTOMAGIC = (
     *("cd", "ls", "ll", "pwd", "cat", "cp", "mv", "rm", "mkdir", "rmdir", "man", "less", "more", "pip", "conda"),

@@ -24,6 +24,7 @@ from autograder.proctor.own_code import is_own, line_in
 
 MOST = 100
 ALIKE = 0.86  # how much a name is like another, from which on it is that one written wrong
+NO_VERSION = "0"  # of a package that isn't here
 NEEDS = {"torch.utils.tensorboard": "tensorboard"}
 """Modules that are installed, and need another package as soon as they are imported."""
 
@@ -138,26 +139,35 @@ def _importer() -> types.FrameType | None:
 
 
 def _is_ready_to_fail(frame: types.FrameType) -> bool:
-    """Whether the line that imports stands in a `try` that catches what an import raises."""
+    """Whether the line that imports stands in a `try` or a `with suppress(...)` that catches what it raises."""
     try:
         tree = ast.parse("".join(linecache.getlines(frame.f_code.co_filename)))
     except (SyntaxError, ValueError, RecursionError):
         return False
     caught = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Try) and any(
+        if not isinstance(node, ast.Try | ast.With) or not any(
             statement.lineno <= frame.f_lineno <= (statement.end_lineno or 0) for statement in node.body
         ):
+            continue
+        if isinstance(node, ast.Try):
             kinds = [handler.type for handler in node.handlers]
-            names = {
-                getattr(one, "id", getattr(one, "attr", ""))
-                for kind in kinds
-                if kind is not None
-                for one in (kind.elts if isinstance(kind, ast.Tuple) else [kind])
-            }
-            if None in kinds or names & caught:
-                return True
+            everything = None in kinds
+        else:
+            calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+            kinds = [kind for call in calls if _last_name(call.func) == "suppress" for kind in call.args]
+            everything = False
+        named = [
+            one for kind in kinds if kind is not None for one in (kind.elts if isinstance(kind, ast.Tuple) else [kind])
+        ]
+        if everything or caught & {_last_name(one) for one in named}:
+            return True
     return False
+
+
+def _last_name(node: ast.expr) -> str:
+    """`b` of `b` and of `a.b`."""
+    return str(getattr(node, "id", getattr(node, "attr", "")))
 
 
 # --- what swallows ---
@@ -295,6 +305,8 @@ class _Swallowing(types.ModuleType):
         self.run = None
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__version__":
+            return NO_VERSION
         if name == "__all__" or (name.startswith("__") and name.endswith("__")):
             raise AttributeError(name)
         if name in ("trange", "tnrange"):
@@ -327,7 +339,7 @@ class _Failing(types.ModuleType):
         if name == "__all__":  # from ... import *
             _fail(self.__dict__["_absent"])
         if name == "__version__":
-            return "0"
+            return NO_VERSION
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
         return Unusable(self.__dict__["_absent"])

@@ -292,7 +292,14 @@ def _of_generator(noted: Callable[[], None]) -> None:
 def _of_defaults(noted: Callable[[], None]) -> None:
     """`torch.set_default_device("cuda")` and `with torch.device("cuda"):`."""
     set_default = torch.set_default_device
-    torch.set_default_device = lambda device: set_default("cpu" if _is_absent(device) or _is_number(device) else device)
+
+    def set_there(device: Any) -> None:
+        absent = _is_absent(device) or _is_number(device)
+        if absent:
+            noted()
+        set_default("cpu" if absent else device)
+
+    torch.set_default_device = set_there
     from torch.utils import _device
 
     make = _device.DeviceContext.__init__

@@ -1,8 +1,9 @@
-"""Files and folders that a script takes to be there: those it saves into, the homework's arrays, CIFAR-10's batches.
+"""Files and folders that a script takes to be there: what lies beside it, where it saves, the homework's own data.
 
-Called by `run_script.comforts`. At home a folder for weights was made by hand once, and a download has left
-`cifar-10-batches-py`. Nothing is done before somebody asks for it: a missing folder is made when a file is to be
-written into it, and the batches are written when one of them is opened, with what the script may see in them.
+Called by `run_script`. At home a script runs in the folder that it lies in, a folder for weights was made by hand once,
+and a download has left `cifar-10-batches-py`. What lies beside the script is copied; of the rest nothing is done before
+somebody asks for it: a missing folder is made when a file is to be written into it, and the batches are written when
+one of them is opened, with what the script may see in them.
 """
 
 import builtins
@@ -11,6 +12,8 @@ import functools
 import io
 import os
 import pickle
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +26,14 @@ BATCHES = "cifar-10-batches-py"
 PARTS = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5")
 FILES = (*PARTS, "test_batch", "batches.meta")
 SIDE = 32
+
+
+def have_what_lies_beside(script: str) -> None:
+    """Copy what lies in the folder of `script` into the working folder, where it may be written to as well."""
+    here, folder = Path.cwd(), Path(script).parent
+    if here != folder:
+        with contextlib.suppress(OSError):  # what can't be copied is still found beside `__file__`
+            shutil.copytree(folder, here, copy_function=shutil.copyfile, dirs_exist_ok=True)
 
 
 def are_there() -> None:
@@ -69,12 +80,12 @@ def are_there() -> None:
 
 
 def _written_arrays(name: str) -> Path:
-    """Write the homework's arrays as the script may see them, into the current folder. Returns where."""
+    """Write the homework's arrays as the script may see them. Returns where: what lies beside the script is not it."""
     pictures = fake_dataset.StandIn.pictures
-    path = Path.cwd() / name
+    path = Path(tempfile.mkdtemp()) / name
     parts = {"train": pictures.train, "test": pictures.test}
     with contextlib.suppress(OSError):
-        path.unlink()
+        Path(name).touch()  # for who looks whether it is there
     arrays: dict[str, Any] = {}
     for part, split in parts.items():
         arrays |= {f"{part}_inputs": split.repeated(split.images), f"{part}_targets": split.repeated(split.labels)}

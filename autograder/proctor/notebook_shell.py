@@ -1,7 +1,8 @@
 """What a notebook's script has in IPython's place: `get_ipython()`, with the magics that a training can depend on.
 
 Called by `run_script.comforts`. `%%writefile` writes, `%run` runs, `%%time`, `%%capture` and their like run what is in
-them; `!command` runs nothing and says so, because there is nothing to install here and nobody reads what it lists.
+them; `!command` and `%%bash` make, move and list the script's own files, and run nothing else: there is nothing to
+install here.
 Everything else that IPython offers changes how a notebook looks, and is nothing here.
 """
 
@@ -15,9 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+OWN_FILES = ("mkdir", "cp", "mv", "rm", "ls", "cat", "echo", "touch", "unzip", "tar", "pwd", "head", "wc")
 COMMAND_S = 20  # for a command whose output a script keeps
 INSTALLERS = ("pip", "pip3", "conda", "mamba", "uv", "apt", "apt-get", "npm", "git", "wget", "curl", "gdown", "kaggle")
-RUN_THEIR_BODY = ("time", "timeit", "capture", "prun", "python", "python3", "memit", "mprun", "scalene")
+RUN_THEIR_BODY = ("time", "timeit", "capture", "prun", "python", "python3", "memit", "mprun", "scalene", "wandb")
 
 
 class Lines(list[str]):
@@ -81,6 +83,8 @@ class Shell:
             return Captured()
         elif name == "pwd":
             return str(Path.cwd())
+        elif name in OWN_FILES:  # IPython has them without a `!`
+            self.system(f"{name} {line}")
         return None
 
     def run_cell_magic(self, name: str, line: str, cell: str) -> Any:
@@ -95,6 +99,9 @@ class Shell:
             import importlib
 
             importlib.invalidate_caches()
+        elif name in ("bash", "sh", "shell"):
+            rest = [one for one in cell.splitlines() if one.split()[:1] and one.split()[0] not in INSTALLERS]
+            print("\n".join(self.getoutput("\n".join(rest))))
         elif name in RUN_THEIR_BODY:
             self.run_cell(cell)
             words = [word for word in line.split() if not word.startswith("-")]
@@ -147,7 +154,7 @@ class Shell:
             if len(words) > 1 and words[1].endswith(".py"):
                 self._run_file(" ".join(words[1:]))
                 return
-        if command in ("mkdir", "cp", "mv", "rm", "ls", "cat", "echo", "touch", "unzip", "tar", "pwd", "head", "wc"):
+        if command in OWN_FILES:
             print("\n".join(self.getoutput(line)))
         elif command:
             print(f"[proctor] not run here: !{line}")

@@ -42,6 +42,7 @@ def run(path: str, arguments: Sequence[str] = (), seed: int = 0) -> BaseExceptio
     random.seed(SEED + seed)
     np.random.seed((SEED + seed) % 2**32)
     torch.manual_seed(SEED + seed)
+    folders.have_what_lies_beside(path)
     source = Path(path).read_bytes()
     if b"get_ipython" in source or b"display(" in source:
         notebook_shell.stand_in()

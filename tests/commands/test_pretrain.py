@@ -10,6 +10,7 @@ from torch import nn
 
 from autograder import homeworks
 from autograder.commands.course import pretrain
+from autograder.commands.course.rescaled import rescale
 from autograder.course import checkpoint, dataset
 from autograder.course.dataset import Dataset
 from autograder.errors import KitError
@@ -54,6 +55,33 @@ def test_pictures_are_shifted_and_mirrored_as_torchvision_would(few: Dataset) ->
     for image, result in zip(padded, varied, strict=True):
         crops = [image[:, top : top + 32, left : left + 32] for top in shifts for left in shifts]
         assert any(torch.equal(result, crop) or torch.equal(result, crop.flip(2)) for crop in crops)
+
+
+def test_larger_numbers_answer_the_same_and_adam_moves_them_less(few: Dataset) -> None:
+    homework, recipe = pretrain.find("resnet50")
+    network = pretrain._network(homework, recipe).double()
+    pictures = pretrain._prepared(pretrain._on_device(few.train_images, few.train_labels, torch.device("cpu"))[0])
+    pictures = pictures.double()
+    with torch.no_grad():
+        for _ in range(50):
+            trained = network(pictures)  # until the running statistics are those of these pictures, nearly
+        evaluated = network.eval()(pictures)
+        rescale(network, recipe.answering)
+        torch.testing.assert_close(network(pictures), evaluated, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(network.train()(pictures), trained, rtol=0, atol=0.01)
+
+    def moved(answering: tuple[str, ...]) -> float:
+        """By how much of itself one step of Adam changes what the last layer reads."""
+        network = pretrain._network(homework, recipe).double()
+        if answering:
+            rescale(network, answering)
+        network.fc = nn.Identity()
+        before = network(pictures)
+        before.square().mean().backward()
+        torch.optim.Adam(network.parameters(), lr=1e-3).step()
+        return float(((network(pictures) - before).norm() / before.norm()).detach())
+
+    assert moved(recipe.answering) < 0.8 * moved(())
 
 
 @pytest.mark.slow

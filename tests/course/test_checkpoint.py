@@ -12,6 +12,7 @@ from support.observed import right
 from autograder.course import checkpoint, rubric
 from autograder.course.checkpoint import Checkpoint, Record
 from autograder.course.dataset import Dataset
+from autograder.course.same_pictures import sketches
 from autograder.errors import KitError
 from autograder.files import ROOT
 from autograder.grading import keys
@@ -70,6 +71,19 @@ def test_a_checkpoint_is_read_with_its_record_and_its_shapes(tmp_path: Path, pra
     assert found.record.accuracy_percent == 81.25
     assert found.entries == {"conv.weight": (4, 3, 1, 1), "conv.bias": (4,)}
     assert str(found).startswith("resnet50.safetensors (81.25%, SHA-256 ")
+
+
+def test_the_same_pictures_in_another_encoding_count(tmp_path: Path, practice: Dataset) -> None:
+    path = make(tmp_path, practice)
+    kept = sketches(practice.train_images, practice.test_images)
+    record = checkpoint.load(path).record.model_copy(update={"fingerprint": "of their JPEG copies"})
+    checkpoint.write_record(path, record)
+    with pytest.raises(KitError, match="was trained on"):
+        checkpoint.find(RESNET50, RESNET50.full, practice, str(path))
+    checkpoint.write_record(path, record.model_copy(update={"pictures": kept}))
+    found, why_not = checkpoint.find(RESNET50, RESNET50.full, practice, str(path))
+    assert found is not None
+    assert not why_not
 
 
 def test_what_is_no_checkpoint_is_refused_and_says_why(tmp_path: Path, practice: Dataset) -> None:

@@ -1,5 +1,6 @@
 """One submission's decision: what gives points, what doesn't, and what a crash of ours does."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from support.evidence import HW6, RUBRIC, SEEN, entry, evidence, full_run, missing
 from support.runner import Asked, FakeRunner
 
-from autograder import checks, homeworks
+from autograder import checks, homeworks, language
 from autograder.checks import CheckResult
 from autograder.course import rubric
 from autograder.course.checkpoint import Checkpoint
@@ -43,8 +44,8 @@ def test_an_audit_that_is_missing_or_odd_calls_a_person_and_moves_no_points(full
     ("reported", "timed", "expected"),
     [
         ({}, 4.0, []),
-        ({}, 7.9, []),
-        ({}, 8.1, ["training-time"]),
+        ({}, 9.4, []),
+        ({}, 9.6, ["training-time"]),
         ({}, 1.9, ["training-time"]),
         ({"epochs": 2.0}, 4.0, ["training-time"]),
         ({"steps": 0}, None, ["no-steps"]),
@@ -63,6 +64,8 @@ def test_what_a_training_looked_like_is_a_sign(
     second_look = Audit(images=100, plain_percent=61, altered_percent=50, changed_percent=0, timed_epochs=timed)
     found = evidence(61, observations=seen, report=report, audit=second_look)
     assert list(flags.signs(found, start_of(full, seen))) == expected
+    with language.spoken("ko"):
+        assert all(re.search("[가-힣]", sign) for sign in flags.signs(found, start_of(full, seen)).values())
 
 
 def test_a_sign_calls_a_person_and_moves_no_points(full: Setup) -> None:

@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from autograder.course import packages as packages_there
+
 RIGHT = (Path(__file__).parent.parent / "scripts" / "hw6_right.py").read_text()
 HEAD = RIGHT[: RIGHT.index("# Q1")]
 SETTINGS = RIGHT[RIGHT.index("# Q1") : RIGHT.index("transform =")]
@@ -35,6 +37,7 @@ class Script(NamedTuple):
         says: what the first failure says, in part.
         line: a part of the line that the first failure is told at, "" where it is told at none.
         absent: packages that are taken for missing.
+        beside: what was handed in beside the file: a path and its bytes each.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Script(NamedTuple):
     says: str = ""
     line: str = ""
     absent: tuple[str, ...] = ()
+    beside: tuple[tuple[str, bytes], ...] = ()
 
 
 def changed(*pairs: tuple[str, str]) -> str:
@@ -70,6 +74,15 @@ def notebook(*cells: str) -> str:
         {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": [], "source": text} for text in cells
     ]
     return json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
+
+
+def older_notebook(version: int, *cells: str) -> str:
+    """A notebook of these code cells in format 2 or 3, where cells lie in a sheet and hold an `input`."""
+    made = [
+        {"cell_type": "code", "language": "python", "collapsed": False, "outputs": [], "input": text} for text in cells
+    ]
+    held = {"worksheets": [{"cells": made, "metadata": {}}], "metadata": {"name": ""}, "nbformat": version}
+    return json.dumps(held | ({"nbformat_minor": 0} if version == 3 else {}))
 
 
 def main_function(before: str, *pairs: tuple[str, str]) -> str:
@@ -196,6 +209,16 @@ def packages() -> list[Script]:
             ),
             absent=("tqdm",),
         ),
+        Script(
+            "what comes with the set-up",
+            first(
+                "import sklearn.metrics, pandas, scipy.stats, IPython, "
+                + ", ".join(sorted(packages_there.GRADED_WITH))
+                + "\n"
+                "assert len(pandas.DataFrame({'loss': [1.0]})) == 1\n"
+                "print(sklearn.metrics.confusion_matrix([0, 1], [1, 1]))\n"
+            ),
+        ),
         Script("a decorator measures memory", main_function("from memory_profiler import profile\n")),
         Script(
             "Colab uploads",
@@ -205,6 +228,17 @@ def packages() -> list[Script]:
         Script(
             "a package is tried",
             first("try:\n    from apex import amp\nexcept ImportError:\n    amp = None\nassert amp is None\n"),
+        ),
+        Script(
+            "a package is tried in one line",
+            first("import contextlib\nwith contextlib.suppress(ImportError):\n    from apex import amp\n"),
+        ),
+        Script(
+            "versions are printed",
+            first(
+                "import timm, wandb\nfrom dotenv import load_dotenv\nload_dotenv()\n"
+                "print(wandb.__version__, timm.__version__, torch.__version__)\n"
+            ),
         ),
         Script("a package is imported for nothing", first("import timm\nimport albumentations.pytorch as A\n")),
         Script(
@@ -273,6 +307,7 @@ def processes() -> list[Script]:
             .replace("def main():", "def main(rank, size):")
             .replace("    main()\n", "    torch.multiprocessing.spawn(main, args=(1,), nprocs=1)\n"),
         ),
+        Script("compiled", changed((NET, NET + "net = torch.compile(net)\n"))),
         Script(
             "parallel after it is moved",
             changed((NET, NET + "net = nn.DataParallel(net)\n")),
@@ -321,6 +356,23 @@ def data() -> list[Script]:
                 "with open('csv/losses.csv', 'a') as file:\n    file.write('1')\n"
             ),
         ),
+        *own_modules(),
+        Script(
+            "Colab's and Kaggle's folders",
+            last(
+                "torch.save(net.state_dict(), '/content/net.pt')\ntorch.save(1, '/content/drive/MyDrive/hw6/one.pt')\n"
+                "open('/kaggle/working/submission.csv', 'w').write('1')\n"
+                "assert torch.load('/content/drive/MyDrive/hw6/one.pt')\n"
+            ),
+        ),
+        Script(
+            "a root of one's own",
+            changed(
+                ('root="./data", train=True', "root=os.path.expanduser('~/datasets/cifar'), train=True"),
+                ('root="./data", train=False', "root='/content/data', train=False"),
+                (FIRST, FIRST + "import os\n"),
+            ),
+        ),
         Script(
             "what isn't there can't be read", first("open('notes/yesterday.txt')\n"), ("runs",), "FileNotFound", "open("
         ),
@@ -334,6 +386,42 @@ def data() -> list[Script]:
     ]
 
 
+def own_modules() -> list[Script]:
+    """A network, or the whole training, in modules beside the file."""
+    network = (HEAD + NETWORK).encode()
+    imported = "from net import IdentityResNet\n\n\n"
+    return [
+        Script("the network is in a module", changed((NETWORK, imported)), beside=(("net.py", network),)),
+        Script(
+            "the block is in a package",
+            changed((NETWORK, "from parts.net import IdentityResNet\nimport parts\n\n\n")),
+            beside=(("parts/__init__.py", b"from . import net\n"), ("parts/net.py", network)),
+        ),
+        Script(
+            "settings are in a file",
+            changed(
+                (FIRST, FIRST + "import json\nsettings = json.load(open('settings.json'))\n"),
+                ("lr=0.001", "lr=settings['lr']"),
+            ),
+            beside=(("settings.json", b'{"lr": 0.001}'),),
+        ),
+        Script(
+            "the file is copied beside its results",
+            last(
+                "import os, shutil\nos.makedirs('runs/1')\nshutil.copy('hw6.py', 'runs/1')\n"
+                "shutil.copy(__file__, 'runs/1/again.py')\nopen('log.txt', 'w').write('new')\n"
+            ),
+            beside=(("log.txt", b"old"),),
+        ),
+        Script("a module was left at home", changed((NETWORK, imported)), ("runs",), "net", "net = Id"),
+        Script(
+            "a module of a notebook.ipynb",
+            notebook(HEAD, SETTINGS, DATA, imported, MAKE, TRAINING, TESTING),
+            beside=(("net.py", network),),
+        ),
+    ]
+
+
 def gpu() -> list[Script]:
     """A GPU by its name, where there is none."""
     rows = {
@@ -341,6 +429,7 @@ def gpu() -> list[Script]:
         "by number": ((MOVED, "        images, labels = images.to(0), labels.to(0)\n"), "images.to(0)"),
         "a batch like another": ((MOVED, MOVED + "        torch.zeros_like(images, device='cuda')\n"), "zeros_like"),
         "what is new": ((MOVED, MOVED + "        images.new_zeros(3, device='cuda:0')\n"), "new_zeros"),
+        "by default": ((NET, "torch.set_default_device('cuda')\n" + NET), "set_default"),
         "as a context": ((NET, "with torch.device('cuda'):\n    " + NET), "with torch.device"),
         "a stream": ((NET, NET + "with torch.cuda.stream(torch.cuda.Stream()):\n    pass\n"), "Stream()"),
         "a type as a word": ((MOVED, "        images = images.type('torch.cuda.FloatTensor')\n"), "FloatTensor"),
@@ -372,6 +461,19 @@ def notebooks() -> list[Script]:
             "",
         ),
         "shell makes a folder": (("!mkdir -p one/two", *rest, "open('one/two/x', 'w')"), "", ""),
+        "a folder is entered": (
+            ("!mkdir -p hw6", "%cd hw6", *rest, "import os\nassert os.getcwd().endswith('hw6')"),
+            "",
+            "",
+        ),
+        "a variable is set": (("%env SEED=7\nimport os\nassert os.environ['SEED'] == '7'", *rest), "", ""),
+        "shell in a cell": (
+            ("%%bash\npip install -q wandb\nmkdir -p one/two\ntouch one/two/x", *rest, "open('one/two/x')"),
+            "",
+            "",
+        ),
+        "files without a sign": (("%mkdir -p one\n%cp hw6.py one/again.py", *rest, "open('one/again.py')"), "", ""),
+        "a cell is watched": (("%%wandb\n" + HEAD, *rest), "", ""),
         "shell is kept": (("names = !ls -a\nassert '.' in names, names", *rest), "", ""),
         "magic without a sign": ((*rest, "pip install seaborn", "ls", "pwd"), "", ""),
         "help is asked": (("import torch\ntorch.nn.Linear?", *rest), "", ""),
@@ -388,6 +490,7 @@ def notebooks() -> list[Script]:
         Script(f"{name}.ipynb", notebook(*cells), ("runs",) if says else (), says, line)
         for name, (cells, says, line) in rows.items()
     ] + [
+        *(Script(f"format {version}.ipynb", older_notebook(version, *rest)) for version in (2, 3)),
         Script("exported by nbconvert", first("get_ipython().run_line_magic('matplotlib', 'inline')\n")),
         Script(
             "the class's name is used again",
@@ -409,6 +512,9 @@ def exits() -> list[Script]:
         Script("ends at its end", last("import sys\nsys.exit(0)\n")),
         Script(
             "main's answer is the status", main_function("").replace("    main()\n", "    raise SystemExit(main())\n")
+        ),
+        Script(
+            "waits for a key", last("input('Press Enter to leave ')\n", (NET, "seed = input('seed? ') or 1\n" + NET))
         ),
         Script("options have defaults", first(asks + "parser.parse_args()\n")),
         Script(

@@ -21,10 +21,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from autograder import homeworks
+from autograder.commands.course.rescaled import BNS, CONVOLUTIONS, rescale
 from autograder.course import checkpoint
 from autograder.course.checkpoint import Checkpoint, Record
 from autograder.course.dataset import Dataset, Images, Labels
 from autograder.course.homework import Homework, Recipe
+from autograder.course.same_pictures import sketches
 from autograder.course.state_dict import counted, differing
 from autograder.errors import KitError, first_line
 from autograder.files import ROOT, whole
@@ -58,6 +60,8 @@ def find(model: str) -> tuple[Homework, Recipe]:
 def pretrain(model: str, dataset: Dataset, folder: Path, *, epochs: int | None, source: Path | None) -> Checkpoint:
     """Make `folder`/MODEL.safetensors and its record, by training or of `source`; what was there is replaced.
 
+    Weights are written in half precision; the accuracy is that of what is written.
+
     Args:
         epochs: in place of the recipe's.
         source: a state dict: a .safetensors file, or one that torch.save wrote.
@@ -65,6 +69,8 @@ def pretrain(model: str, dataset: Dataset, folder: Path, *, epochs: int | None, 
     Raises KitError when there is no such model, no solution to take it from, when `source` can't be read or isn't of
     this network, and when the folder can't be written.
     """
+    from safetensors.torch import save_file
+
     homework, recipe = find(model)
     network = _network(homework, recipe)
     console = Console(highlight=False, markup=False)
@@ -81,13 +87,19 @@ def pretrain(model: str, dataset: Dataset, folder: Path, *, epochs: int | None, 
             recipe = replace(recipe, epochs=trained)
             words = _words(recipe)
             _train(network, recipe, dataset, folder / f"{model}.partial", device, console)
+            if recipe.answering:
+                rescale(network, recipe.answering)
+        state = _rounded(network)
+        network.load_state_dict(state)
         accuracy = _accuracy(network, dataset.test_images, dataset.test_labels, device)
         path = folder / f"{model}{checkpoint.SUFFIX}"
-        _write(network, path)
+        with whole(path) as temporary:
+            save_file(state, temporary)
         record = Record(
             model=model,
             dataset=dataset.name,
             fingerprint=dataset.fingerprint,
+            pictures=sketches(dataset.train_images, dataset.test_images),
             accuracy_percent=round(accuracy, 2),
             epochs=trained,
             recipe=words,
@@ -104,11 +116,16 @@ def pretrain(model: str, dataset: Dataset, folder: Path, *, epochs: int | None, 
 
 
 def _words(recipe: Recipe) -> str:
+    larger = (
+        f"; convolutions kept {CONVOLUTIONS:g} times as large and BNs {BNS:g} times, which changes no answer"
+        if recipe.answering
+        else ""
+    )
     smoothed = f"targets smoothed by {recipe.label_smoothing:g}, " if recipe.label_smoothing else ""
     return (
         f"{recipe.epochs} epochs from nothing of SGD with Nesterov momentum 0.9, batches of {recipe.batch_size}, "
         f"weight decay {recipe.weight_decay:g}, {smoothed}learning rate up to {recipe.lr:g} in the first {CLIMB:.0%} "
-        f"of all steps and down to 0 in the rest, pictures shifted by up to {PADDING} pixels and mirrored"
+        f"of all steps and down to 0 in the rest, pictures shifted by up to {PADDING} pixels and mirrored{larger}"
     )
 
 
@@ -331,10 +348,7 @@ def _imported(source: Path, network: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def _write(network: nn.Module, path: Path) -> None:
-    """The state dict as safetensors, whole or not at all."""
-    from safetensors.torch import save_file
-
+def _rounded(network: nn.Module) -> dict[str, Tensor]:
+    """The state dict, weights in half precision: half the size. What is one number a channel stays as it is."""
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    with whole(path) as temporary:
-        save_file(state, temporary)
+    return {name: value.half() if value.dim() > 1 else value for name, value in state.items()}

@@ -7,7 +7,7 @@ image the same answer in any company; one that adapts to what it is tested on do
 person looks, points stay as they are.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ class Audit(BaseModel):
     Attributes:
         images: how many were asked for again.
         plain_percent: accuracy on these in the first pass, in eval mode.
-        altered_percent: the same of the altered images.
+        altered_percent: the same of the altered images; `altered_by` is what was done to them, most of all.
         changed_percent: how many answers to the images as they are were others the second time.
         before_percent: accuracy on these of the network as it was after its first training step; None where it wasn't
             asked, as when training starts from a checkpoint.
@@ -53,20 +53,31 @@ class Audit(BaseModel):
     changed_percent: Percent
     before_percent: Percent | None = None
     timed_epochs: Annotated[float, Field(ge=0)] | None = None
+    altered_by: Literal["mirrored", "shifted", "noisy"] = "mirrored"
 
     @property
     def signs(self) -> dict[str, str]:
         """Flag -> what was seen, as a sentence without its end; empty where nothing was."""
         found = {}
         if self.plain_percent - self.altered_percent > GAP_PERCENT:
-            found["audit-gap"] = _(
-                "accuracy falls from {plain} to {altered} on {images:,} test images that are mirrored, "
-                "shifted by up to {shift} pixels and a little noisy"
-            ).format(
+            text = {
+                "mirrored": _(
+                    "accuracy falls from {plain} to {altered} on {images:,} test images that are mirrored, "
+                    "shifted by up to {shift} pixels and a little noisy"
+                ),
+                "shifted": _(
+                    "accuracy falls from {plain} to {altered} on {images:,} test images that are shifted by up to "
+                    "{shift} pixels and a little noisy"
+                ),
+                "noisy": _(
+                    "accuracy falls from {plain} to {altered} on {images:,} test inputs that are a little noisy"
+                ),
+            }[self.altered_by]
+            found["audit-gap"] = text.format(
                 plain=f"{self.plain_percent:.1f}%",
                 altered=f"{self.altered_percent:.1f}%",
                 images=self.images,
-                shift=SHIFT,
+                shift=SHIFT if self.altered_by == "mirrored" else SMALL_SHIFT,
             )
         if self.changed_percent > CHANGED_PERCENT:
             text = _("{percent} of {images:,} test images are answered otherwise the second time, in eval mode")

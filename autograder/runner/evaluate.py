@@ -151,6 +151,10 @@ def evaluate(
             timed = _timed_epochs(training, again, epoch_images)
             judge = audit.judge_error if asked.is_error else audit.judge
             second_look = judge(first, again.again, again.altered, labels[again.chosen], again.before, timed)
+            own = setup.homework.own_dataset
+            if own.dtype != "uint8" or not own.mirrors:
+                altered_by = "shifted" if own.dtype == "uint8" else "noisy"
+                second_look = second_look.model_copy(update={"altered_by": altered_by})
         if training.report is not None:
             by_epoch = epochs.proctored(training.report, epoch_images, training.epoch_scores, labels)
     return Evidence(

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from autograder.course import measure
 from autograder.course.measure import LARGEST_ERROR, Measure
 from autograder.errors import KitError
+from autograder.files import PARSING
 
 Scores = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -143,14 +144,8 @@ def measured(
 
 
 def _measured(answers: npt.NDArray[np.float32], targets: npt.NDArray[Any], asked: Measure) -> float:
+    functional = _torchmetrics()
     import torch
-
-    try:
-        from torchmetrics import functional
-    except ImportError as error:
-        raise KitError(
-            "this homework's score needs torchmetrics, not installed here", "pip install torchmetrics"
-        ) from error
 
     if asked.is_error:
         if answers.shape != targets.shape or not len(targets):
@@ -179,6 +174,17 @@ def _measured(answers: npt.NDArray[np.float32], targets: npt.NDArray[Any], asked
     answered[answered < 0] = classes  # a class of its own, which nothing has
     each = functional.classification.multiclass_f1_score(answered, right, num_classes=classes + 1, average="none")
     return 100 * float(each[:classes].double().mean())
+
+
+def _torchmetrics() -> Any:
+    """torchmetrics.functional. What it imports parses Python, and another thread may run checks."""
+    with PARSING:
+        try:
+            from torchmetrics import functional
+        except ImportError as error:
+            hint = "pip install torchmetrics"
+            raise KitError("this homework's score needs torchmetrics, not installed here", hint) from error
+    return functional
 
 
 def surest_mistakes(scores: Scores, labels: Labels, most: int) -> list[tuple[int, int, float]]:

@@ -4,6 +4,7 @@ Called by the tests of `autograder new`. A homework is a module of the package, 
 is imported here.
 """
 
+import compileall
 import json
 import os
 import shutil
@@ -38,6 +39,9 @@ class Checkout:
     def __init__(self, root: Path) -> None:
         self.root = root
         shutil.copytree(ROOT / "autograder", root / "autograder", ignore=shutil.ignore_patterns("__pycache__"))
+        # Modules that are compiled when they are first imported would be parsed in several threads at a time, which
+        # Python before 3.11.8 can't (see `files.PARSING`).
+        compileall.compile_dir(root / "autograder", quiet=1)
         for name in ("grading_rubric.md", "pyproject.toml"):  # the second one says that this is a checkout
             shutil.copyfile(ROOT / name, root / name)
 

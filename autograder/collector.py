@@ -1,7 +1,7 @@
 """A collector for nbgrader's `zip_collect` that reads Blackboard's names: id, local time, the student's own file name.
 
-Named in a course's configuration, `docs/instructors.md` has the lines; called by nbgrader for each file that it has
-extracted. nbgrader's own collector takes Blackboard's `2024-05-15-10-11-12` for another time, and stops the whole
+A course's nbgrader configuration names it (`docs/instructors.md` has the lines), and nbgrader calls it for each file
+that it has extracted. nbgrader's own collector misreads Blackboard's time, `2024-05-15-10-11-12`, and stops the whole
 collection where the seconds are over 23.
 """
 
@@ -23,9 +23,9 @@ class BlackboardCollector(FileNameCollectorPlugin):  # type: ignore[misc]
     )
 
     def collect(self, submitted_file: str) -> dict[str, Any] | None:
-        """The student's id, the file's own name and its time with an offset; None for what is no upload.
+        """The student's id, the file's own name without its ending, and its time in UTC; None where it is no upload.
 
-        Raises traitlets' TraitError for a time zone that there isn't.
+        Raises traitlets' TraitError where `timezone` isn't the name of a time zone.
         """
         path = PurePath(submitted_file)
         if path.suffix not in self.valid_ext:
@@ -35,7 +35,7 @@ class BlackboardCollector(FileNameCollectorPlugin):  # type: ignore[misc]
             self.log.warning("not a name of Blackboard's: %s", path.name)
             return None
         student, moment, name = found
-        # nbgrader reads a time and the word UTC right; an offset it doesn't (0.9.6).
+        # nbgrader 0.9.6 reads a time followed by the word UTC correctly, but not one with an offset.
         return {
             "student_id": student,
             "file_id": str(PurePath(name).with_suffix("")),

@@ -1,7 +1,7 @@
-"""The one exception that people see, and how others are quoted in it.
+"""The one exception whose message people see, and how text from other people is made safe for it.
 
-It is raised wherever bad input is met, by any module; `cli.main` prints it as one line with a hint and exits with its
-code. A crash of ours is anything else: it keeps its traceback.
+It is raised wherever bad input is met, by any module; `commands/app.py` prints it as one line with a hint, and exits
+with its code. A crash of ours is anything else: it keeps its traceback.
 """
 
 
@@ -24,7 +24,7 @@ class KitError(Exception):
 def printable(text: str) -> str:
     """`text` as it may be shown on a terminal: without control characters, and as valid Unicode.
 
-    Escape sequences could do things to the terminal of whoever reads it. Lines and tabs stay.
+    Escape sequences could change the terminal of whoever reads it. Line ends and tabs stay.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     clean = "".join(char if char in "\n\t" or char.isprintable() else "\ufffd" for char in lines)

@@ -1,8 +1,8 @@
 """Where the kit's own files are, and how a file is written whole.
 
-Everything may stand on this module; it imports nothing of the kit's. In a checkout the solutions, the handouts and the
-rubric are read from where they are written; an installed package has copies of them, which `setup.py` put there when it
-was built.
+Every module may import this one; it imports none of the kit's. In a checkout the solutions, the handouts and the rubric
+are read from where they are written; an installed package has copies of them, which `setup.py` put there when it was
+built.
 """
 
 import contextlib
@@ -38,15 +38,15 @@ EXAMPLES = ROOT / "examples" / "submissions"
 """The made-up classes of a checkout."""
 
 LOCALE = PACKAGE / "locale"
-"""A catalogue each language: `ko/LC_MESSAGES/autograder.po`, and the same compiled (`.mo`)."""
+"""A catalogue for each language: `ko/LC_MESSAGES/autograder.po`, and the same compiled (`.mo`)."""
 
 TEMPLATES = PACKAGE / "publish" / "templates"
 REFERENCES = PACKAGE / "publish" / "references"
 """Records of the solution's own runs that ship."""
 
 PARSING = threading.RLock()
-"""Held by whatever parses Python: before 3.11.8 two threads that do it at a time can both fail (cpython gh-106905).
-numpy does too, for the header of each `.npy` file that it reads."""
+"""A lock to hold while parsing Python: before 3.11.8, two threads that parse at the same time can both fail (cpython
+gh-106905). numpy parses Python too, in the header of each `.npy` file that it reads."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -57,9 +57,9 @@ def write_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A file to write in the place of `path`, which it becomes when it is whole and on the disk.
+    """A temporary file to write, which replaces `path` when it is complete and on the disk.
 
-    The folder is made when it is missing. Whatever fails, what was at `path` before stays.
+    The folder is made when it is missing. If anything fails, the old `path` stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -68,7 +68,7 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _to_disk(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files for the owner's eyes only
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner can read
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -77,7 +77,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def _to_disk(path: Path) -> None:
-    """What was written is there after a power cut, too. Of a folder: its names; Windows has no such call for those."""
+    """Flush a file, or a folder's list of names, so that it survives a power cut. Windows can't flush a folder."""
     if os.name == "nt" and path.is_dir():
         return
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
@@ -89,7 +89,7 @@ def _to_disk(path: Path) -> None:
 
 @cache
 def _umask() -> int:
-    # There is no way to ask but to set it, for all threads: so once, before there are any.
+    # The umask can only be read by setting it, for all threads: so this is done once.
     mask = os.umask(0)
     os.umask(mask)
     return mask

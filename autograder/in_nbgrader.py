@@ -1,13 +1,14 @@
-"""Grading by nbgrader itself: what the cells of its notebook call (`commands/course/nbgrader_notebook.py` writes it).
+"""Grading by nbgrader itself: what the locked cells of nbgrader's notebook call.
 
-`begin`, `check` and `points` are called by locked cells of the notebook, in the
-kernel that runs a student's cells: for whoever works on the notebook they do nothing, and for `nbgrader autograde`,
-where the course's configuration says so (`docs/instructors.md`), they grade. The last two start a process of their own
-that reads the notebook's file and goes the same way as `grade`, so the points are the same. What is weaker: a student's
-cells run beside these, with the rights of whoever grades, and could change what they say.
+`commands/course/nbgrader_notebook.py` writes that notebook. Its locked cells call `begin`, `check` and `points` in the
+kernel that also runs the student's cells. While a student works on the notebook, the three do nothing. Under `nbgrader
+autograde`, where the course's configuration sets `GRADING` (`docs/instructors.md`), they grade: `check` and `points`
+start a process of their own, which reads the notebook's file and does what `grade` does, so the points are the same.
+One protection is weaker: a student's cells run in the same kernel, with the rights of whoever grades, and could change
+what the three say.
 
-nbgrader gives no points to a cell that writes to standard error, and takes a number at a cell's end for its points; so
-these write nothing there, and `points` returns a plain float.
+nbgrader gives no points to a cell that writes to standard error, and takes the number at the end of a cell as its
+points. So these functions write nothing to standard error, and `points` returns a plain float.
 """
 
 import json
@@ -25,12 +26,12 @@ from autograder.homeworks import load
 GRADING = "AUTOGRADER_IN_NBGRADER"
 """The environment variable that says that nbgrader is grading: "full", or "preview" for a trial without points."""
 DATA = "AUTOGRADER_DATA"
-"""The same for the folder of a prepared dataset, where it isn't in its usual place."""
-REHEARSED = 20  # pictures that the student's own cells get to see: they are to run through, not to train
+"""The environment variable that names the folder of a prepared dataset, where it isn't in its usual place."""
+REHEARSED = 20  # drawn images that the student's own cells get: they need to run to their end, not to train
 
 
 def begin(homework_name: str) -> None:
-    """While nbgrader grades, let the student's cells that follow see a handful of pictures only.
+    """While nbgrader grades, give the student's cells that follow a few drawn images in place of CIFAR-10.
 
     Raises KitError when there is no such homework.
     """
@@ -65,7 +66,7 @@ def points(homework_name: str) -> float | None:
 
 
 def _grading() -> bool:
-    # The proctor runs these cells too, as a part of the script: there they are nobody's.
+    # The proctor runs these cells too, as part of the script: there they must do nothing.
     return bool(os.environ.get(GRADING)) and "autograder.proctor.run_script" not in sys.modules
 
 
@@ -82,7 +83,7 @@ def _graded(homework_name: str, what: str) -> dict[str, Any]:
 
 
 class _Nobody:
-    """Listens to loaders, and lets them."""
+    """A listener of loaders that lets every batch through."""
 
     def asked(self, *_: object) -> bool:
         return True
@@ -99,7 +100,7 @@ def main(words: list[str]) -> None:
     what, homework_name, file = words
     try:
         answer = _answer(what, load(homework_name), Path(file))
-    except KitError as error:  # nobody's fault but the course's: without an answer nbgrader shows the last line
+    except KitError as error:  # the course's set-up is wrong: without an answer nbgrader shows the last line
         sys.exit(f"{error.message}; {error.hint}")
     print(json.dumps(answer))
 

@@ -23,7 +23,7 @@ _chosen: ContextVar[str] = ContextVar("language", default="en")
 
 @contextlib.contextmanager
 def spoken(language: str) -> Iterator[None]:
-    """Texts are in `language` within."""
+    """Within this context, texts are in `language`."""
     before = _chosen.set(language)
     try:
         yield
@@ -44,11 +44,11 @@ def chosen() -> str:
 
 def gettext(text: str) -> str:
     """`text`, translated. Modules call it `_`."""
-    return text and _catalogue(_chosen.get()).gettext(text)  # a catalogue's own header stands under ""
+    return text and _catalogue(_chosen.get()).gettext(text)  # the translation of "" is a catalogue's header
 
 
 def ngettext(one: str, many: str, count: int) -> str:
-    """The text for that many, translated."""
+    """`one` or `many`, whichever suits `count`, translated."""
     return _catalogue(_chosen.get()).ngettext(one, many, count)
 
 

@@ -1,6 +1,7 @@
-"""What runs happen on: in words, how many cores, and which GPUs.
+"""The machine that runs happen on: its name, its cores and its GPUs.
 
-Called by whoever runs something, or writes down what was measured or graded; imports nothing of weight.
+Called by every module that runs something, or that records where something was measured or graded. Imports nothing that
+takes long to import.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ class Card:
 
     Attributes:
         name: what CUDA_VISIBLE_DEVICES calls it: "0", "GPU-5a3f...", "MIG-9c1d...".
-        number: its place in nvidia-smi's list; a slice has that of its GPU.
+        number: its place in nvidia-smi's list; a slice has the number of its GPU.
         files: its device files, which no other GPU has.
     """
 
@@ -35,7 +36,7 @@ class Card:
 
     @property
     def is_wsl(self) -> bool:
-        """Whether it is one of Windows', through its Linux."""
+        """Whether it is a GPU of Windows, seen from WSL 2."""
         return self.files == (WSL,)
 
 
@@ -75,11 +76,11 @@ def cores() -> int:
 
 
 def cards(asked: str | None = None, root: Path = Path("/")) -> tuple[Card, ...]:
-    """The GPUs of NVIDIA's that runs can be given: those that `asked` names, else CUDA_VISIBLE_DEVICES, else all.
+    """The NVIDIA GPUs that runs can be given: those that `asked` names, else CUDA_VISIBLE_DEVICES, else all.
 
-    Names are nvidia-smi's numbers, or the beginnings of UUIDs, of GPUs and of MIG slices, with commas between. One that
-    isn't here is left out. Imports no torch; asks nvidia-smi once where there is a device file. `root` is the file
-    system's.
+    Names are nvidia-smi's numbers, or the beginnings of UUIDs, of GPUs and of MIG slices, with commas between. As in
+    CUDA, the first name that isn't here ends the list: it and those behind it don't count. Imports no torch; asks
+    nvidia-smi once where there is a device file. `root` is the root of the file system.
     """
     here = _all_cards(root)
     named = asked if asked is not None else os.environ.get(CHOICE)
@@ -89,7 +90,7 @@ def cards(asked: str | None = None, root: Path = Path("/")) -> tuple[Card, ...]:
     for name in (word.strip() for word in named.split(",")):
         found = [card for card in here if _is_called(card, name)]
         if not found:
-            break  # as CUDA does: what stands behind a name that isn't there doesn't count
+            break  # as CUDA does
         chosen.append(found[0])
     return tuple(dict.fromkeys(chosen))
 

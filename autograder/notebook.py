@@ -1,10 +1,10 @@
 """What the last cells of a homework's notebook call: check it, train it under the rules, write what is handed in.
 
-`release` puts these cells there. The notebook is taken as it is at that moment: from Colab itself, which has no file of
-it, elsewhere from the file that Jupyter runs, as it was saved last. The script is written from its cells by the code
-that the grader reads notebooks with, so what is handed in is what was checked. These cells, and the one that installs
-the kit, begin with `submission.OWN_CELL` and are no part of it. What they print is in the language that the environment
-variable AUTOGRADER_LANG names; the plot of a training is in English.
+`release` puts these cells there. The notebook is taken as it is at that moment. On Colab, which keeps no file of it,
+Colab hands it over; elsewhere it is read from the file that Jupyter runs, as it was last saved. The script is written
+from its cells by the code that the grader reads notebooks with, so what is handed in is what was checked. These cells,
+and the one that installs the kit, begin with `submission.OWN_CELL` and are no part of it. What they print is in the
+language that the environment variable AUTOGRADER_LANG names; the plot of a training is in English.
 """
 
 import json
@@ -33,8 +33,8 @@ def check(homework_name: str) -> None:
 def train(homework_name: str) -> None:
     """Train this notebook under the rules of grading, with a plot, and tell the tier that it would earn.
 
-    On a GPU that is the real thing, within the homework's budget; without one a preview. Leaves
-    `<homework>_receipt.json` in the current folder.
+    On a GPU that is a full training within the homework's budget; without one it is a preview, which names no tier.
+    Leaves `<homework>_receipt.json` in the current folder.
     """
     _say(lambda: _checked(homework_name, train=True))
 

@@ -55,8 +55,9 @@ class Failure(Observed):
 class Package(Observed):
     """A package that the script imports, and that Python doesn't come with.
 
-    `line` is of the script, None where another file imports it. `state`: it is "installed"; or it isn't, and is
-    "swallowed", since it only watches; "unused"; or "needed": it was used, or the script was told that it isn't there.
+    `line` is the script's line that imports it; None where another file does. `state` is "installed"; or, where it
+    isn't, "swallowed" (it only logs or draws, and a stand-in took its calls), "unused", or "needed" (it was used, or
+    its import failed in a `try` that expects that).
     """
 
     name: Name
@@ -82,9 +83,10 @@ class Layer(Observed):
     """A module of the network that owns parameters itself (not through children).
 
     `name` is its qualified name, the first one where it has several. `parameters` maps each of its own parameters
-    ("weight", "bias") to its shape. `values` does to its values, where the homework says how weights start. `line` is
-    where the student's code created it. `parents` are the modules it lies in, by name, with the lines that created
-    them, outermost first; `repeated` is that of the outermost one, or its own, which stands at several places.
+    ("weight", "bias") to its shape. `values` maps the same names to a summary of their values, where the homework says
+    how weights are initialised. `line` is where the student's code created it. `parents` are the modules it lies in, by
+    name, with the lines that created them, outermost first; `repeated` is the line that created the outermost of these,
+    or the layer itself, that is used at several places; None where none is.
     """
 
     name: Name
@@ -98,7 +100,7 @@ class Layer(Observed):
 
     @property
     def count(self) -> int:
-        """How many numbers it trains."""
+        """How many numbers its parameters hold."""
         total = 0
         for shape in self.parameters.values():
             size = 1
@@ -116,10 +118,9 @@ class Op(Observed):
     map is an avgpool of its size; views of the same shape, copies and casts are the same value, not operations; an
     in-place operation gives a new value to all that shares its memory (a write into a part of it is a slice_scatter).
     `inputs` are indices of earlier operations; parameters are not among them: the layer that owns an operation's
-    weight is `layer`. `shape` is the output's, with N first.
-    For conv, maxpool and avgpool, `kernel`, `stride` and `padding` are (height, width).
-    `equals` lists those inputs whose values are exactly the output's (only recorded by the zeroed pass).
-    `line` is where the student's code called it.
+    weight is `layer`. `shape` is the output's, with N first. `bias`: whether a conv, bn or linear has one. For conv,
+    maxpool and avgpool, `kernel`, `stride` and `padding` are (height, width). `equals` lists those inputs whose values
+    are exactly the output's (only recorded by the zeroed pass). `line` is where the student's code called it.
     """
 
     index: Count
@@ -154,9 +155,9 @@ class Network(Observed):
             pass in training mode; empty when that failed with `gradient_failure`.
         line: where the class is defined.
         argument_names: the constructor's own, without self.
-        entries: of its state dict, name -> shape, where the homework says which.
-        answers: its scores in float64 for the pictures and weights of `proctor/drawn_weights.py`; empty where the
-            homework has none, or the pass failed.
+        entries: of its state dict, name -> shape, where the homework says which there have to be.
+        answers: its (images, classes) scores in float64 for the drawn images and weights of `proctor/drawn_weights.py`;
+            empty where the homework has no reference answers, or the pass failed.
     """
 
     class_name: Name
@@ -282,7 +283,7 @@ class Rehearsal(Observed):
 
 
 class Blank(Observed):
-    """An answer that was left open (`...`). `question` is "Q5", or None for one of a class, `within`."""
+    """An answer left open (`...`). `question`: the one that comments name, as "Q5", or None. `within`: its class."""
 
     line: Line
     question: Name | None = None
@@ -317,13 +318,14 @@ class TrainingReport(Observed):
     """What happened in a proctored training, as the proctor saw it.
 
     Attributes:
-        ended_by: "script" (it ended by itself), "epochs" (the budget's images were served), "time" (the box ended),
-            "crash" (with `failure`), "exit", "stopped" (the script asked for ever more empty epochs).
+        ended_by: "script" (it ended by itself), "epochs" (the budget's images were served), "time" (the time box
+            ended), "crash" (with `failure`), "exit", "stopped" (the script asked for ever more empty epochs).
         epochs: images served over images in the training set.
+        kept_epochs: after how many epochs the proctor kept the network's state, to be tested later.
         images, steps: training images served; optimizer steps seen.
-        batches: how many of loaders these were; None when images were read in another way too.
+        batches: how many training batches loaders handed out; None when images were read in another way too.
         kept_before: whether the network can be tested as it was after its first step.
-        loaded_line: where the submission put a state into a network before the first step.
+        loaded_line: the line that loaded a state dict into a network before the first step; None for none.
         seconds: from the first training batch to the end of training.
         loading_s: of these, how long loaders took to make batches; loading_cpu_s: the same in the training's CPU time.
         tested_images: images of the test set that were served meanwhile.

@@ -1,16 +1,17 @@
 """What a submission costs the grader beside its run, in classes of 10, 100 and 1,000: time, memory, bytes on disk.
 
-Each class is graded in a process of its own by the real `grade`: engine, checks, results, pages, history, gradebook.
-Only what would run in a sandbox is stood in for: looks and trainings that take no time, and have what real ones have.
-For that the made-up class of `examples/` is looked at, and the solution is trained for a moment; every student gets a
-copy with accuracies and 500 losses of their own. Files are different from each other, more than any two in a class.
+Each class is graded in a process of its own by the real `grade`: schedule, checks, results, pages, history, gradebook.
+Only what would run in a sandbox is stood in for, by observations and trainings that take no time and hold what real
+ones hold. For that the made-up class of `examples/` is observed, and the solution is trained for a moment; every
+student gets a copy with accuracies and 500 losses of their own. Files are different from each other, more than any two
+in a class.
 
     python bench/cohort.py                     # on two quiet cores about ten minutes
     python bench/cohort.py --sizes 10 100
 
-A cost is a difference quotient, the seconds of one class less those of the one before over the students it has more, so
-no start is in it. CPU seconds say more than seconds where other work runs beside it. Prints what `docs/results.md` has,
-and writes `build/cohort.json`:
+A cost is a difference quotient: the seconds that a class takes more than the one before, divided by the students that
+it has more. So the start of a process isn't in it. CPU seconds say more than seconds where other work runs beside it.
+Prints what `docs/results.md` has, and writes `build/cohort.json`:
 
     submission_cost_ratio          CPU seconds of one submission between the two largest classes over those of one
                                    between the two smallest, without the comparison of files

@@ -59,11 +59,11 @@ PROFILED = 20  # steps
 PRODUCT_S = 2.0
 START_S = 30.0  # of processes that import torch, before it has been measured here
 OVERHEAD_S = 5.0  # of a measurement, likewise
-AFTER_S = 30.0  # the minutes are over, and something is waited for: it hangs
+AFTER_S = 30.0  # after the minutes are over: what still runs then hangs
 
 
 class Budget:
-    """The minutes there are, and what was left out for want of them or because it failed."""
+    """The minutes that there are, and what was left out because they were over or it failed."""
 
     def __init__(self, minutes: float) -> None:
         self.ends = time.monotonic() + 60 * minutes

@@ -34,7 +34,7 @@ AFTER_S = 0.5  # steps go on so long after the window, for those whose window be
 WARM_STEPS, WARM_S = 3, 1.0  # whichever is longer; libraries choose their algorithms in the first step
 EPOCH = 50_000  # images that the script sees as its dataset
 PARTS = 5  # of a window; their spread is the measurement's
-KINDS = {  # what a profiled operation belongs to: the outermost of the operations around it that says
+KINDS = {  # kind -> names; an operation is of the kind of the outermost one around it that matches
     "optimizer": r"^Optimizer\.",
     "convolution": r"conv",
     "batch norm": r"batch_?norm",
@@ -100,7 +100,7 @@ _here: _Here  # a pool's initializer has no other way to hand over a barrier
 
 
 class _Unheard:
-    """Nobody counts what loaders hand out."""
+    """A listener that doesn't count what loaders hand out."""
 
     def asked(self, loader: Any, role: loaders.Role, at: int) -> bool:
         return True
@@ -185,7 +185,7 @@ def profile(job: Job, steps: int) -> dict[str, float]:
         wall = time.monotonic() - started
     spent = dict.fromkeys([*KINDS, REST], 0.0)
     for event in seen.events():
-        if event.device_type != torch.autograd.DeviceType.CPU:
+        if event.device_type != torch.autograd.DeviceType.CPU:  # type: ignore[attr-defined]
             continue  # its operation has it, too
         if on_gpu:  # a named region is repeated on the device's side as if it were a kernel of its own
             microseconds = sum(kernel.duration for kernel in event.kernels if kernel.name != event.name)

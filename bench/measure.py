@@ -5,7 +5,8 @@ and date:
 
     loader_ours_over_torchvision  how many times faster a script's own loader (ToTensor and Normalize, batches of 64) is
                                   on the proctor's stand-in than on torchvision's CIFAR10
-    proctor_over_bare             seconds of training under the proctor over seconds of the bare script
+    proctor_over_bare_NAME_BATCH  seconds of training under the proctor over those of the bare script: the solutions of
+                                  hw6 and resnet20, in batches of 4 and of 128
     check_over_import             `autograder check` over `python -c "import torch, torchvision"`
     check_over_limit              the same over what it may take: one and a half such imports and a second
     checks_fresh_over_warm        checks of 40 submissions, one `autograder check` after the other (the median of some,
@@ -14,13 +15,13 @@ and date:
     class_serial_over_ours        the scripts of the example class of resnet20, each there twice, started bare one after
                                   another on a preview's images, over `autograder grade` of that class: checks,
                                   trainings, tests and pages
-    engine_over_loop              the engine with 20 trainings of 10 s each, two at a time, over a plain loop of the
-                                  same (both at once, as they only wait)
+    engine_over_loop              `grading/schedule.py` with 20 trainings of 10 s each, two at a time, over a plain
+                                  loop of the same (both at once, as they only wait)
 
 Both sides run one script, which times itself, on the same pictures: torchvision's files are written from the prepared
-dataset in the official format, and only the check of their MD5 sums is left out. Sides take turns, and the one that
-begins changes; a ratio is that of the medians, its spread that of the turns. It needs two quiet cores, and with the
-defaults ten minutes of them.
+dataset in the official format, and only the check of their MD5 sums is left out. Sides take turns, and begin in turn. A
+ratio is the one of the medians; its spread is that of the single turns. It needs two quiet cores, and with the defaults
+ten minutes of them.
 """
 
 import argparse
@@ -47,6 +48,7 @@ from torchvision.datasets import CIFAR10
 from autograder import checks, homeworks
 from autograder.course import dataset, prepare
 from autograder.course.dataset import Dataset
+from autograder.course.homework import Homework
 from autograder.files import ROOT
 from autograder.intake import submission
 from autograder.machine import processor
@@ -54,7 +56,14 @@ from autograder.runner.runner import SANDBOX_RUNNER
 from autograder.sandbox import fork_client, sandbox
 
 BUILD = ROOT / "build"
-SOLUTION = ROOT / "solution" / "hw6" / "hw6.py"
+SOLUTIONS = {name: ROOT / "solution" / name / f"{name}.py" for name in ("hw6", "resnet20")}
+TRAINED = (
+    ("hw6", 4, 140),
+    ("hw6", 128, 6),
+    ("resnet20", 4, 700),
+    ("resnet20", 128, 50),
+)  # batches that take ten seconds
+CLOCK = 'print(f"measured {time.perf_counter() - started} s")'
 HW6 = homeworks.load("hw6")
 BATCH = 64
 CHECKED = 40
@@ -111,7 +120,7 @@ class Ratio:
 def main() -> None:
     """Measure, print, and write `build/bench.json` and the table."""
     parser = argparse.ArgumentParser(description="Measure what must be fast, into build/bench.json.")
-    parser.add_argument("--batches", type=int, default=6, help="training batches of 64 a side (default: 6)")
+    parser.add_argument("--share", type=float, default=1.0, help="of the training batches of a side (default: 1)")
     parser.add_argument("--repeats", type=int, default=2, help="trainings a side (default: 2)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch (default: one a core)")
     parser.add_argument("--data", type=Path, help="a prepared dataset's folder (default: practice data)")
@@ -149,7 +158,7 @@ def _checks(asked: argparse.Namespace) -> Iterator[Ratio]:
     """Of one file in a process of its own; and of many, all right and all different, by forks."""
     imported, checked = _in_turns(
         lambda: _seconds_of([sys.executable, "-c", "import torch, torchvision"]),
-        lambda: _seconds_of([str(Path(sys.executable).parent / "autograder"), "check", str(SOLUTION)]),
+        lambda: _seconds_of([str(Path(sys.executable).parent / "autograder"), "check", str(SOLUTIONS["hw6"])]),
         repeats=3,
     )
     behind = (
@@ -158,8 +167,8 @@ def _checks(asked: argparse.Namespace) -> Iterator[Ratio]:
     yield _ratio("check_over_import", "", checked, imported, behind)
     yield _ratio("check_over_limit", "under 1", checked, [1.5 * seconds + 1 for seconds in imported], behind)
 
-    text = SOLUTION.read_bytes()
-    handed_in = [submission.of(SOLUTION.name, text + f"# {number}\n".encode()) for number in range(CHECKED)]
+    text = SOLUTIONS["hw6"].read_bytes()
+    handed_in = [submission.of("hw6.py", text + f"# {number}\n".encode()) for number in range(CHECKED)]
     place = sandbox.choose(None)
 
     def look(one: submission.Submission) -> None:
@@ -178,11 +187,15 @@ def _checks(asked: argparse.Namespace) -> Iterator[Ratio]:
 
 
 def _proctor(asked: argparse.Namespace) -> Iterator[Ratio]:
-    pictures = _pictures(_source(asked), asked.batches * BATCH, TEST_IMAGES)
-    sides = _sides("training.py", _training(), pictures, asked.threads)
-    bare, proctored = _in_turns(*sides, repeats=asked.repeats)
-    behind = f"{statistics.median(proctored):.1f} s against {statistics.median(bare):.1f} s: {asked.batches} batches of"
-    yield _ratio("proctor_over_bare", "at most 1.00", proctored, bare, f"{behind} {BATCH}")
+    for name, size, count in TRAINED:
+        batches = max(1, round(count * asked.share))
+        pictures = _pictures(_source(asked), batches * size, TEST_IMAGES)
+        sides = _sides(f"{name}_{size}.py", _training(name, size), pictures, asked.threads, homeworks.load(name))
+        bare, proctored = _in_turns(*sides, repeats=asked.repeats)
+        behind = (
+            f"{statistics.median(proctored):.1f} s against {statistics.median(bare):.1f} s: {batches} batches of {size}"
+        )
+        yield _ratio(f"proctor_over_bare_{name}_{size}", "at most 1.00", proctored, bare, behind)
 
 
 def _class(asked: argparse.Namespace) -> Iterator[Ratio]:
@@ -265,13 +278,15 @@ def _note(seconds: float | None) -> None:
         )
 
 
-def _sides(name: str, source: str, pictures: Dataset, threads: int) -> tuple[Callable[[], float], Callable[[], float]]:
+def _sides(
+    name: str, source: str, pictures: Dataset, threads: int, homework: Homework = HW6
+) -> tuple[Callable[[], float], Callable[[], float]]:
     """Two ways to run a script: bare, on torchvision's files; and under the proctor. Each returns what it measured."""
     script = BUILD / "bench" / name
     script.write_text(source, encoding="utf-8")
     handed_in = submission.read(script)
     place = sandbox.choose(None)
-    protocol = HW6.protocol("full", hours=4)
+    protocol = homework.protocol("full", hours=4)
 
     def bare() -> float:
         return _measured(
@@ -288,7 +303,7 @@ def _sides(name: str, source: str, pictures: Dataset, threads: int) -> tuple[Cal
         )
 
     def proctored() -> float:
-        return _measured(SANDBOX_RUNNER.train(HW6, handed_in, pictures, protocol, place, threads=threads).log)
+        return _measured(SANDBOX_RUNNER.train(homework, handed_in, pictures, protocol, place, threads=threads).log)
 
     return bare, proctored
 
@@ -310,20 +325,22 @@ def _seconds_of(command: list[str]) -> float:
     return seconds
 
 
-def _training() -> str:
-    """The solution, but for batches of 64, one epoch and a clock around the training loop; it ends after that."""
-    text = SOLUTION.read_text(encoding="utf-8")
+def _training(name: str, size: int) -> str:
+    """A homework's solution, but for its batches, one epoch and a clock around the training; it ends after that."""
+    text = SOLUTIONS[name].read_text(encoding="utf-8")
+    begun = "import time\n\nstarted = time.perf_counter()\n"
+    ends = {
+        "hw6": (r"^net\.eval\(\).*$", f"{CLOCK}\nnet.eval()\nraise SystemExit(0)"),
+        "resnet20": (r"^    test_loss, accuracy = test\(\)$", f"    {CLOCK}\n    raise SystemExit(0)"),
+    }
     for wanted, instead in (
-        (r"^batch_size = \d+$", f"batch_size = {BATCH}"),
-        (r"^for epoch in range\(5\):$", "import time\n\nstarted = time.perf_counter()\nfor epoch in range(1):"),
-        (
-            r"^net\.eval\(\).*$",
-            'print(f"measured {time.perf_counter() - started} s")\nnet.eval()\nraise SystemExit(0)',
-        ),
+        (r"^batch_size = \d+$", f"batch_size = {size}"),
+        (r"^for epoch in range\((?:5|1, epochs \+ 1)\):$", f"{begun}for epoch in range(1):"),
+        ends[name],
     ):
         text, count = re.subn(wanted, instead, text, flags=re.MULTILINE)
         if count != 1:
-            sys.exit(f"{SOLUTION} has {count} lines like {wanted}: the bench has to follow it")
+            sys.exit(f"{SOLUTIONS[name]} has {count} lines like {wanted}: the bench has to follow it")
     return text
 
 

@@ -19,7 +19,7 @@ import nbformat
 import torch
 from nbformat.v4 import new_code_cell
 
-from autograder import in_nbgrader
+from autograder.commands.course import nbgrader_notebook
 from autograder.course import dataset, prepare
 from autograder.files import ROOT
 from autograder.machine import processor
@@ -87,7 +87,7 @@ def main() -> None:
 
 def _hand_in(folder: Path, data: Path, students: int) -> None:
     """A course of nbgrader's in `folder`, and the same notebooks as a class of ours."""
-    notebook = nbformat.read(in_nbgrader.write("hw6", folder), as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(nbgrader_notebook.write("hw6", folder), as_version=4)  # type: ignore[no-untyped-call]
     locked = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
     (folder / "class").mkdir()
     for number in range(1, students + 1):

@@ -1,4 +1,4 @@
-"""What `bench/measure.py` measures of a whole class: beside its scripts one after another, and beside a plain loop."""
+"""What `bench/measure.py` measures of a whole class: against its scripts one after another, and a plain loop."""
 
 import os
 import subprocess
@@ -13,14 +13,14 @@ from autograder import homeworks
 from autograder.course import prepare, rubric
 from autograder.files import ROOT
 from autograder.grading import schedule
-from autograder.intake.hand_ins import Entry
+from autograder.intake.entry import Entry
 from autograder.intake.submission import of
 from autograder.observations import Observations
 from autograder.runner.setup import Setup
 from autograder.runner.train import Training
 from autograder.sandbox import sandbox
 
-# The class's notebook is left to whoever has another way.
+# Without the class's notebook, which can't be started bare.
 SCRIPTS = sorted((ROOT / "examples" / "submissions" / "resnet20").glob("*/*.py"))
 TRAININGS, TRAINING_S, AT_A_TIME = 20, 10.0, 2
 COPIES = 2  # students with each of the seven scripts, no two files equal
@@ -63,7 +63,7 @@ def graded() -> float:
 
 
 def engine_and_loop() -> tuple[float, float]:
-    """Seconds of the engine, and of a plain loop, for trainings that only wait; at the same time, since they do."""
+    """Seconds of the schedule, and of a plain loop, for trainings that only wait; both run at the same time."""
     taken: dict[str, float] = {}
 
     def loop() -> None:
@@ -78,8 +78,8 @@ def engine_and_loop() -> tuple[float, float]:
     beside = threading.Thread(target=loop)
     beside.start()
     began = time.perf_counter()
-    told = schedule.Told(lambda *_: 0.0, lambda *_: None, lambda _: None)
-    with schedule.start(_setup(), AT_A_TIME, told) as run:
+    listener = schedule.Listener(lambda *_: 0.0, lambda *_: None, lambda _: None)
+    with schedule.start(_setup(), AT_A_TIME, listener) as run:
         results = list(run([_entry(number) for number in range(TRAININGS)]))
     taken["engine"] = time.perf_counter() - began
     beside.join()
@@ -105,7 +105,7 @@ def _entry(number: int) -> Entry:
 
 
 class _Waits:
-    """In place of a run, a wait; of what is seen, nothing."""
+    """A runner whose trainings only wait, and that observes nothing."""
 
     def has_gpu(self) -> bool:
         return False

@@ -1,9 +1,10 @@
 """The command `autograder`: what can be asked of the kit, and what people read when it can't be done.
 
-Called by the console script and by the Makefile. Holds no logic of its own: a command parses its words and calls one
-function, which is imported only then, so that `--help` costs what typer costs (0.2 s on one core) and `check` never
-imports torch here. Exit codes: 0 done, 1 what the command looked for is not right (or a crash of ours, with its
-traceback), 2 it could not be carried out, 130 interrupted.
+Called by the console script and by the Makefile. Holds no logic of its own: a command parses its arguments and calls
+one function, whose module is imported only then, so that `--help` costs what typer costs (0.2 s on one core) and
+`check` never imports torch here. Exit codes: 0 done; 1 the command ran and found something wrong (a required check
+failed, a protection is off), or the kit itself crashed, with its traceback; 2 the request could not be carried out; 130
+interrupted.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """The commands for a class: who handed in what, grades, what a person decides, and what goes back to the LMS.
 
-Called by `app.py`, and as thin as it.
+Called by `app.py`; like that module, it holds no logic of its own.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Who handed in what, before anything runs: the command `collect`, as a table or as JSON.
 
-Called by the command line and by `grade`. Prints and makes text, decides nothing: see `intake/hand_ins.py`.
+Called by the command line and by `grade`. Only prints and makes text; `intake/hand_ins.py` decides.
 """
 
 import json
@@ -26,7 +26,7 @@ from autograder.language import spoken
 
 @dataclass(frozen=True)
 class Taken:
-    """A class as it was asked for: with its deadline and the course's zone, None where nobody said."""
+    """A class that was read, its deadline and the course's time zone (both None where no option says them)."""
 
     class_: Intake
     deadline: datetime | None
@@ -44,13 +44,14 @@ def take(
     extensions: Sequence[str] = (),
     settled: Mapping[str, str | None] | None = None,
 ) -> Taken:
-    """Read a class by the words of a command; see `hand_ins.collect`. How late is too late is the rubric's to say.
+    """Read a class as a command's options say; see `hand_ins.collect`. The rubric says how late is too late.
 
     Args:
         extensions: "STUDENT=WHEN" each.
         settled: student -> the file that counts, as a person has decided; see `history.settled`.
 
-    Raises KitError where a word means nothing, and where the class or the rubric can't be read.
+    Raises KitError where an option isn't a deadline, zone or extension, and where the class or the rubric can't be
+    read.
     """
     zone = None if timezone is None else parse_zone(timezone)
     moment = None if deadline is None else parse_deadline(deadline, zone)
@@ -84,7 +85,7 @@ def of_request(request: ClassRequest, settled: Mapping[str, str | None]) -> Take
 
 
 def show(taken: Taken, console: Console, *, everybody: bool) -> None:
-    """Print the class: how many of each kind, and a row for everybody, or for whom something has to be said of."""
+    """Print how many students are in each state, and a table: of everybody, or of those with something to say."""
     class_, deadline, zone = taken.class_, taken.deadline, taken.zone
     counts = Counter(entry.state for entry in class_.entries)
     attempts = sum(len(entry.uploads) for entry in class_.entries)

@@ -1,8 +1,8 @@
 """The command `doctor`: which protections are on, as a program in the sandbox finds them.
 
-Called by the command line. Nothing here is taken from what the sandbox was asked for: a probe runs where submissions
-run, looks about and tries what must not work; and once more in a fork of what has imported torch, whose import takes
-most of the time.
+Called by the command line. Nothing here is concluded from how the sandbox was configured: a probe program runs where
+submissions run, reports what it sees and tries what must fail. It runs once more in a fork of the process that has
+imported torch (`sandbox/fork_client.py`); that import takes most of this command's time.
 """
 
 import json
@@ -126,7 +126,7 @@ def _isolation(seen: dict[str, Any]) -> list[Protection]:
     ]
     allowed = {*bubblewrap.environment_names(), "PWD"}  # which bubblewrap sets to the folder it starts in
     strangers = [name for name in seen["environment"] if name in os.environ and name not in allowed]
-    # Of a home directory no more than the way to the interpreter, where that lies in one.
+    # Of a home directory, a run may see only the folders that lead to the interpreter.
     needed = {part for path in bubblewrap.interpreter_folders() for part in path.parts[2:3]}
     seen_homes = [name for name in seen["homes"] if name not in needed and name != Path(bubblewrap.HOME).name]
     open_ones = [number for number in seen["descriptors"] if number > 2]

@@ -1,7 +1,7 @@
 """The command `grade`: everything that has to be right before a class is graded, and then its run.
 
-Called by the command line. Refuses what nobody should be graded with before anything runs, and holds the output folder
-for one run at a time; the class itself is `class_run.py`'s.
+Called by the command line. Before anything runs, it refuses a request that nobody should be graded by. It lets one run
+at a time write to an output folder. `class_run.py` grades the class.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ from autograder.runner.setup import Setup, prepared
 from autograder.sandbox import sandbox as sandboxes
 from autograder.sandbox.sandbox import Sandbox
 
-MOST_THREADS_CPU = 8  # of one full training on the CPU: what more add is little, another submission gains more
+MOST_THREADS_CPU = 8  # of one full training on the CPU: more add little, and are better spent on another submission
 
 
 def show_class(request: ClassRequest) -> None:
@@ -50,11 +50,11 @@ def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | 
     """Grade a class and write everything under `request.out`. Returns the exit code.
 
     Args:
-        again: students who are run again, whatever an earlier run has left of them.
+        again: students who are run again, even where an earlier run has left a result.
         runner: what runs submissions; None: the sandbox's.
 
     Returns 0; 1 when the grader itself failed on somebody; 130 when it was interrupted.
-    Raises KitError when something is wrong that nobody should be graded with: before anything runs.
+    Raises KitError, before anything runs, for a request that nobody should be graded by.
     """
     console = _console()
     runner = runner or SANDBOX_RUNNER
@@ -63,7 +63,7 @@ def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | 
     if unknown := sorted(set(again) - {entry.student for entry in class_.entries}):
         raise KitError(f"there is no student called {unknown[0]!r}", "autograder collect lists them")
     elsewhere = Cluster(request.cluster, request.slurm) if request.cluster or request.slurm else None
-    # Elsewhere each worker looks whether it works there.
+    # On a cluster each worker looks whether its own sandbox works.
     name, where = request.sandbox, request.submissions
     place = Sandbox("none" if name == "none" else "bwrap") if elsewhere else _sandbox(name, where, console)
     setup = prepared(request, place, full=runner.has_gpu() or elsewhere is not None, runner=runner)
@@ -85,7 +85,7 @@ def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | 
     out = request.out
     with _only_run(out):
         _refuse_to_overwrite_points(out, setup)
-        history.read(out)  # one that was changed stops everything, before anything is added to it
+        history.read(out)  # a history that was tampered with stops the run before anything is added to it
         # What was recognised is kept: a class that is graded again is read as it was.
         recognised = request.lms if class_.lms == "folder" else class_.lms
         write_text(out / FILE, request.but(lms=recognised, protocol=setup.protocol.name).kept())
@@ -95,9 +95,9 @@ def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | 
 
 
 def again(out: Path, students: Sequence[str], *, runner: Runner | None = None) -> int:
-    """Grade the class of `out` again by the words of its last run, with these students run anew. See `grade`.
+    """Grade the class of `out` again with the options of its last run, and run these students anew. See `grade`.
 
-    Raises KitError also where no run has left its words there.
+    Raises KitError also where no run has left its options there.
     """
     return grade(ClassRequest.of_last_run(out), again=students, runner=runner)
 
@@ -162,7 +162,7 @@ def _workers(protocol: Protocol, runner: Runner) -> int:
 
 
 def _say_what_full_would_take(console: Console, setup: Setup, class_: hand_ins.Intake, request: ClassRequest) -> None:
-    """Without a GPU, the first line of a real run: how long the class would take, or takes, in full."""
+    """Without a GPU, say how long the class takes, or would take, under the full protocol."""
     if setup.runner.has_gpu() or request.protocol in ("preview", "demo"):
         return
     homework = setup.homework
@@ -203,7 +203,7 @@ def _refuse_to_overwrite_points(out: Path, setup: Setup) -> None:
 
 @contextlib.contextmanager
 def _only_run(out: Path) -> Iterator[None]:
-    """Hold the output folder for this process; the system lets go of it however the process ends."""
+    """Lock the output folder for this process; the system releases the lock however the process ends."""
     try:
         import fcntl
     except ImportError as error:
@@ -232,7 +232,7 @@ def _only_run(out: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _clear_when_full(out: Path) -> Iterator[None]:
-    """What the file system refuses in the middle of a run, in a line. Nothing that was written before is lost."""
+    """Say in one line what the file system refuses in the middle of a run. Nothing that was written before is lost."""
     try:
         yield
     except OSError as error:

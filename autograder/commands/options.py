@@ -1,6 +1,6 @@
-"""What commands are told: options that several of them take, and what those mean.
+"""Options that several commands take, and what their values mean.
 
-Called by the modules of commands.
+Used by the modules of commands.
 """
 
 from enum import StrEnum
@@ -37,7 +37,7 @@ class LanguageName(StrEnum):
 
 
 class LmsName(StrEnum):
-    """Where files may come from; the same names as in `lms.NAMES`."""
+    """Where files may come from; the same names as in `recognition.NAMES`."""
 
     blackboard = "blackboard"
     canvas = "canvas"
@@ -49,7 +49,7 @@ class LmsName(StrEnum):
 
 
 class ExportName(StrEnum):
-    """Where grades may go; the same names as in `export.NAMES`."""
+    """Where grades may go; the same names as in `lms_grades.NAMES`."""
 
     blackboard = "blackboard"
     canvas = "canvas"
@@ -158,7 +158,7 @@ def named(data: str, root: Path) -> Path:
 
 
 def only_homework() -> str:
-    """The homework, where there is one. Raises KitError where there are several."""
+    """The only homework's name. Raises KitError where there are several."""
     from autograder.homeworks import names as homework_names
 
     names = homework_names()

@@ -1,4 +1,4 @@
-"""Consoles that can't show every sign (cp949, cp1252): plain signs there in place of ours, and nothing crashes.
+"""Plain signs in place of ours on consoles that can't show them (cp949, cp1252), so that printing never crashes.
 
 Called by `app.main` before anything is printed. A console that takes UTF-8 is left as it is.
 """

@@ -1,4 +1,4 @@
-"""What is asked of a class's run, said once: the options of `grade`, and what `run.json` keeps for `regrade`."""
+"""The request to grade a class, declared once: its fields are the options of `grade`, and `run.json` keeps it."""
 
 import inspect
 from collections.abc import Callable
@@ -49,7 +49,7 @@ class ClassRequest(TrainingRequest):
         roster: a file that lists who should have handed something in.
         gradebook: the address of nbgrader's gradebook that gets the results too, or "none"; None: a file in `out`.
         cluster: the address of a Dask scheduler whose workers do the work; None for this machine.
-        slurm: a file that says which jobs Slurm is asked for, to do it.
+        slurm: a file that says which Slurm jobs to start as workers, see `docs/scale.md`; None for none.
         fresh: never fork a run from a process that has imported torch.
     """
 
@@ -102,7 +102,7 @@ class ClassRequest(TrainingRequest):
         return None if named is None else dataset_folder(str(named))
 
     def but(self, **changes: object) -> "ClassRequest":
-        """The same with other values, validated as any."""
+        """The same request with other values, validated."""
         return ClassRequest.model_validate({**dict(self), **changes})
 
     @classmethod
@@ -118,7 +118,7 @@ class ClassRequest(TrainingRequest):
             ) from error
 
     def kept(self) -> str:
-        """JSON from which the same request can be made anywhere on this machine."""
+        """JSON from which the same request can be made in any folder of this machine: its paths are absolute."""
         places = {
             name: getattr(self, name) for name in ("submissions", "out", "data", "test_images", "roster", "slurm")
         }

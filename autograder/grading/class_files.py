@@ -43,7 +43,7 @@ class ClassFiles:
         self._preparing: threading.Thread | None = None  # the gradebook
 
     def earlier(self, entries: Sequence[Entry]) -> tuple[dict[str, Result], list[str]]:
-        """Student -> what an earlier run has left; and what is to be said of those whose result can't be read."""
+        """(student -> the result that an earlier run has left, a message for each result that can't be read)."""
         found, unreadable = {}, []
         for entry in entries:
             folder = self.out / entry.student
@@ -76,7 +76,7 @@ class ClassFiles:
             store.put_aside(folder)
         if graded.log or graded.crash:
             write_text(folder / "log.txt", graded.log or graded.crash)
-        if is_new:  # before the result: after a power cut between the two it is written again, not left out
+        if is_new:  # before the result: a power cut between the two repeats the entry, and loses none
             history.add(self.out, "result", student, points=result.points, key=result.key)
         store.write(folder, result)
         try:
@@ -99,7 +99,7 @@ class ClassFiles:
         return len(alike)
 
     def prepare_gradebook(self) -> None:
-        """Begin what takes seconds before the gradebook can be written; where that is done already, nothing."""
+        """Start, once, what takes seconds before the gradebook can be written, on a thread of its own."""
         if self.book is not None and self._preparing is None:
             self._preparing = threading.Thread(target=nbgrader_gradebook.prepare, args=(self.book,), daemon=True)
             self._preparing.start()

@@ -1,4 +1,4 @@
-"""A class, end to end: it is divided into who needs a run and who doesn't, run, and written.
+"""A class, end to end: divide it into who needs a run and who doesn't, run those, and write the results.
 
 Called by `grade`. Has the schedule run what has to run, and writes each result the moment it exists, so that a run that
 is killed goes on where it stopped. A crash of ours goes to "needs a person", with no points and exit code 1; it stops
@@ -52,7 +52,7 @@ class ClassRun:
     def run(self) -> int:
         """Grade everybody. Returns the exit code: 0; 1 when the grader itself failed on somebody; 130 when interrupted.
 
-        Raises KitError where the gradebook can't be written, when everything else is.
+        Raises KitError where the gradebook can't be written, after everything else has been.
         """
         for line in class_summary.before(self.class_, self.setup, self.deadline):
             self.console.print(line, style="bold" if line.startswith("notice: ") else None)
@@ -105,7 +105,7 @@ class ClassRun:
         self.finished[graded.result.student] = self.files.keep(graded)
 
     def _run(self, runs: list[Entry]) -> None:
-        """Have the schedule run each file once; whoever handed in the same bytes as another gets what came of that."""
+        """Have the schedule run each file once; students with the same bytes share the evidence."""
         first = reuse.equals(runs, self.setup)
         if copies := len(runs) - len(first):
             self.console.print(f"{copies} {'are' if copies > 1 else 'is'} byte for byte somebody else's file: run once")
@@ -116,7 +116,7 @@ class ClassRun:
             patience_s = cluster.RETURN_S
 
     def _run_those_left(self, first: dict[str, list[Entry]], estimate: Estimate, patience_s: float) -> bool:
-        """Run those that are left, each with its equals. Returns whether all were: the scheduler can be lost."""
+        """Run who is left, and copy each result to those with the same bytes. False where the scheduler was lost."""
         left = [entries for student, entries in first.items() if student not in self.finished]
         runs = [entries[0] for entries in left]
         with (
@@ -132,7 +132,7 @@ class ClassRun:
                             self._keep(own)
                             display.graded(own.result)
                         if len(runs) - done < self.workers:
-                            self.files.prepare_gradebook()  # there is nothing left to begin
+                            self.files.prepare_gradebook()  # every training has begun
             except schedule.SchedulerLostError:
                 return False
         return True

@@ -1,9 +1,9 @@
 """Where a class runs: on this machine, or on the workers of a Dask scheduler that many machines share.
 
-Called by `schedule.py`. On this machine the scheduler is one of this process's own threads. Elsewhere each worker looks
-first whether it can grade at all: the same kit, the dataset (found by its fingerprint among its own, see
-`AUTOGRADER_DATA`), the checkpoint, the sandbox. One that can't says why, and gets nothing to do. What travels is the
-submissions' bytes, and results as data; images never do.
+Called by `schedule.py`. On this machine the scheduler is one of this process's own threads. Elsewhere each worker first
+checks whether it can grade at all: whether it has the same kit, the dataset (found by its fingerprint among the
+worker's own, see `AUTOGRADER_DATA`), the checkpoint and the sandbox. A worker that can't grade says why, and gets
+nothing to do. What travels is the submissions' bytes, and results as data; images never do.
 
 Whoever can reach a Dask scheduler can run anything on its workers. So one that isn't on this machine belongs behind
 TLS, which Dask's own configuration sets up (docs/scale.md).
@@ -31,7 +31,7 @@ _SETTINGS = {
     "distributed.admin.large-graph-warning-threshold": "1GiB",  # notebooks travel with their tasks
     "distributed.scheduler.worker-saturation": "inf",  # else trainings go before observations that still queue
 }
-LOOK, TRAINING = "look", "training"  # what a worker has so many of: submissions that it looks at, and that it trains
+LOOK, TRAINING = "look", "training"  # Dask resources: how many submissions a worker observes and trains at a time
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ class Cluster:
     """A scheduler that isn't this process's own.
 
     Attributes:
-        address: of one that is there, "tcp://host:8786" or "tls://...".
-        slurm: a file that says what jobs to ask Slurm for, for a scheduler of ours; see `docs/scale.md`.
+        address: of a scheduler that runs already, "tcp://host:8786" or "tls://...".
+        slurm: a file that says which Slurm jobs to start as workers, of a scheduler of this process; see
+            `docs/scale.md`.
     """
 
     address: str | None = None
@@ -54,7 +55,7 @@ class Cluster:
 def local(workers: int, looks: int) -> Iterator["Client"]:
     """A scheduler of this process's own, which trains `workers` submissions at a time.
 
-    `looks` more are looked at meanwhile; 0 where looking needs what training needs.
+    `looks` more are observed meanwhile; 0 where observing needs the same cores as training.
     """
     import dask
     from distributed import Client, LocalCluster
@@ -62,7 +63,7 @@ def local(workers: int, looks: int) -> Iterator["Client"]:
     settings = {
         **_SETTINGS,
         "distributed.worker.profile.enabled": False,
-        # What watches over Dask itself, many times a second, takes 6% of a core, and here is one worker.
+        # Dask's monitoring of itself, many times a second, takes 6% of a core; one worker doesn't need it.
         "distributed.admin.tick.interval": "2s",
         "distributed.admin.tick.cycle": "4s",
         "distributed.admin.system-monitor.interval": "5s",
@@ -95,10 +96,12 @@ def local(workers: int, looks: int) -> Iterator["Client"]:
 def remote(
     cluster: Cluster, plugin: Any, notice: Callable[[str], None], patience_s: float = CONNECT_S
 ) -> Iterator["Client"]:
-    """The client of a cluster whose workers are given `plugin`, and say whether they can grade; `notice` is told that.
+    """The client of a cluster. Its workers get `plugin`, and say whether they can grade.
 
     Args:
-        plugin: Dask's, which looks on each worker whether that can grade.
+        plugin: the WorkerPlugin that checks on each worker whether it can grade.
+        notice: is called with each sentence that a worker says.
+        patience_s: how long to look for the scheduler.
 
     Raises KitError where there is no such scheduler.
     """
@@ -125,7 +128,7 @@ def remote(
 
 @contextlib.contextmanager
 def _slurm(path: Path) -> Iterator[Any]:
-    """A scheduler on this machine, whose workers are Slurm's jobs. The file has dask-jobqueue's words, and `jobs`."""
+    """A scheduler on this machine, whose workers are Slurm's jobs. The file: `SLURMCluster`'s arguments and `jobs`."""
     try:
         from dask_jobqueue.slurm import SLURMCluster
     except ModuleNotFoundError as error:

@@ -33,7 +33,7 @@ class GradingPlugin(WorkerPlugin):
     def __init__(self, asked: Setup) -> None:
         self.asked = asked
         self.kit = worker_kit(asked.homework.name)
-        self.here: Setup | None = None  # the same with what this worker has of it
+        self.here: Setup | None = None  # the setup with this worker's own dataset, sandbox and GPUs
 
     def teardown(self, worker: Worker) -> None:
         """Dask calls it when the plugin is taken away, and when the worker ends."""
@@ -46,7 +46,7 @@ class GradingPlugin(WorkerPlugin):
         gpus = max(1, len(cards()))  # those that CUDA_VISIBLE_DEVICES names, as Slurm does
         trainings = int(own or (gpus if self.asked.runner.has_gpu() else worker.state.nthreads))
         problem = ""
-        # Tasks that wait for what no worker has are looked at again when one begins to run, not when one has more.
+        # Dask looks at waiting tasks again when a worker starts to run, but not when a worker gets more resources.
         worker.status = Status.paused
         try:
             self.here = await asyncio.to_thread(self._setup_here, trainings)
@@ -80,6 +80,6 @@ class GradingPlugin(WorkerPlugin):
 
 
 def setup_here(setup: Setup) -> Setup:
-    """In a task: what this worker grades with."""
+    """For a task: the setup that this worker grades with."""
     plugin = get_worker().plugins.get(GradingPlugin.name)
     return plugin.here or setup if isinstance(plugin, GradingPlugin) else setup

@@ -1,7 +1,7 @@
-"""What follows from evidence: checks, the rubric's row, flags, points. Pure: equal arguments give equal results.
+"""What follows from evidence: checks, tier, flags, points. Pure: equal arguments give equal results.
 
-Called by `student_run`, by `class_run` (for results that an earlier run left, and for who needs no run) and by the cell
-of nbgrader's notebooks. Runs and writes nothing.
+Called by `student_run`, by `reuse` (for results that an earlier run left, and for students who need no run) and by
+nbgrader's notebooks (`in_nbgrader.py`); records and previews use `conditions`. Runs and writes nothing.
 """
 
 import platform
@@ -35,7 +35,7 @@ MISSING_PACKAGE = "MISSING_PACKAGE"
 
 
 def decide(entry: Entry, setup: Setup, evidence: Evidence) -> Result:
-    """The result that follows from the evidence: checks, the rubric's row, points where they may be given."""
+    """The result that follows from the evidence: checks, tier, and points where they may be given."""
     with spoken(setup.language), told_of(evidence.observations.cells):
         return _decide(entry, setup, evidence)
 
@@ -88,7 +88,7 @@ def evidence_of(result: Result) -> Evidence:
     if result.observations is None:
         raise ValueError("nothing was run")
     outcome = result.outcome
-    if outcome == MISSING_PACKAGE:  # which is what is decided
+    if outcome == MISSING_PACKAGE:  # an outcome of the decision, not of the run
         outcome = "NO_RESULT" if result.accuracy is None else "GRADED"
     return Evidence(
         observations=result.observations,
@@ -108,7 +108,7 @@ def evidence_of(result: Result) -> Evidence:
 
 
 def without_a_run(entry: Entry, setup: Setup) -> Result:
-    """The result of somebody whose file never ran: it is too late, missing, or nobody but a person can settle it."""
+    """The result of somebody whose file never ran: it is too late, missing, or only a person can settle it."""
     with spoken(setup.language):
         return _without_a_run(entry, setup)
 
@@ -132,7 +132,7 @@ def _without_a_run(entry: Entry, setup: Setup) -> Result:
 
 
 def failed(entry: Entry, setup: Setup, crash: str) -> Result:
-    """The result when the grader itself failed: no row, no points, and no key, so that the next run tries again.
+    """The result when the grader itself failed: no tier, no points, and no key, so that the next run tries again.
 
     `crash`: the traceback.
     """
@@ -150,9 +150,9 @@ def failed(entry: Entry, setup: Setup, crash: str) -> Result:
 
 
 def is_due(setup: Setup, percent: float | None, runs: int) -> bool:
-    """Whether the best accuracy of so many runs is so near below a better row that another is due; never in a preview.
+    """Whether one more run is due: under the full protocol, where the best accuracy so far is just below a better tier.
 
-    `percent` is None where there is none.
+    `percent` is the best accuracy so far; None where there is none. The rubric says how near, and how often.
     """
     ruled = setup.rubric
     return setup.protocol.name == "full" and runs <= ruled.borderline.runs and ruled.is_borderline(percent)
@@ -177,7 +177,7 @@ def conditions(setup: Setup, protocol: Protocol) -> dict[str, Any]:
 
 
 def _with(result: Result, **fields: Any) -> Result:
-    """`result` with other values, validated as any."""
+    """`result` with other values, validated."""
     return Result.model_validate({**dict(result), **fields})
 
 
@@ -185,7 +185,7 @@ def _without_evidence(entry: Entry, setup: Setup, status: Status, tier: Tier | N
     """A result with all that doesn't depend on a run."""
     everybodys = setup.no_points_because
     if not setup.protocol.names_rows:
-        tier = None  # a few steps on a few images foretell none
+        tier = None  # a few steps on a few images predict no tier
     undecided = tier is None and setup.protocol.names_rows
     because = _("a person has to decide") if undecided else everybodys
     off = percent_off(entry, setup.rubric) or 0.0

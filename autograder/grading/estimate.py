@@ -1,6 +1,7 @@
 """How long trainings take, and so which goes first and when a class is done.
 
-Called by `schedule.py` for the order, and by `progress_display.py` for what is shown. A training's time is taken to be
+Called by `schedule.py` for the order, and by `progress_display.py` and `check --train` for what is shown. A training's
+time is taken to be
 
     operations / rate + steps * overhead
 
@@ -74,7 +75,7 @@ def forward_operations(graph: Sequence[Op]) -> int:
 
 
 class Estimate:
-    """Learns from a class's trainings how long the others take. One thread tells it, and asks it."""
+    """Learns from a class's trainings how long the others take. Not thread-safe: its callers hold a lock."""
 
     def __init__(self, threads: int = 1) -> None:
         self._guess = np.array([1 / (CORE_RATE * threads), STEP_OVERHEAD_S])  # seconds of each
@@ -83,7 +84,7 @@ class Estimate:
         self._factors: Factors | None = None
 
     def expect(self, name: str, work: Work) -> float:
-        """There will be such a training. Returns how many seconds it is thought to take."""
+        """Announce a training that is still to come. Returns the seconds that it is expected to take."""
         self._works[name] = work
         return self.seconds(name)
 
@@ -109,7 +110,7 @@ class Estimate:
         return seconds + (1 - share) * (share * as_so_far + (1 - share) * predicted)
 
     def left(self, waiting: Sequence[str], running: Mapping[str, float], slots: int) -> float:
-        """Seconds until all have ended: those that have run for so long already, and those that wait, longest first."""
+        """Seconds until all have ended: `running` (name -> seconds so far), and `waiting`, longest first."""
         free = [max(0.0, self.seconds(name) - gone) for name, gone in running.items()]
         free += [0.0] * (slots - len(free))
         heapq.heapify(free)
@@ -127,10 +128,10 @@ class Estimate:
         return parts
 
     def _fitted(self) -> Factors:
-        """What both guesses are to be multiplied with: one factor for both, and from it as far as the trainings say.
+        """The two factors that the guesses are multiplied with: one common factor, corrected as far as trainings say.
 
-        Least squares of what each took, over what one factor predicts: trainings that crash at once then count as
-        what they are, a share of the class that takes no time.
+        Least squares of relative errors: each training's time is divided by what the common factor predicts. So
+        trainings that crash at once count as a share of the class that takes no time.
         """
         if not self._measured:
             return np.ones(2)

@@ -1,4 +1,4 @@
-"""What of a result is flagged, and what a person has to look at. Moves nobody's points.
+"""The flags of a result, and the reasons why a person has to look at it. Neither changes points.
 
 Called by `decision.py`. Flags are for the table, reasons for the page and the end of a run.
 """
@@ -16,13 +16,13 @@ from autograder.runner.evaluate import Evidence
 from autograder.runner.setup import Setup, Start
 
 ALL_EPOCHS = 0.95  # of the budget's: a training that has had so many has lost nothing
-MOST_STEPS = 2.5  # for each batch that a loader handed out: two optimizers make two, images kept elsewhere make more
+MOST_STEPS = 2.5  # steps for each batch that a loader handed out: two optimizers make two, images kept elsewhere more
 
 
 def of_result(
     setup: Setup, evidence: Evidence, found: Sequence[CheckResult], start: Start, seen: Sequence[str]
 ) -> list[str]:
-    """All of a submission that ran; `seen` are those that are known already."""
+    """All flags of a submission that ran; `seen` are those that are known already."""
     flags = [check.id for check in found if check.outcome == "failed"]
     if missing_packages(evidence, start.protocol):
         flags.append("missing-package")
@@ -36,7 +36,7 @@ def of_result(
 
 
 def of_run(setup: Setup) -> list[str]:
-    """Those that everybody has."""
+    """The flags that everybody in a run has."""
     flags = [] if setup.own_data else ["other-data"]
     flags += [] if setup.protocol.own_budget else ["other-time-box"]
     return flags + (["no-sandbox"] if setup.sandbox.name == "none" else [])
@@ -77,8 +77,8 @@ def signs(evidence: Evidence, start: Start) -> dict[str, str]:
 def missing_packages(evidence: Evidence, protocol: Protocol) -> list[str]:
     """Packages without which the training couldn't do what the budget allows; none where all epochs were trained.
 
-    What is missing where a homework is graded is no student's fault. A training that could use more of its budget than
-    it has may have been stopped by that, so a person decides.
+    A package that is missing where a homework is graded is not the student's fault. It may be why a training ended
+    before its budget did, so a person decides.
     """
     report, rehearsal = evidence.report, evidence.observations.rehearsal
     if evidence.outcome == "SYNTAX" or report is None or report.epochs >= ALL_EPOCHS * protocol.epochs:

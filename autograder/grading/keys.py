@@ -1,9 +1,10 @@
-"""Keys: two results with an equal one are the same result, so the second isn't made.
+"""Keys of results: where two keys are equal, so are the results, and the second one isn't computed.
 
-Called by `decision`, by `class_run` (what is reused) and by workers of a cluster (what kit they have). A key is of
-everything that a result follows from: what was handed in, what it was graded with, and the kit's own modules. Evidence
-is what running a submission brings to light, and takes hours; a decision is what is made of it, and takes a moment. So
-what only decides (checks, rubric, flags) is part of the second key and not of the first.
+Called by `decision`, by `reuse` (which earlier results may be kept) and by workers of a cluster (whether their kit is
+the grader's). A key is a hash of everything that a result follows from: what was handed in, what it was graded with,
+and the source of the kit's own modules. Evidence is what running a submission gives, which can take hours; the decision
+that follows from it takes a moment. So there are two keys: what affects only the decision (checks, rubric, flags) is in
+the key of the result, and not in the key of the evidence.
 """
 
 import hashlib
@@ -25,14 +26,14 @@ EVIDENCE = (
     *("intake/submission.py", "intake/notebook_script.py"),
     *("course", "sandbox", "proctor", "runner"),
 )
-"""Modules, and folders of such, that evidence follows from."""
+"""Modules, and folders of modules, that evidence follows from."""
 
 DECISION = (
     *EVIDENCE,
     *("language.py", "checks", "intake", "results/result.py"),
     *("grading/decision.py", "grading/flags.py", "grading/keys.py", "grading/lateness.py"),
 )
-"""The same of a decision."""
+"""The same for a decision."""
 
 
 def of_result(entry: Entry, setup: Setup, package: Path = PACKAGE) -> str:
@@ -45,7 +46,7 @@ def of_result(entry: Entry, setup: Setup, package: Path = PACKAGE) -> str:
             setup.language,
             [entry.late, percent_off(entry, setup.rubric)],
             [None if entry.deadline is None else entry.deadline.isoformat(), entry.own_deadline],
-            # A new record of the student's own is shown.
+            # A page shows the student's own record, so a new record makes a new page.
             [[epoch.model_dump() for epoch in entry.own_epochs], entry.record_notes, entry.receipt, entry.notes],
         ]
     )

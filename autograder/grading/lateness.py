@@ -1,6 +1,6 @@
 """What being late costs, by the rubric.
 
-Called by `keys`, `decision` and `class_run`.
+Called by `keys`, `decision`, `reuse` and the command `grade`.
 """
 
 from autograder.course.rubric import Rubric

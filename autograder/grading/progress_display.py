@@ -1,6 +1,6 @@
 """What `grade` shows while a class runs: bars with an estimate on a terminal, a line for each student on any output.
 
-Called by `class_run.py`, and by the engine from two threads. Counts what it is told, and decides nothing.
+Called by `class_run.py`, and by `schedule.py` from two threads. Counts what it is told, and decides nothing.
 """
 
 import threading
@@ -19,14 +19,14 @@ from autograder.runner import gpu_sharing
 QUIET_S = 8.0  # without a terminal, a line about the whole class comes this often at first
 QUIET_SHARE = 0.05  # and later after this share of the time that the class has taken so far,
 LONGEST_QUIET_S = 300.0  # up to this
-FRESH_S = 1.0  # for so long what is left stays as it was said: to say it takes a look at everybody who waits
+FRESH_S = 1.0  # how long an estimate of the time left is shown: a new one looks at everybody who waits
 
 
 class Display:
     """The progress of one class; to be used as a context manager."""
 
     def __init__(self, console: Console, runs: list[Entry], copies: int, workers: int, estimate: Estimate) -> None:
-        """`copies` of those who are graded have the file of another one, and need no run of their own."""
+        """`copies`: how many more students have the same bytes as one of `runs`, and need no run of their own."""
         self.console = console
         self.total = len(runs) + copies
         self.looks = len(runs)
@@ -39,7 +39,7 @@ class Display:
         self.over = threading.Event()
         self.teller = threading.Thread(target=self._tell, daemon=True)
         self.left = ""
-        self.left_at = -FRESH_S  # when that was found out
+        self.left_at = -FRESH_S  # when that was estimated
         self.lock = threading.Lock()
         columns = (
             TextColumn("{task.description:9}"),
@@ -81,7 +81,7 @@ class Display:
         self.console.print(line)
 
     def observed(self, student: str, work: Work) -> float:
-        """A student was looked at. Returns how many seconds the training is thought to take."""
+        """A student has been observed. Returns the seconds that the training is expected to take."""
         self.seen += 1
         self.bars.update(self.checks, completed=self.seen)
         if self.seen == self.looks and not self.console.is_terminal:
@@ -90,10 +90,11 @@ class Display:
             return self.estimate.expect(student, work)
 
     def progressed(self, student: str, said: TrainingProgress) -> None:
+        """Take a report of a training that runs; one that comes after the training's result is dropped."""
         now = time.monotonic()
         with self.lock:
             if student not in self.waiting and student not in self.running:
-                return  # said before it ended, heard after
+                return  # sent before the training ended, received after
             self.waiting.discard(student)
             self.running.setdefault(student, now - said.seconds)
             if said.images:
@@ -101,6 +102,7 @@ class Display:
             self._left(now)
 
     def graded(self, result: Result) -> None:
+        """Print the line of a student whose result is final, and move the bar on."""
         self.done += 1
         with self.lock:
             began = self.running.pop(result.student, None)

@@ -22,7 +22,8 @@ class Plan:
     Attributes:
         settled: results of those who need no run: without a file, too late, kept, or decided anew.
         runs: everybody else.
-        kept, decided_anew: how many of `settled` an earlier run has left as they are, or with the evidence for it.
+        kept, decided_anew: how many of `settled` are an earlier run's results, unchanged, or decided anew from its
+            evidence.
     """
 
     settled: list[Result] = field(default_factory=list)
@@ -66,7 +67,7 @@ def plan(
 
 
 def equals(entries: Sequence[Entry], setup: Setup) -> dict[str, list[Entry]]:
-    """Those who handed in the same bytes, by the first of them, who is run for all."""
+    """Student -> everybody with the same bytes, this student first, who is run for all of them."""
     alike: dict[str, list[Entry]] = {}
     for entry in entries:
         alike.setdefault(keys.of_evidence(entry, setup), []).append(entry)

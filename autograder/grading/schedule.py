@@ -1,10 +1,10 @@
-"""What of a class runs when: everybody is looked at, and whoever takes longest is trained first.
+"""Schedules observation and training of a class: the longest trainings begin first.
 
 Called by `class_run.py`. Tasks run on Dask, on this machine or on a cluster (`cluster.py`); each waits for one
-submission's subprocess at a time. Where there is a GPU, looks go on beside trainings; else everybody is looked at
-before the first is trained, so that what is wrong with a class shows early. Results come back one by one, to one
-thread. Whatever ends a run, an interrupt or an error, no subprocess of this machine is left. A worker that is lost has
-its submissions done by another. Starting a scheduler costs 1.5 s on one core.
+submission's subprocess at a time. Where there is a GPU, submissions are observed while others are trained; else all are
+observed before the first is trained, so that what is wrong with a class shows early. Results come back one by one, to
+one thread. Whatever ends a run, an interrupt or an error, no subprocess of this machine is left. The submissions of a
+worker that is lost go to another one. Starting a scheduler costs 1.5 s on one core.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ from autograder.runner import gpu_sharing
 from autograder.runner.setup import Setup
 from autograder.sandbox import fork_client
 
-FIRST = 1e12  # the priority of looks; of trainings, it is how many seconds they are thought to take
+FIRST = 1e12  # the priority of observations; a training's is the seconds that it is expected to take
 
 Look = bytes | str
-"""What was seen, packed: everybody's waits until the trainings begin. Or, when the grader failed, the traceback."""
+"""Observations, compressed, since everybody's wait until trainings begin; or, when the grader failed, the traceback."""
 
 
 class SchedulerLostError(Exception):
@@ -42,11 +42,11 @@ class SchedulerLostError(Exception):
 
 @dataclass(frozen=True)
 class Listener:
-    """What a run tells while it goes on, on more than one thread.
+    """The callbacks of a run. They are called on more than one thread.
 
     Attributes:
-        observed: a student has been looked at, and has this work to be trained. Returns how many seconds that is
-            thought to take.
+        observed: a student has been observed, and the training has this work. Returns the seconds that it is expected
+            to take.
         progressed: how far a student's training is.
         notice: anything else that people should read.
     """
@@ -67,10 +67,11 @@ def start(
     elsewhere: Cluster | None = None,
     patience_s: float = cluster.CONNECT_S,
 ) -> Iterator[Engine]:
-    """What grades a class: `workers` submissions at a time on this machine, or as many as the workers `elsewhere` can.
+    """Yield the function that grades a class: `workers` submissions at a time here, or as many as workers `elsewhere`
+    can.
 
-    Raises KitError where the scheduler elsewhere can't be reached in `patience_s`, and the engine SchedulerLostError
-    where it is lost.
+    Raises KitError where the scheduler elsewhere can't be reached in `patience_s`. The function raises
+    SchedulerLostError where that scheduler is lost.
     """
     from distributed import as_completed
 
@@ -86,14 +87,14 @@ def start(
             futures[future] = (entry, "observed")
         waiting = as_completed(list(futures))  # type: ignore[no-untyped-call]
         looked_at = 0
-        held: list[tuple[Entry, Any, float]] = []  # who has been looked at, and waits for the others
+        held: list[tuple[Entry, Any, float]] = []  # who has been observed, and waits for the others
         for future in waiting:
             if future.status in ("cancelled", "lost"):
                 raise SchedulerLostError
             entry, part = futures.pop(future)
             try:
                 came = future.result()
-            except Exception:  # the scheduler lost the task, not the submission its way
+            except Exception:  # Dask failed, not the submission
                 came = traceback.format_exc()
             if part == "trained":
                 yield student_run.failed(entry, setup, came) if isinstance(came, str) else came
@@ -101,7 +102,7 @@ def start(
             seconds = listener.observed(entry.student, work(_seen(came), setup))
             looked_at += 1
             if looked_at == len(entries) and not setup.forks_trainings:
-                fork_client.end()  # nothing is forked any more, and trainings can use its memory
+                fork_client.end()  # nothing is forked any more, so free its memory for trainings
             held.append((entry, future, seconds))
             if beside or looked_at == len(entries):
                 for one, seen, expected in sorted(held, key=itemgetter(2), reverse=True):
@@ -113,14 +114,14 @@ def start(
                 held.clear()
 
     futures: dict[Any, tuple[Entry, str]] = {}
-    beside = elsewhere is not None or setup.runner.has_gpu()  # without a GPU, looking takes what training needs
+    beside = elsewhere is not None or setup.runner.has_gpu()  # without a GPU, both need the same cores
     if elsewhere is not None:
         from autograder.grading.cluster_worker import GradingPlugin
 
         place = cluster.remote(elsewhere, GradingPlugin(setup), listener.notice, patience_s)
     else:
         if setup.forks and setup.sandbox.name == "bwrap":
-            fork_client.begin()  # while Dask gets ready, too
+            fork_client.begin()  # it gets ready while Dask does
         place = cluster.local(workers, max(1, cores() - workers) if beside else 0)
     with place as client, _terminated_like_interrupted():
         try:
@@ -166,7 +167,7 @@ def _end_children() -> None:
 
 @contextlib.contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """A polite request to end (SIGTERM, a closed terminal) ends the run as Ctrl-C does."""
+    """SIGTERM and SIGHUP (a closed terminal) end the run as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""One submission, end to end: it is looked at, trained, again where it is near a better row, and decided.
+"""One submission, end to end: it is observed, trained (again where it is near a better tier), and decided.
 
 Called on the schedule's threads, and by the cell of nbgrader's notebooks. Never raises: a crash of ours is a result
 too, one that is for a person and has no points. Writes nothing.
@@ -34,7 +34,7 @@ class Graded:
 
 
 def observe(entry: Entry, setup: Setup) -> Observations | str:
-    """What the checks look at; or, when the grader failed, the traceback."""
+    """The observations; or, when the grader failed, the traceback."""
     assert entry.submission is not None
     try:
         with spoken(setup.language):
@@ -58,7 +58,7 @@ def grade(entry: Entry, setup: Setup, seen: Observations | str, progress: Progre
 
 
 def of_equal(graded: Graded, entry: Entry, setup: Setup) -> Graded:
-    """What came of the same bytes, for another entry: the evidence is one, the rest (lateness, records) its own."""
+    """The result of another entry with the same bytes: the evidence is shared, the rest (lateness, records) its own."""
     if entry.student == graded.result.student:
         return graded
     if graded.crash:
@@ -68,12 +68,12 @@ def of_equal(graded: Graded, entry: Entry, setup: Setup) -> Graded:
 
 
 def failed(entry: Entry, setup: Setup, crash: str) -> Graded:
-    """What the grader leaves of a submission on which it failed itself. `crash`: the traceback."""
+    """The result of a submission on which the grader itself failed. `crash`: the traceback."""
     return Graded(decision.failed(entry, setup, crash), "", crash)
 
 
 def _evidence(entry: Entry, setup: Setup, seen: Observations, progress: Progressed | None) -> Evidence:
-    """Of the best of its trainings, which are as many as are due."""
+    """The evidence of the best training; there are as many trainings as are due."""
     assert entry.submission is not None
     if seen.syntax_error is not None:
         # Python reads a file to its end before it runs a line: there is nothing that could be trained.

@@ -1,4 +1,4 @@
-"""What travels with a submission: the files of the same attempt that lie in its folder and below.
+"""The files that travel with a submission: those of the same attempt, in its folder and below.
 
 Called by intake, so that `from net import ...` works where a homework is graded as it did at home. Only reads regular
 files, and of those no more than its limits. What a script can't need stays behind: archives, documents, pictures, other
@@ -16,7 +16,7 @@ from autograder.intake.submission import UnreadableError
 MOST_FILES = 50
 LARGEST = 2**20  # bytes of one file
 LARGEST_TOGETHER = 8 * 2**20
-DEEPEST = 8  # folders in each other
+DEEPEST = 8  # levels of folders
 MOST_SEEN = 2_000  # names that are looked at: some hand in their dataset as pictures
 LEFT = frozenset(
     (
@@ -40,7 +40,7 @@ LEFT = frozenset(
         *(".bin", ".ckpt", ".h5", ".npy", ".npz", ".onnx", ".pickle", ".pkl", ".pt", ".pth", ".safetensors"),
     )
 )
-"""Endings of what stays behind."""
+"""Endings of files that stay behind."""
 
 
 def files(folder: Node, chosen: Node, homework: Homework) -> tuple[tuple[str, bytes], ...]:
@@ -62,7 +62,7 @@ def files(folder: Node, chosen: Node, homework: Homework) -> tuple[tuple[str, by
 
 
 def of_file(file: Path, given: Homework) -> tuple[tuple[str, bytes], ...]:
-    """The same of what lies in the folder of a student's own file."""
+    """The same for a file on a student's own machine: what lies in its folder."""
     try:
         children = OnDisk(file.absolute().parent).children()
     except OSError:

@@ -1,8 +1,8 @@
 """Which file of an attempt counts: the one that is called after the homework, else the only script.
 
 Called by intake, with all that came at one time. Looks into folders and zip files as far as it needs, and only reads.
-Where there is no telling, and where something was handed in that is no script, a person decides: "NO_FILE" is said of
-an attempt without any file alone.
+Where no rule says which file counts, or what was handed in has no script, a person decides. The outcome "NO_FILE" is
+only for an attempt without any file.
 """
 
 import ast
@@ -19,10 +19,10 @@ from autograder.intake.lms.found import is_script_with_more
 from autograder.intake.submission import SUFFIXES, UnreadableError
 from autograder.language import gettext as _
 
-DEEPEST = 8  # folders in each other
+DEEPEST = 8  # levels of folders
 MOST_FILES = 20_000  # of one attempt
-MOST_ARCHIVES = 5  # that are looked into
-NOTHING = ("thumbs.db", "desktop.ini")  # what systems leave in folders
+MOST_ARCHIVES = 5  # of one attempt that are looked into
+NOTHING = ("thumbs.db", "desktop.ini")  # files that operating systems leave in folders
 OTHERS = ("site-packages", "node_modules", "venv", "cifar-10-batches-py")  # folders of others' files: not looked into
 
 
@@ -70,7 +70,7 @@ class Chosen:
 def chosen(files: Node, homework: Homework, zone: tzinfo | None) -> Chosen:
     """The file that counts among `files`, a folder or a file alone.
 
-    Raises UnreadableError when there is none or no telling which; OSError where the disk doesn't let it be read.
+    Raises UnreadableError when there is none, or no rule says which; OSError where the disk can't be read.
     """
     if files.kind == "link":
         raise UnreadableError("SYMLINK", _("{file} is a link to somewhere else").format(file=files.name))
@@ -88,7 +88,7 @@ def chosen(files: Node, homework: Homework, zone: tzinfo | None) -> Chosen:
 
 
 def everything(files: Node) -> list[Place]:
-    """All files of an attempt, at any depth. Raises UnreadableError where that has no end; OSError."""
+    """All files of an attempt, at any depth. Raises UnreadableError where they are too deep or too many; OSError."""
     if files.kind != "folder":
         return [Place(files, files)]
     found: list[Place] = []
@@ -113,12 +113,12 @@ def everything(files: Node) -> list[Place]:
 
 
 def is_named(node: Node, homework: Homework) -> bool:
-    """Whether it is called as everybody was asked to call it, in any case of letters."""
+    """Whether it has the name that everybody was asked to use, in upper or lower case."""
     return names.key(node.stem) == names.key(homework.stem) and node.suffix in SUFFIXES
 
 
 def listed(found: Sequence[str]) -> str:
-    """The first of these names, and how many there are more."""
+    """The first five of these names, and how many more there are."""
     shown = [printable(name.encode("utf-8", "backslashreplace").decode()) for name in found[:5]]
     if len(found) <= 5:
         return ", ".join(shown)
@@ -235,7 +235,7 @@ def _parts(name: str) -> set[str]:
 
 
 def _is_another_homeworks(node: Node, homework: Homework) -> bool:
-    """Whether it is called as this homework, but for its number: hw1.ipynb among files of hw2."""
+    """Whether its name is this homework's with another number: hw1.ipynb among files of hw2."""
     stem = names.compact(homework.stem)
     word = stem.rstrip("0123456789")
     if word == stem or not word:
@@ -246,7 +246,7 @@ def _is_another_homeworks(node: Node, homework: Homework) -> bool:
 
 
 def _imported(place: Place) -> set[str]:
-    """What a script imports, by the first word."""
+    """The last word of each module's name that a script imports: a file beside it may have that name."""
     try:
         content = place.node.content(submission.largest(place.node.name))
         tree = submission.parsed(submission.of(place.node.name, content).script)

@@ -1,7 +1,7 @@
 """Text in bytes that don't say their encoding: UTF-8, Korean Windows's, or another one.
 
-Called for names in archives, for rosters and for grade files. Pure. What decides is the whole: two syllables of a code
-page can be UTF-8 by chance, all names of a class can't.
+Called for names in archives, for rosters and for grade files. Pure. The guess is made from all parts together: two
+syllables in a code page can be valid UTF-8 by chance, all names of a class can't.
 """
 
 import codecs
@@ -23,7 +23,7 @@ def guess(parts: Iterable[bytes], otherwise: str) -> str:
 
 
 def decoded(part: bytes, encoding: str, otherwise: str) -> str:
-    """`part` in `encoding`; in `otherwise`, which has a letter for every byte, where that can't be."""
+    """`part` decoded from `encoding`; where that fails, from `otherwise`, which decodes every byte."""
     try:
         return part.decode(encoding)
     except UnicodeDecodeError:
@@ -46,7 +46,7 @@ class Table:
     start: int
 
     def encoded(self, text: str) -> bytes:
-        """Another text in the file's own encoding; a letter that it hasn't becomes a question mark."""
+        """Another text in the file's own encoding; a letter that this lacks becomes a question mark."""
         return self.mark + text.encode(self.encoding, "replace")
 
 

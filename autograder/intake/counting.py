@@ -26,7 +26,7 @@ MOST_LISTED = 50  # files of an attempt
 
 @dataclass(frozen=True)
 class Terms:
-    """What attempts are counted by.
+    """The rules by which one student's attempts are counted.
 
     Attributes:
         zone: the course's; None for this machine's.
@@ -47,7 +47,7 @@ class Terms:
 
 
 def entry_of(person: Person, terms: Terms, elsewhere: Sequence[Student] = ()) -> Entry:
-    """What came of somebody's hand-in. `elsewhere`: what is nobody's, where a file that a person has named may lie."""
+    """The entry of one student. `elsewhere`: hand-ins that are nobody's, which a person may have given to them."""
     own = person.deadline or terms.deadline
     mine = replace(terms, deadline=own)
     key = names.key(person.id)
@@ -112,7 +112,7 @@ def _upload(attempt: Attempt, moment: datetime | None, counts: bool, late: bool)
 
 
 def _places(files: Node) -> list[Place]:
-    """The files of an attempt, as far as anybody wants to read them."""
+    """The first files of an attempt, to be listed."""
     try:
         return choose.everything(files)[:MOST_LISTED]
     except (OSError, UnreadableError):
@@ -132,7 +132,7 @@ def _with_earlier(entry: Entry, earlier: Sequence[Attempt], terms: Terms) -> Ent
 
 
 def _read(student: str, attempt: Attempt, terms: Terms) -> Entry:
-    """The entry that an attempt makes, whenever it came."""
+    """The entry that an attempt gives, whether it is late or not."""
     try:
         return _of_chosen(student, attempt, choose.chosen(attempt.files, terms.homework, terms.zone), terms)
     except UnreadableError as error:
@@ -142,7 +142,7 @@ def _read(student: str, attempt: Attempt, terms: Terms) -> Entry:
 
 
 def _of_chosen(student: str, attempt: Attempt, chosen: Chosen, terms: Terms) -> Entry:
-    """The entry that a file makes. Raises OSError."""
+    """The entry that a file gives. Raises OSError."""
     node, submitted_at = chosen.node, attempt.submitted_at
     try:
         submitted_at = _came(attempt, chosen.archive or node, terms)
@@ -198,7 +198,7 @@ def _of_trouble(person: Person) -> Entry:
 
 
 def _together(entries: list[Entry], hand_ins: list[Student]) -> Entry:
-    """One entry of several hand-ins: the first one's where all are one program."""
+    """One entry of several hand-ins: the first one's where all have the same bytes; else a person decides."""
     if len(entries) == 1:
         return entries[0]
     uploads = tuple(upload for entry in entries for upload in entry.uploads)
@@ -226,7 +226,7 @@ def _source(files: Node, entry: Entry) -> str:
 
 
 def _where_marked(entry: Entry, person: Person, terms: Terms) -> Entry:
-    """An entry that its system has marked as late by another date than the student's own."""
+    """The entry; for a person, where its system has marked it as late by another date than the student's own."""
     own = person.deadline
     if own is None or terms.deadline is None or own <= terms.deadline or not entry.late or entry.submitted_at:
         return entry
@@ -238,7 +238,7 @@ def _where_marked(entry: Entry, person: Person, terms: Terms) -> Entry:
 
 
 def _settled(person: Person, file: str | None, terms: Terms, elsewhere: Sequence[Student]) -> Entry:
-    """The entry that a person's decision makes."""
+    """The entry that follows from a person's decision."""
     own = [attempt for student in (*person.hand_ins, *person.doubtful) for attempt in student.attempts]
     uploads = [_upload(attempt, attempt.submitted_at, False, False) for attempt in own]
     if file is None:

@@ -39,18 +39,18 @@ def parse_zone(text: str) -> tzinfo:
 
 
 def is_late(moment: datetime | None, marked: bool | None, deadline: datetime | None) -> bool:
-    """Whether something came late: by its time, or where nobody says one, as its system has `marked` it.
+    """Whether an attempt came late: by its time, or, where no time is known, as its system has `marked` it.
 
-    What a system marks is by its own date: without a deadline here nobody is late, whatever it says. What came at
-    23:59:00.5 came after 23:59.
+    A system marks by its own date, so where there is no `deadline` nobody is late, whatever the system says. 23:59:00.5
+    is later than 23:59.
     """
     return deadline is not None and (bool(marked) if moment is None else moment > deadline)
 
 
 def late_s(moment: datetime | None, deadline: datetime | None, zone: tzinfo | None, late: Late | None) -> float | None:
-    """How many seconds after the deadline, 0 for before it; None where there is none, or no time.
+    """Seconds after the deadline, 0 for in time; None where there is no deadline, or no time is known.
 
-    Where the rubric counts days they are those of the calendar in the course's zone: a day after 20:00 is 20:00, though
+    Where the rubric counts days, they are calendar days in the course's zone: a day after 20:00 is 20:00, also where
     clocks have changed and 23 or 25 hours lie between.
     """
     if moment is None or deadline is None:
@@ -61,4 +61,4 @@ def late_s(moment: datetime | None, deadline: datetime | None, zone: tzinfo | No
     if late is None or late.unit_s % DAY_S:
         return elapsed
     on_the_wall = moment.astimezone(zone).replace(tzinfo=None) - deadline.astimezone(zone).replace(tzinfo=None)
-    return max(on_the_wall.total_seconds(), 1e-6)  # in the hour that comes twice it is late all the same
+    return max(on_the_wall.total_seconds(), 1e-6)  # where clocks were set back it may not look late, and is

@@ -1,6 +1,6 @@
 """One student and what came of their hand-in: what intake hands on.
 
-Made by `hand_ins`, read by whatever grades, keeps and shows.
+Made by `counting`, handed on by `hand_ins`, read by whatever grades, keeps and shows.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ READ = "READ"
 """The outcome of an entry whose submission was read."""
 
 NO_FILE = "NO_FILE"
-"""The outcome where nothing was handed in, which alone gives the rubric's row for that. Every other outcome names what
-keeps a file from being read ("AMBIGUOUS", "NO_SCRIPT", "ENCODING", ...), and is for a person to settle."""
+"""The outcome where nothing was handed in: the only one that gives the rubric's tier for that. Every other outcome
+names what keeps a file from being read ("AMBIGUOUS", "NO_SCRIPT", "ENCODING", ...), and is for a person to settle."""
 
 UNPLACED = "UNPLACED"
 """The outcome where nobody can tell whose something is, or what is theirs."""
@@ -49,14 +49,15 @@ class Entry:
         name: what they are called; "" where only the id is known.
         outcome: "READ", "NO_FILE", or what only a person can settle.
         message: the same in a sentence; "" for "READ".
+        submission: the file that counts; None where none was read.
         submitted_at: when the attempt that counts came, with its offset from UTC; None where nobody says.
         deadline: by which it had to come; None for none.
-        own_deadline: it is the student's own, and not the class's.
-        late: none came by the deadline.
+        own_deadline: whether `deadline` is the student's own, and not the class's.
+        late: whether no attempt came by the deadline.
         late_s: by how many seconds; None where it isn't late, or nobody says. See `deadline.late_s`.
         own_epochs: the student's own record; () for none. Untrusted numbers, in their ranges.
         receipt: what the student's own receipt says, a sentence; "" without one. Untrusted words.
-        record_notes: why that record couldn't be read.
+        record_notes: why the record for `own_epochs` couldn't be read.
         notes: what else is to be known, such as which file was taken out of an archive.
         uploads: all attempts, in the order in which they came.
     """

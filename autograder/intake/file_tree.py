@@ -34,8 +34,8 @@ UNICODE_PATH, UNIX_TIME = 0x7075, 0x5455  # extra fields of a member
 
 
 class Node(ABC):
-    """A file or a folder. `name` is its own, without what it lies in, its letters composed as most systems write them;
-    `source` is that which it was downloaded with."""
+    """A file or a folder. `name` is its own name, without its folders, in Unicode's composed form (NFC); `source` is
+    the name that it was downloaded with."""
 
     def __init__(self, name: str, kind: Kind) -> None:
         self.name, self.source = unicodedata.normalize("NFC", name), name
@@ -87,7 +87,7 @@ class Node(ABC):
 
 
 class Folder(Node):
-    """A folder that is nowhere: its children were found in other ways."""
+    """A folder that isn't on the disk: it has the children that it is given."""
 
     def __init__(self, name: str, children: Iterable[Node], hidden: Iterable[str] = ()) -> None:
         super().__init__(name, "folder")
@@ -177,7 +177,7 @@ class Member(Node):
         return content
 
     def modified(self) -> datetime:
-        """See `Node`. Of the archive's two forms of it, the one that says its zone counts, where it is there."""
+        """See `Node`. An archive may hold the time twice; the one in UTC counts, where it is there."""
         if (seconds := _unix_time(self._info.extra)) is not None:
             return datetime.fromtimestamp(seconds, UTC)
         try:
@@ -213,7 +213,7 @@ class Member(Node):
 
 
 def _tree(name: str, file: IO[bytes], zone: tzinfo | None) -> Node:
-    """The members of the zip archive in `file`, as a folder. Raises UnreadableError where it is none to be trusted."""
+    """The members of the zip archive in `file`, as a folder. Raises UnreadableError where it can't be trusted."""
     _check_directory(name, file)
     try:
         archive = zipfile.ZipFile(file)
@@ -262,10 +262,10 @@ class _Branch:
 
 
 def _names(members: list[zipfile.ZipInfo]) -> list[str]:
-    """Everybody's path, with slashes.
+    """The path of each member, with slashes.
 
-    Without the mark for UTF-8, zipfile takes a name for the code page of DOS: all such names of an archive together
-    show what they are.
+    zipfile decodes a name that isn't marked as UTF-8 from code page 437. Which encoding such names are really in is
+    guessed from all of them together.
     """
     unmarked = {at: info.orig_filename for at, info in enumerate(members) if not info.flag_bits & 0x800}
     raw = {at: name.encode("cp437", "replace") for at, name in unmarked.items()}
@@ -281,7 +281,7 @@ def _names(members: list[zipfile.ZipInfo]) -> list[str]:
 
 
 def _as_korean(name: str) -> str:
-    """A name on the disk that isn't UTF-8, where it is one of a Korean Windows; else as it is."""
+    """A name on the disk; decoded from Korean Windows's code page where it isn't UTF-8 and fits that."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -325,7 +325,7 @@ def _extra(extra: bytes, wanted: int) -> bytes:
 
 
 def local(moment: datetime, zone: tzinfo | None) -> datetime:
-    """A course's local time, with its offset. An hour that comes twice a year is the first one: the student's gain."""
+    """A local time in `zone`, with its offset. Of an hour that clocks repeat it is the first: the student's gain."""
     aware = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
     # With the zone itself, a time in such an hour would equal no other one (PEP 495).
     return datetime.fromtimestamp(aware.timestamp(), timezone(aware.utcoffset() or timedelta()))

@@ -4,9 +4,9 @@ Called by `grade` and `collect`. Only reads. A student whose file can't be read 
 is dropped and nobody stops the others; what is wrong with the whole is a KitError.
 
 The source is what a learning management system lets an instructor download, a zip file or the folder it unpacks to, or
-a folder with one folder or file for each student: `lms/` knows whose is what, `people.py` who on a roster that is. Of
-several attempts the last one at or before the deadline counts. When a file came is what the system says; else its
-modification time, which copying with `cp -p`, `rsync -t` or an archive keeps, and a `git clone` doesn't.
+a folder with one folder or file for each student: `lms/` finds whose each file is, `people.py` which student on the
+roster that is. Of several attempts the last one at or before the deadline counts. When a file came is what the system
+says; else its modification time, which copying with `cp -p`, `rsync -t` or an archive keeps, and a `git clone` doesn't.
 
 Where a homework has a reference curve, the student's own record of the epochs is read too: the file `history.csv` among
 their files, else what a notebook has printed. It is no submission, counts for nothing, and may be missing.
@@ -44,7 +44,7 @@ class Intake:
         left_out: names of files that belong to nobody.
         lms: which system the files are from.
         unlisted: students who handed something in, and aren't on the roster.
-        about: how far the names are that system's, a sentence; "" where all are.
+        about: how many of the names are that system's, a sentence; "" where all are.
     """
 
     entries: list[Entry]
@@ -79,8 +79,8 @@ def collect(
         extensions: a student's id -> a deadline of their own, which wins over the roster's.
         settled: a student's id -> the file that counts, as a person has decided; None for none.
 
-    Raises KitError when the source is neither, is empty, or is one student's folder and not a class's; and where
-    an extension is for nobody here.
+    Raises KitError when the source is neither a folder nor a zip file, is empty, or is one student's folder and not a
+    class's; and where an extension is for nobody in it.
     """
     homework = homeworks.load(homework_name)
     register = roster.Roster() if listed is None else roster.read(listed, zone)
@@ -127,7 +127,8 @@ def _named(entry: Entry) -> Entry:
 
 
 def _settled_elsewhere(people: People, terms: Terms) -> list[str]:
-    """Take out who was nobody's, where a person has decided: the file is somebody's now, or counts for nothing.
+    """Take out hand-ins that were nobody's and that a person has decided about: they are somebody's now, or don't
+    count.
 
     Returns the names of the latter.
     """

@@ -1,7 +1,7 @@
 """A student's own record of the epochs: a file `history.csv` among their files, or what a notebook has printed.
 
-Called by `hand_ins`. What a student wrote is untrusted text: it is read with limits, shown as what it is, and never
-believed.
+Called by `own_files`. What a student wrote is untrusted text: it is read with limits, shown as the student's own, and
+never believed.
 """
 
 import csv

@@ -18,7 +18,7 @@ from autograder.intake.lms.recognition import SYSTEMS
 from autograder.intake.roster import Listed, Roster
 from autograder.language import gettext as _
 
-TIMED = ("blackboard", "gradescope")  # which have a time of each attempt, so that several ids of one student are one
+TIMED = ("blackboard", "gradescope")  # they give each attempt a time, so attempts under several ids can be put in order
 
 
 @dataclass
@@ -70,7 +70,7 @@ class People:
 
     @property
     def unlisted(self) -> tuple[str, ...]:
-        """Who handed something in and isn't on the roster, which there is."""
+        """Ids of who handed something in and isn't on the roster; () where there is no roster."""
         if not self.register.listed:
             return ()
         found = [one for one in self._by_key.values() if one.on_roster is None]
@@ -84,7 +84,7 @@ class People:
         return None if one is None else self._by_key[names.key(one.id)]
 
     def remove(self, person: Person) -> None:
-        """Take somebody out whose name was nobody's."""
+        """Take out a hand-in that turned out to be somebody else's, or nobody's."""
         self._by_key.pop(names.key(person.id), None)
 
     def _add(self, student: Student) -> None:
@@ -144,7 +144,7 @@ def _stray(node: Node, lms: str) -> Student:
 
 
 def _with_teams(found: Found, register: Roster) -> Sequence[Student]:
-    """The students; of Moodle's, the teams where the numbers are those of teams: the roster calls them otherwise."""
+    """The students; or, of Moodle's, teams, where the roster's names show that the numbers are those of teams."""
     if found.lms != "moodle" or any(student.team for student in found.students):
         return found.students
     known = [(student, owners[0]) for student in found.students if len(owners := register.owners(student)) == 1]

@@ -31,9 +31,9 @@ class Receipt(BaseModel):
         protocol: "full" or "preview".
         device: "cuda", "mps" or "cpu"; `gpu` is what it calls itself, "" without one.
         seconds, epochs: of the training.
-        accuracy_percent: that counts; None where no network could be tested, and `outcome` says why.
+        accuracy_percent: the one that counts; None where no network could be tested, and `outcome` says why.
         error: in its place, of a homework that is scored by one.
-        tier: the rubric's row that it would earn; "" of a preview, which foretells none, and `preview` is what it saw.
+        tier: the one that it would earn; "" for a preview, which predicts none: `preview` says what it saw.
         checks: id -> outcome.
     """
 

@@ -66,7 +66,7 @@ class Listed:
 
 
 class Roster:
-    """The students of a course, and who of them somebody in a download is."""
+    """The students of a course, and which of them a hand-in may be from."""
 
     def __init__(self, listed: Sequence[Listed] = ()) -> None:
         self.listed = list(listed)
@@ -93,10 +93,6 @@ class Roster:
         """The members of the team that is called so; [] for none."""
         return self._by_team.get(names.compact(name), [])
 
-    def has_teams(self) -> bool:
-        """Whether the file says who is in which team."""
-        return bool(self._by_team)
-
     def by_id(self, id_: str) -> Listed | None:
         """The student whom an instructor means by `id_`; None for nobody, or several."""
         for index in (self._by_id, self._by_ids, self._by_cell):
@@ -114,7 +110,7 @@ class Roster:
         return self._found(student)[0]
 
     def _found(self, student: Student) -> tuple[list[Listed], bool]:
-        """Who it may be, by the surest sign that there is, and whether that is one of a person's."""
+        """(Who it may be, by the surest match that there is, whether that match is sure)."""
         keys = [form for id_ in (student.id, *student.aliases) for form in names.forms(id_)]
         before_at = [part for id_ in (student.id, *student.aliases) if (part := names.local_part(id_))]
         for index, wanted, is_sure in (

@@ -1,1 +1,1 @@
-"""Translations of what students read: a catalogue each language."""
+"""Translations of what students read: a catalogue for each language."""

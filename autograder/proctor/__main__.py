@@ -1,7 +1,7 @@
 """The proctor's process: takes a job from the grader, runs the submission, sends back what was seen.
 
-Started by `runner/proctored.py`, inside the sandbox. The numbers of two pipes are its last arguments: the grader's
-messages, and ours.
+Started by `runner/proctored.py`, inside the sandbox. Its last two arguments are file descriptors (on Windows, handles)
+of two pipes: for the grader's messages, and for its own.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ from autograder.proctor.failure import failure  # noqa: E402
 
 REHEARSAL_S = 40.0  # of CPU time, five times as much by the clock; a training loop without loaders ends here
 REHEARSAL_IMAGES = 20
-REHEARSED_EPOCHS = 2  # of a script that is the homework's own, and is told how many
+REHEARSED_EPOCHS = 2  # of a script that comes with the homework, which is told how many
 FIRST_LINE = (
     "[proctor] the test images in this run are stand-ins: what the script prints as test accuracy doesn't count. "
     "The grader tests the network on the real ones after training.\n"
@@ -173,7 +173,7 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
 
 
 def _arguments(homework: Homework, epochs: int) -> list[str]:
-    """What a script that is the homework's own is told; a student's is told nothing."""
+    """The arguments of a script that comes with the homework; a student's script gets none."""
     return ["--epochs", str(epochs)] if homework.given else []
 
 

@@ -1,10 +1,10 @@
 """Packages that a script imports and that aren't installed where it runs.
 
-Called by `run_script.comforts`. What only watches or draws (`WATCHING`) is stood in for by something that swallows
-everything: a script trains with it as it trains without. Any other package fails where it is used, not where it is
-imported: a table that is drawn after the test costs nothing then. A script that is ready for the import to fail (`try:
-import apex`) finds that it fails. Only imports by the student's code are answered; PyTorch and its like find what is
-installed, and nothing else.
+Called by `run_script.comforts`. What only watches or draws (`WATCHING`) is replaced by a stand-in that accepts every
+call and does nothing: a script trains with it as it trains without. Any other package fails where it is used, not
+where it is imported: a table that is drawn after the test costs nothing then. Where a script is ready for the import
+to fail (`try: import apex`), it fails. Only imports by the student's code are answered; PyTorch and its like find what
+is installed, and nothing else.
 """
 
 import ast
@@ -23,14 +23,14 @@ from autograder.course.packages import GRADED_WITH, WATCHING, with_parent
 from autograder.proctor.own_code import is_own, line_in
 
 MOST = 100
-ALIKE = 0.86  # how much a name is like another, from which on it is that one written wrong
+ALIKE = 0.86  # difflib's ratio from which on a name is taken for a known one, misspelt
 NO_VERSION = "0"  # of a package that isn't here
 NEEDS = {"torch.utils.tensorboard": "tensorboard"}
 """Modules that are installed, and need another package as soon as they are imported."""
 
 
 class MissingPackageError(ModuleNotFoundError):
-    """What a package that isn't installed would have been needed for. `name` is the package."""
+    """Raised where a package that isn't installed is used. `name` is the package."""
 
 
 @dataclass
@@ -38,9 +38,9 @@ class Absent:
     """A package that isn't here.
 
     Attributes:
-        line: of the script, that imports it first.
-        stood_in: it is swallowed; else it fails where it is used.
-        needed: it was used, or the script was told that it isn't here.
+        line: the line of the script that imports it first; None where another file does.
+        stood_in: whether a stand-in swallows its calls; else it fails where it is used.
+        needed: whether it was used, or its import failed where the script is ready for that.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Absent:
 
 
 class Packages(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds what nobody else has found, for the student's code. `seen` fills with all packages that it imports."""
+    """Finds modules that no other finder has, for the student's code. Notes its packages in `absent` and `imported`."""
 
     def __init__(self, as_if_absent: Sequence[str] = ()) -> None:
         self.absent: dict[str, Absent] = {}
@@ -74,7 +74,7 @@ class Packages(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         known = with_parent(package)
         if known not in WATCHING and difflib.get_close_matches(known, GRADED_WITH - {known}, 1, ALIKE):
-            return None  # a slip of the pen: that fails where it stands, at home too
+            return None  # a misspelt name: its import fails, at home too
         if known not in self.absent and len(self.absent) < MOST:
             self.absent[known] = Absent(known, line_in(), known in WATCHING)
             if known in WATCHING:
@@ -88,7 +88,7 @@ class Packages(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
     def _found(self, name: str) -> importlib.machinery.ModuleSpec | None:
-        """What others find. A part of a package that isn't here isn't either."""
+        """The spec that the other finders give; None for a module in a package that isn't here."""
         path = None
         spec = None
         at = sys.meta_path.index(self)
@@ -174,7 +174,7 @@ def _last_name(node: ast.expr) -> str:
 
 
 class Nothing:
-    """Does nothing, whatever is asked of it. What it was given to go through, it goes through."""
+    """Does nothing, whatever is asked of it. Iterating over it iterates over what it was given, if anything."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         through = [*args[:1], *(kwargs[name] for name in ("iterable", "sequence", "loader") if name in kwargs)]
@@ -264,7 +264,7 @@ def _can_be_gone_through(value: object) -> bool:
 
 
 class Settings(dict[str, Any]):
-    """What a logger is told of a run's settings, and is asked for: as attributes and as items."""
+    """The settings of a run, as loggers keep them (`wandb.config`): attributes and items at once."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -296,7 +296,7 @@ class _Run(Nothing):
 
 
 class _Swallowing(types.ModuleType):
-    """A module of what only watches."""
+    """A stand-in for a module of a package that only logs or draws."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -328,7 +328,7 @@ class _Swallowing(types.ModuleType):
 
 
 class _Failing(types.ModuleType):
-    """A module of a package that computes, and isn't here."""
+    """A stand-in for a module of any other package that isn't here."""
 
     def __init__(self, name: str, absent: Absent) -> None:
         super().__init__(name)
@@ -351,7 +351,7 @@ def _fail(absent: Absent) -> NoReturn:
 
 
 class Unusable:
-    """Something of such a package: it can be named, and not used."""
+    """An attribute of such a module: it can be named, but not used."""
 
     def __init__(self, absent: Absent) -> None:
         object.__setattr__(self, "_absent", absent)

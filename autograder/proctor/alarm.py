@@ -1,4 +1,4 @@
-"""An end to a script's time: a function that is called in the main thread, in the middle of whatever runs there.
+"""Ends a script's time: calls a function in the main thread, in the middle of whatever runs there.
 
 Set by `rehearsal.py` and `training.py`. On Windows, which has no timers that send signals, a thread looks at the clock
 and raises one.
@@ -38,7 +38,7 @@ def ring(call: Callable[[], object], seconds: float, cpu_seconds: float | None =
 
 
 def off() -> None:
-    """Nothing is called any more."""
+    """Cancel the alarm: `call` isn't called any more."""
     _off.set()
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_PROF, 0)

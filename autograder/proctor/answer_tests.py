@@ -1,7 +1,7 @@
 """After training: test images come in from the grader, scores go out, a batch at a time.
 
-Called by `train.py`'s end, through `__main__.py`. The grader chose the order and sends the next batch only when it has
-the scores of the last. Labels never come here.
+Called by the proctor's `__main__.py` when a training has ended. The grader chooses the order, and sends the next batch
+only when it has the scores of the last. Labels never come here.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,9 +36,9 @@ def answer(
     """Answer the grader's passes until it says that it has all: a JSON message opens each.
 
     `{"pass": "eval"}` puts the network in eval mode first, `{"pass": "as_left"}` in the mode it was left in. The last
-    ones put it in eval mode and back into an earlier state: `{"pass": "epoch", "epoch": 1}` into that after an epoch,
-    `{"pass": "before"}` into that after its first step. `prepared` makes of images what the network is given, where
-    the script's own transform doesn't.
+    ones put it in eval mode and back into an earlier state: `{"pass": "epoch", "epoch": 1}` into the state after an
+    epoch, `{"pass": "before"}` into the state after its first step. `prepared` turns images into the network's input,
+    where no transform of the script does.
     """
     left = [module.training for module in network.modules()]
     transform = test_transform()

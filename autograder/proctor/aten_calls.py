@@ -1,6 +1,6 @@
 """What ATen's functions are called with, by the names of their arguments, and a mode that sees all of them.
 
-Called by `trace.py` and `shortcuts.py`, whose modes say what comes of a call.
+Called by `trace.py` and `skip_convolutions.py`, whose modes decide what a call returns.
 """
 
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ class Plan:
 
 @cache
 def plan_of(func: Any) -> Plan:
+    """The plan of an ATen overload (`torch._ops.OpOverload`), read from its schema."""
     schema = func._schema
     name = schema.name.split("::")[-1]
     dispatched = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
@@ -62,6 +63,6 @@ class Mode(TorchDispatchMode):
 
 
 def per_side(value: Any, sides: int) -> list[int]:
-    """ATen's lists of one number or of one a side (or of none, for a default), as one a side (or none)."""
+    """One number a side, from ATen's forms: a number, a list of one, or of one a side. [] (a default) stays []."""
     numbers = [int(number) for number in (value if isinstance(value, list | tuple) else [value])]
     return numbers * sides if len(numbers) == 1 else numbers

@@ -79,7 +79,7 @@ def _is_number(value: object) -> bool:
 
 
 def _redirect(owner: Any, name: str, noted: Callable[[], None], *, by_number: bool = False) -> None:
-    """Make `owner.name` take the CPU for any CUDA device among its arguments."""
+    """Make `owner.name` use the CPU for any CUDA device among its arguments."""
     function = getattr(owner, name)
 
     def on_cpu(value: Any) -> Any:
@@ -118,7 +118,7 @@ def _stay(noted: Callable[[], None]) -> Any:
 
 
 def _of_types(noted: Callable[[], None]) -> None:
-    """`torch.cuda.FloatTensor` is `torch.FloatTensor`, as a type, as a function and as a word."""
+    """`torch.cuda.FloatTensor` is `torch.FloatTensor`, as a type, as a function and as a string."""
     for name in TYPES:
         vars(torch.cuda).pop(name, None)
 
@@ -240,7 +240,7 @@ def _of_module(noted: Callable[[], None]) -> None:
         theirs = inspect.isfunction(found) and own.startswith("torch.cuda") and not name.startswith("_")
         if theirs and name not in WORK_ANYWHERE:
             setattr(torch.cuda, name, _harmless(name, found, noted))
-    # Calls to these wait for a GPU without asking for its answer.
+    # These return nothing, so doing nothing will do; they aren't noted.
     for name in ("set_device", "synchronize", "manual_seed", "manual_seed_all", "empty_cache"):
         setattr(torch.cuda, name, lambda *_args, **_kwargs: None)
     for name, kind in {"Stream": Stream, "ExternalStream": Stream, "Event": Event}.items():

@@ -22,7 +22,7 @@ MOST_PARENTS = 32
 
 
 class Made(NamedTuple):
-    """A module at its birth. It is kept, so that no later one gets its id."""
+    """A module and the line that made it. It is kept alive, so that no later one gets its id."""
 
     module: nn.Module
     line: int | None

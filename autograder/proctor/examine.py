@@ -172,7 +172,7 @@ def _observe(
 
 
 def _loses_batch(graph: list[Op], batch: int) -> Op | None:
-    """The first operation on the way from the image that has no longer a row for each of `batch` images."""
+    """The first operation on the way from the image whose result no longer has a row for each of `batch` images."""
     on_the_way: set[int] = set()
     for op in graph:
         if op.kind == "input" or on_the_way & set(op.inputs):
@@ -218,8 +218,8 @@ def _forward(
 def _without_gradient(network: nn.Module, batch: int, inputs: Inputs, file: str) -> list[str]:
     """Parameters that no loss could train: nothing of the output, in training mode, depends on them.
 
-    A gradient that is zero isn't missing: a block whose last scale starts at zero has only such ones behind it, and
-    learns. So it is the sum of the outputs that is traced back, which reaches whatever cross-entropy reaches.
+    A gradient of zeros isn't missing: before a scale that starts at zero all gradients are zeros, and the block still
+    learns. So the sum of the outputs is traced back, which reaches whatever cross-entropy reaches.
     """
     network.train()
     with torch.enable_grad(), _eager(), Trace(file):

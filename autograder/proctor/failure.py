@@ -75,7 +75,7 @@ def _source(file: str, number: int) -> str:
 
 
 def _reason(error: BaseException) -> tuple[Literal["", "no-network", "missing-package"], str]:
-    """Why it was raised, where that is what isn't there: of the error itself, or of one that it came from."""
+    """Why it was raised, where a package or a network is missing: of the error itself, or of one that caused it."""
     seen: list[BaseException] = []
     left: list[BaseException | None] = [error]
     while left and len(seen) < MOST_CAUSES:
@@ -116,7 +116,7 @@ def _message(error: BaseException) -> str:
 
 
 def _exit_message(error: SystemExit) -> str:
-    """What the script said when it ended itself: the words of `sys.exit("...")`, of argparse, or its status."""
+    """What the script said when it ended itself: the text of `sys.exit("...")`, or of argparse, or its status."""
     if isinstance(error.code, str):
         return error.code
     said = getattr(error, "said", "")

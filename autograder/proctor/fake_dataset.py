@@ -1,8 +1,8 @@
 """What a submission gets when it asks torchvision for a dataset: the same class, over arrays that the grader chose.
 
-Installed by `rehearsal.py` and `train.py` before the submission runs. It takes torchvision's arguments, has its
-attributes and gives the same pixels bit for bit. It never holds a test image: where a script asks for them it reads
-stand-ins.
+Installed by the proctor's `__main__.py`, and by `in_nbgrader.py`, before the submission runs. It takes torchvision's
+arguments, has its attributes and gives the same pixels bit for bit. It never holds a test image: where a script asks
+for them it reads stand-ins.
 
 Cost on one core of a 2-core container, without transforms other than ToTensor and Normalize: see `make bench`
 (`loader_ours_over_torchvision`).
@@ -49,7 +49,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The data of one run. `test` is a stand-in for the test set: images of the training set, every class present."""
+    """The data of one run. `test` stands in for the test set: it has images of the training set, of every class."""
 
     train: Split
     test: Split
@@ -263,7 +263,7 @@ _KINDS: dict[str, type[StandIn]] = {
 
 
 class Collated(list[tuple[Any, Any]]):
-    """A batch that is collated already: nothing in the list, the tensors beside it."""
+    """A batch that is collated already: the list is empty, and the tensors are attributes."""
 
     def __init__(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         super().__init__()
@@ -332,7 +332,7 @@ def asked_by_loader(collated: bool) -> Iterator[None]:
 
 
 def split_of(dataset: Any, depth: int = 6) -> "StandIn | None":
-    """The stand-in below `dataset`, through subsets, concatenations and wrappers of a submission's own."""
+    """The stand-in that `dataset` wraps, through up to `depth` subsets, concatenations and wrappers; None for none."""
     if isinstance(dataset, StandIn):
         return dataset
     if depth == 0 or not hasattr(dataset, "__dict__"):

@@ -37,7 +37,7 @@ def have_what_lies_beside(script: str) -> None:
 
 
 def are_there() -> None:
-    """From now on."""
+    """From now on, make these files and folders when the script asks for them."""
     fake_dataset.StandIn.downloaded = _batches_lie_in
     opened = builtins.open
     arrays = _written_arrays(fake_dataset.StandIn.file) if fake_dataset.StandIn.file else None

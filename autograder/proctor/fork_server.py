@@ -1,11 +1,11 @@
-"""A process that has imported what the proctor imports, and forks one for each submission that is only looked at.
+"""A process that has imported what the proctor imports, and forks itself for each observation and each preview.
 
 Started by `fork_client.py`, in an environment made from nothing, outside of any sandbox: it never reads a byte of a
 submission, holds no secret, and runs nothing of torch. Each fork enters the namespaces that bubblewrap has made for it,
-takes the limits and gives up all rights before it becomes the proctor; `import torch` and its seconds are behind it.
+sets the limits and gives up all rights before it becomes the proctor. So it doesn't spend seconds on `import torch`.
 
 What a fork can see that a process of its own could not: this one's memory, in which there is the code of the kit and of
-its libraries, and the arguments of the forks before. All forks have the same layout of addresses and the same hashes.
+its libraries, and the arguments of the forks before. All forks have the same address layout and the same hash seed.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ except (ImportError, OSError, RuntimeError):  # `doctor` says that it is missing
 
 
 def serve(control: socket.socket) -> None:
-    """Fork for each order until the other end is closed. An order is JSON and four descriptors, see `_become`."""
+    """Fork for each order until the other end is closed. An order is JSON and four file descriptors, see `_become`."""
     _import()
     if len(os.listdir("/proc/self/task")) != 1:  # noqa: PTH208  a fork would have the locks of the others, held for ever
         raise RuntimeError("an import has started a thread")
@@ -80,7 +80,7 @@ def _import() -> None:
 
 
 def _become(order: dict[str, Any], link: int, read: int, write: int, output: int) -> NoReturn:
-    """Be the program of `order`, in the namespaces that come through `link`. How it ends is told there.
+    """Become the program of `order`, in the namespaces that come through `link`; send its exit status there.
 
     `read` and `write` are the grader's pipes, whose numbers are the program's last arguments; `output` is for what it
     prints.
@@ -101,7 +101,7 @@ def _become(order: dict[str, Any], link: int, read: int, write: int, output: int
                 os.chdir(order["folder"])
                 os.environ.update(order["environment"])  # which GPU it has
                 most = order["processes"]
-                resource.setrlimit(resource.RLIMIT_NPROC, (most, most))  # counted in the namespace, of this run alone
+                resource.setrlimit(resource.RLIMIT_NPROC, (most, most))  # counted in this run's own user namespace
                 _give_up_rights()
                 child = os.fork()  # the namespace of processes holds whatever is forked after it was entered
                 if child == 0:
@@ -131,7 +131,7 @@ def _limit(limits: dict[str, int]) -> None:
 
 
 def _enter(namespaces: dict[str, int], uid: int | None) -> None:
-    """Enter all. They belong to a namespace of users that belongs to `uid`, or, for None, to whoever runs this."""
+    """Enter all. They belong to a user namespace, which belongs to `uid`, or, for None, to the user of this process."""
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
@@ -161,7 +161,7 @@ def _give_up_rights() -> None:
     if _filter is None:
         _checked(_libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     else:
-        _filter.load()  # which says that there are no new privileges, too
+        _filter.load()  # which sets no_new_privs, too
 
 
 def _checked(result: int) -> None:
@@ -171,11 +171,11 @@ def _checked(result: int) -> None:
 
 
 def _run(program: list[str], read: int, write: int) -> NoReturn:
-    """Be `python -c program[0]`, with the rest of it and the two pipes' numbers for arguments."""
+    """Become `python -c program[0]`, with the rest of `program` and the two pipes' file descriptors as arguments."""
     code = 1
     try:
         _libc.prctl(SET_DEATH_SIGNAL, int(signal.SIGKILL), 0, 0, 0)
-        _libc.prctl(SET_DUMPABLE, 1, 0, 0, 0)  # a change of user takes it; a program of its own would have it
+        _libc.prctl(SET_DUMPABLE, 1, 0, 0, 0)  # a change of user clears it; a new program would have it again
         source, *arguments = program
         sys.argv = ["-c", *arguments, str(read), str(write)]
         exec(compile(source, "<string>", "exec"), {"__name__": "__main__"})

@@ -1,9 +1,9 @@
 """torch's compiler, imported when somebody asks for it: half of what importing torch and torchvision costs.
 
-Called by `__main__.py`, before torchvision is imported. torchvision imports the compiler (`torch._dynamo`) for one
-question about it, and the first optimizer imports it to be left out of it, at each step. Most homework never compiles
+Called by `__main__.py`, before torchvision is imported. torchvision imports the compiler (`torch._dynamo`) to ask it
+one question, and the first optimizer imports it to keep its steps from being compiled. Most homework never compiles
 anything, and would pay two to three seconds of one core for that, twice a submission. A script that does compile gets
-the compiler as ever: the first look at anything of it but those two things imports it.
+the compiler as always: the first use of anything else in it imports it.
 """
 
 import importlib
@@ -27,7 +27,7 @@ class _Later(types.ModuleType):
 
     @staticmethod
     def disable(fn: Callable[..., Any] | None = None, *_args: Any, **_kwargs: Any) -> Any:
-        """`fn` as it is: what was never compiled need not be kept from it. Without `fn`, what does so with the next."""
+        """`fn` as it is, since nothing has been compiled; without `fn`, a decorator that does the same."""
         return fn if fn is not None else lambda function: function
 
     @staticmethod

@@ -1,7 +1,7 @@
 """DataLoaders under watch: how many images they hand out is counted, and what a preview hands out is limited.
 
-Installed by `rehearsal.py` and `train.py` before the submission runs. Batches are those that the submission's own
-loader makes, in its own order; a loader over nothing of the dataset's is left as it is.
+Installed by `rehearsal.py` and `training.py` before the submission runs. Batches are those that the submission's own
+loader makes, in its own order. A loader over an `IterableDataset` is left as it is.
 """
 
 import contextlib
@@ -119,10 +119,10 @@ class Served:
 
 
 class Workers:
-    """What a dataset and its functions see of worker processes that aren't started: as if the first one asked.
+    """What a dataset and its functions see of worker processes that aren't started: each in turn seems to ask.
 
-    Its `with` is around the making of a batch. `worker_init_fn` is called before the first, for each worker, and the
-    random numbers that it seeds are put back: in a process of its own they wouldn't be the script's either.
+    To be entered around the making of each batch. Before the first batch `worker_init_fn` is called for each worker,
+    and the states of random numbers are restored after it: in a worker process it wouldn't change the script's either.
     """
 
     def __init__(self, loader: "DataLoader[Any]", count: int) -> None:
@@ -161,7 +161,7 @@ def images_in(batch: Any) -> int:
 
 
 def role_of(loader: "DataLoader[Any]") -> Role:
-    """Which set a loader reads. What isn't the dataset's own (a TensorDataset of its pixels) goes by its use."""
+    """Which set a loader reads. Any other dataset (a TensorDataset of pixels) is for training if gradients are on."""
     split = fake_dataset.split_of(loader.dataset)
     if split is not None:
         return "train" if split.train else "test"

@@ -1,9 +1,9 @@
 """What a notebook's script has in IPython's place: `get_ipython()`, with the magics that a training can depend on.
 
 Called by `run_script.comforts`. `%%writefile` writes, `%run` runs, `%%time`, `%%capture` and their like run what is in
-them; `!command` and `%%bash` make, move and list the script's own files, and run nothing else: there is nothing to
-install here.
-Everything else that IPython offers changes how a notebook looks, and is nothing here.
+them. `!command` runs only `python FILE.py` and commands on the script's own files (`OWN_FILES`). `%%bash` and `name =
+!command`, whose output a script may need, run whatever doesn't install or download (`INSTALLERS`): there is no network
+here. Everything else that IPython offers changes how a notebook looks, and does nothing here.
 """
 
 import builtins
@@ -147,7 +147,7 @@ class Shell:
     # --- the system's shell ---
 
     def system(self, line: str) -> None:
-        """`!line`: not run, but for what makes, moves and removes the script's own files."""
+        """`!line`: run only for a Python file, and for commands on the script's own files."""
         command = line.split()[0] if line.split() else ""
         if command in ("python", "python3"):
             words = line.split()

@@ -1,7 +1,7 @@
 """Which code is the student's: the script, what lies beside it, and what it writes into its own folder.
 
-Called by the proctor's other modules, which all ask the same: whose line is this. Lines that are told are the
-script's own.
+Called by the proctor's other modules, to ask whose line of code this is. Line numbers that people see are of the
+script.
 """
 
 import os

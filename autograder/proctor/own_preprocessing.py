@@ -2,8 +2,8 @@
 
 Called by `__main__.py`, for scripts that read images as an array or from a file. Test images must come to the network
 as the training's did, and the script's own arithmetic has no name that could be called. So what the network was given
-is set beside the pictures that it can have come from: each channel has one scale and one shift, or none is found. A
-search through 50,000 pictures takes a second on one core.
+is compared with the images that it can have come from, to find one scale and one shift for each channel. Other
+arithmetic isn't found. A search through 50,000 pictures takes a second on one core.
 """
 
 import math
@@ -18,7 +18,7 @@ from torch import Tensor
 MOST_SAMPLES = 16
 CHUNK = 2000  # pictures that are compared at a time
 ALIKE = 0.9999  # correlation with the picture that it came from; rounding to bfloat16 leaves 0.99999
-TOLERANCE = 0.02  # of a sample's standard deviation, that a scale and a shift may miss a number by
+TOLERANCE = 0.02  # largest error of scale and shift, over the standard deviation of the channel
 
 Images = npt.NDArray[np.uint8]
 
@@ -27,7 +27,7 @@ Made = Callable[[npt.NDArray[Any]], Tensor]
 
 
 def learned(samples: Sequence[Tensor], inputs: npt.NDArray[Any]) -> Made | None:
-    """What makes of inputs what the script made of them; None where nobody can tell.
+    """The function that makes of inputs what the script made of them; None where nobody can tell.
 
     Args:
         samples: (n, ...) each, of what the network was given.
@@ -78,13 +78,13 @@ def _are_among(samples: Tensor, made: Tensor) -> bool:
 
 
 def _of_pictures(samples: Sequence[Tensor], images: Images) -> Made | None:
-    """What makes (N, C, H, W) float32 of (N, H, W, C) uint8 as the script did.
+    """The function that makes (N, C, H, W) float32 of (N, H, W, C) uint8, as the script did.
 
     Args:
         samples: (n, C, H, W) each, of what the network was given.
         images: (M, H, W, C), which they can have come from.
 
-    None where they came from none of these, or by more than a scale and a shift of each channel.
+    Returns None where they came from none of these, or by more than a scale and a shift of each channel.
     """
     height, width, channels = images.shape[1:]
     fitting = [one for one in samples if one.dim() == 4 and tuple(one.shape[1:]) == (channels, height, width)]

@@ -1,4 +1,4 @@
-"""Processes that a script starts: whatever it says of how they start, they see what the script sees.
+"""Processes that a script starts: whichever start method it chooses, they see what the script sees.
 
 Called by `run_script.comforts`. Started anew (`spawn`, `forkserver`), a process would import torchvision without the
 stand-in data and the script without its watches. So both are names for a fork here, where there is one. What
@@ -18,14 +18,14 @@ _torch: Any = torch.multiprocessing
 
 
 def see_what_the_script_sees() -> None:
-    """From now on."""
+    """From now on, let processes that the script starts see what it sees."""
     if "fork" not in multiprocessing.get_all_start_methods():  # Windows
         return
     for name in ("spawn", "forkserver"):
         named = context.ForkContext()
         named._name = name
         context._concrete_contexts[name] = named  # type: ignore[attr-defined]
-    # The default, and not the choice: that is the script's, which may be made once.
+    # The default only: `set_start_method` can be called once, and that call is the script's.
     context._default_context._default_context = multiprocessing.get_context("fork")  # type: ignore[attr-defined]
     start, spawn = _torch.start_processes, _torch.spawn
 

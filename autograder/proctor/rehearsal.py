@@ -1,8 +1,8 @@
 """The rehearsal: a submission's script as it is, on a handful of images, with everything it does written down.
 
-Called by `__main__.py` for `autograder check`. Nothing is trained: each epoch gets a batch or two of two images, test
-loops get whole batches. Convolutions aren't computed (`shortcuts.py`), so a rehearsal of an 18-layer network takes
-0.3 s of CPU time beside the import of torch.
+Called by the proctor's `__main__.py` when the grader asks for observations. Nothing is trained: each epoch gets a batch
+or two of two images, test loops get whole batches. Convolutions aren't computed (`skip_convolutions.py`), so a
+rehearsal of an 18-layer network takes 0.3 s of CPU time beside the import of torch.
 """
 
 import os
@@ -26,9 +26,9 @@ MOST_EPOCHS = 500  # a loop that asks for more never ends by itself
 BATCH_IMAGES = 2
 TEST_IMAGES = 12
 ANSWERED_IMAGES = 2  # a larger test batch is answered from its first images
-REAL_BACKWARDS = 2  # training steps that are computed; what comes later is the order of calls, and costs nothing
+REAL_BACKWARDS = 2  # that are computed; of later ones only the order of calls is recorded
 DIRECT_S = 10.0  # of CPU time; a training without loaders has as many batches as the homework's own
-WATCHED_DIRECT = 40  # of these, that are looked at; the rest do as little as can be
+WATCHED_DIRECT = 40  # batches of such a training that are recorded; the rest do as little as possible
 
 
 class Rehearsing:
@@ -60,7 +60,7 @@ class Rehearsing:
         self.train_loader: Loader | None = None
         self.test_loader: Loader | None = None
         self.moved: set[int] = set()  # parameters, by their ids, of modules that were put on a device
-        self.kept: list[Any] = []  # what is known by its id must live on
+        self.kept: list[Any] = []  # kept alive, because it is known by its id
         self.iterations = 0
         self.last_images = 0
         self.backwards = 0
@@ -88,7 +88,7 @@ class Rehearsing:
         torch_hooks.makings(DataLoader, self._loader_made)
         register_optimizer_step_pre_hook(self._before_step)
         register_optimizer_step_post_hook(self._after_step)
-        # CPU time first: on a busy machine a right script may take long by the clock.
+        # CPU time first: on a busy machine a correct script may take long by the clock.
         alarm.ring(lambda: self.finish(self, "timeout", None), 5 * seconds, cpu_seconds=seconds)
 
     # --- loaders ---
@@ -172,7 +172,7 @@ class Rehearsing:
         return output
 
     def _is_direct(self, module: nn.Module, x: torch.Tensor) -> bool:
-        """Whether a call begins a training batch that no loader has handed out: it may, and the last one is done."""
+        """Whether a call begins a training batch that no loader has handed out: it can, and the last batch is done."""
         if not torch.is_grad_enabled() or not module.training or x.dim() != self.sides or os.getpid() != self.process:
             return False
         if not self.batches:
@@ -180,7 +180,7 @@ class Rehearsing:
         last = self.batches[-1]
         if last.loader == DIRECT and self.train_loader is None:
             return not self.writing or "backward" in last.events or "step" in last.events
-        # A loader's batches that were kept are gone through again; a second step on the same images is none.
+        # A script may go through a loader's batches again; a second step on the same images begins no batch.
         done = "step" in last.events and not self._is_served
         return done and self._seen is not None and x.data_ptr() != self._seen.data_ptr()
 
@@ -291,12 +291,12 @@ class Rehearsing:
         if error is not None and isinstance(error, SystemExit):
             ended, trouble = "exited", failure(error, self.file)
         elif error is not None:
-            # Empty epochs are ours: what fails for want of batches would not have failed in a training.
+            # Empty epochs are ours: what fails because no batch came would not have failed in a training.
             ended = "stopped" if self.iterations > self.trained_epochs else "crashed"
             trouble = failure(error, self.file) if ended == "crashed" else None
             after_all = self.tests and self.iterations >= self.trained_epochs - 1
             if trouble is not None and trouble.reason == "missing-package" and after_all:
-                ended = "finished"  # all that is asked for: what isn't here is wanted for a table, or a plot
+                ended = "finished"  # all that is asked for: the missing package is for a table, or a plot
         optimizer = self.optimizer_observed
         if optimizer is None and getattr(self.optimizer, "param_groups", None):  # else its constructor raised
             optimizer = self._describe(self.optimizer)  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """Running a submission as it is: as `__main__`, from its own file, with what a script may expect around it.
 
-Called by `rehearsal.py` and `train.py`, after they have put their watches in place. It never changes the source.
+`run` is called by the proctor's `__main__.py`, after `rehearsal.py` or `training.py` has put its watches and these
+`comforts` in place. It never changes the source.
 """
 
 import argparse
@@ -98,7 +99,7 @@ def find_class(name: str, module: str) -> type[nn.Module] | None:
 
 
 def call_by_its_name(kind: type[nn.Module]) -> None:
-    """Where the script has given a class's name to something else since, the class has it again: it may ask for it."""
+    """Give a class its name back, where the script has since used it for something else: its code may need the name."""
     names = vars(sys.modules["__main__"])
     if kind.__module__ == "__main__" and kind.__qualname__ in names:
         names[kind.__qualname__] = kind
@@ -132,7 +133,7 @@ class Surroundings:
 
 
 def comforts(file: str, as_if_absent: Sequence[str] = ()) -> Surroundings:
-    """What a script gets that nobody sits in front of, and that it finds at home: see the modules that this calls.
+    """Put around the script what it finds at home, and what stands in for a user: see the modules that this calls.
 
     `as_if_absent`: packages that aren't here, whatever is installed.
     """

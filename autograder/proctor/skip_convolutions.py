@@ -1,9 +1,8 @@
 """What isn't computed where only shapes count: convolutions, their gradients, random numbers for their weights.
 
-Called by `trace.py`, `examine.py` and `rehearsal.py`. The numbers in their place have the right shape, and the size
-that those of a real network have; they are the same ones every time. What would raise is computed, so that the error is
-PyTorch's own. An 18-layer network goes forward and backward with two images in 36 ms in place of 230 (one core of an
-AMD EPYC).
+Called by `trace.py`, `examine.py` and `rehearsal.py`. The numbers in their place have the right shape and the magnitude
+of a real network's; they are the same every time. What would raise is computed, so that the error is PyTorch's own. An
+18-layer network goes forward and backward with two images in 36 ms in place of 230 (one core of an AMD EPYC).
 """
 
 import functools
@@ -129,7 +128,7 @@ def stand_in(image: Tensor, shape: list[int]) -> Tensor:
 
 
 def passed_back(given: dict[str, Any], *, written: bool = False) -> tuple[Tensor | None, ...]:
-    """Gradients of a convolution by their shapes alone. Unless `written`, one number lies behind each of them."""
+    """Gradients of a convolution by their shapes alone. Unless `written`, each is one zero, expanded to the shape."""
     image, weight = given["input"], given["weight"]
     shapes = (image.shape, weight.shape, given["bias_sizes"])
     return tuple(

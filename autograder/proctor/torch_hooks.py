@@ -4,8 +4,8 @@ Each function here takes the place of one method of torch and tells somebody abo
 what the calls do. Calls are seen whatever the submission named things, and calls of `net.forward(x)` as those of
 `net(x)`.
 
-Called by `rehearsal.py`, which watches everything, and by `train.py`, which takes the forward watch away again once it
-knows the network: a graded training must cost what the bare script costs.
+Called by `rehearsal.py`, which watches everything, and by `training.py`, which takes the forward watch away again once
+it knows the network: a graded training must cost what the bare script costs.
 """
 
 import functools

@@ -59,7 +59,7 @@ UNFILLED = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_stri
 
 
 def memory_key(tensor: Tensor) -> int:
-    """What tells one piece of memory from another, for as long as a tensor in it lives."""
+    """An id of the memory that a tensor lies in, valid for as long as a tensor in it lives."""
     try:
         return int(tensor.untyped_storage()._cdata)
     except (NotImplementedError, RuntimeError):  # sparse and other layouts have none
@@ -82,7 +82,7 @@ class Trace(Mode):  # type: ignore[no-untyped-call]
         file: the student's, as its code objects name it.
         owners: memory of a parameter (`memory_key`) -> name of the layer that owns it.
         image: the input, which becomes operation 0; None: record no operations.
-        zeroed: answer zeros for every convolution larger than 1x1 that isn't of the first one's weight, compute the
+        zeroed: answer zeros for every convolution larger than 1x1 that doesn't use the first one's weight, compute the
             others, and record which inputs equal the output.
 
     Attributes:

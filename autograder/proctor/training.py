@@ -174,7 +174,7 @@ class Training:
                 self.finish(self, "stopped", None)
 
     def _keep_epoch(self) -> None:
-        """Where another epoch's images have been served, keep the network's state, once it is seen to be trained."""
+        """Keep the network's state each time another epoch's images have been served, if that network is known."""
         if not self.keep_epochs or self.images < (len(self.kept) + 1) * self.epoch_images:
             return
         network = self.network(self.network_name)
@@ -182,7 +182,7 @@ class Training:
             self.kept.append({name: value.detach().cpu().clone() for name, value in _state(network).items()})
 
     def shown(self) -> list[torch.Tensor]:
-        """What the network was given, where that came from no dataset's items: (n, ...) each, the surest last."""
+        """The network's inputs, (n, ...) each, where they came from no dataset's items; the best evidence is last."""
         return [] if self.through_items else [*self.samples, *self.tested]
 
     # --- what the network is, and how it does ---
@@ -242,7 +242,7 @@ class Training:
             self.end_forward_watch = None
 
     def _count_fed(self) -> None:
-        """Count what a step was made on, where no loader has handed it out: one that has was counted then."""
+        """Count the images of a step where no loader has handed them out: those were counted when they were."""
         fed, self.fed = self.fed, 0
         if self.credit > 0:
             self.credit = max(0, self.credit - fed)
@@ -279,7 +279,7 @@ class Training:
             trained = {id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]}
         modules = [module for module in self.called if _ids(module)]
         if not any(trained <= _ids(module) for module in modules):
-            # Never called as one, or never called: look at everything there is.
+            # No called module has all that was trained: look at all modules in memory.
             modules += [thing for thing in gc.get_objects() if isinstance(thing, nn.Module) and _ids(thing)]
         best = max((len(_ids(module) & trained) for module in modules), default=0)
         if best:

@@ -1,10 +1,10 @@
 """An audit after the test: some test images once more, as they are and altered, in an order of their own.
 
-Called by `test_passes`, which asks for the answers, and by `evaluate`, which sets them beside the first ones. What a
-network has learned holds for an image that is mirrored, shifted by some pixels and made a little noisy: honest ones
-lose 5 to 12 points, a table of known images 89 and more (measured on drawn images). And a network in eval mode gives an
-image the same answer in any company; one that adapts to what it is tested on doesn't. Both are signs and no more: a
-person looks, points stay as they are.
+Called by `test_passes`, which asks for the answers, and by `evaluate`, which compares them with the first ones. What a
+network has learned holds for an image that is mirrored, shifted by some pixels and made a little noisy: honest networks
+lose 5 to 12 points of accuracy, a table of known images 89 and more (measured on drawn images). And a network in eval
+mode gives an image the same answer in any batch; one that adapts to what it is tested on doesn't. Both are signs and no
+more: a person looks, points stay as they are.
 """
 
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from autograder.language import gettext as _
 from autograder.runner.score import Labels, Scores, accuracy_percent
 
-MOST_IMAGES = 2_000  # of them accuracies are within a point or two, at a fifth of the cost of all
+MOST_IMAGES = 2_000  # so many give an accuracy to within a point or two, at a fifth of the cost of all
 SMALL_SHIFT = 1  # the same where a picture isn't mirrored
 NOISE_SHARE = 0.02  # of the standard deviation of arrays, that noise has
 SHIFT = 3  # pixels, up to which an image is moved; its edge is repeated
@@ -33,13 +33,13 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class Audit(BaseModel):
-    """What came of it.
+    """What the audit found.
 
     Attributes:
         images: how many were asked for again.
         plain_percent: accuracy on these in the first pass, in eval mode.
         altered_percent: the same of the altered images; `altered_by` is what was done to them, most of all.
-        changed_percent: how many answers to the images as they are were others the second time.
+        changed_percent: how many of the unaltered images were answered differently the second time.
         before_percent: accuracy on these of the network as it was after its first training step; None where it wasn't
             asked, as when training starts from a checkpoint.
         timed_epochs: for how many epochs the training's time was enough; see `timed_epochs`. None for short ones.
@@ -89,7 +89,7 @@ class Audit(BaseModel):
 
 
 def choose(count: int, random: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Which of `count` test images are asked for again, in the order in which they are."""
+    """Indices of the test images, of `count`, that are asked for again, in the order in which they are asked for."""
     return random.permutation(count)[:MOST_IMAGES]
 
 

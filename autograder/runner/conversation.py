@@ -1,8 +1,8 @@
 """What the grader and a proctor say to each other, seen from the grader's side.
 
 Called by `observe`, `train` and `test_passes`. Whatever comes from the proctor's process is untrusted, because a
-student's code shares it: each message is limited in size, has to carry the number that this run was given, and is
-judged before anybody sees it. Nothing is unpickled.
+student's code shares it: each message is limited in size, has to begin with the number that this run was given, and is
+validated before anything uses it. Nothing is unpickled.
 """
 
 import io
@@ -43,8 +43,8 @@ class Conversation:
     """Messages to and from the proctor of one run.
 
     The proctor gets a number with its job that nobody could know before, and begins each message with it. Code in the
-    same process can look it up; what writes on every descriptor it finds, or repeats what it saw in another run,
-    has none.
+    same process can look it up; code that writes on every file descriptor that it finds, or repeats a message of
+    another run, doesn't have it.
     """
 
     def __init__(self, run: Run) -> None:
@@ -98,7 +98,7 @@ class Conversation:
         return content[len(self._nonce) :]
 
     def _why_it_ended(self) -> tuple[str, str]:
-        """The outcome of a run whose pipe closed before it said everything."""
+        """(outcome, message) of a run whose pipe closed before it said everything."""
         run = self.run
         status = run.process.wait()
         if run.killed_for == "TIMEOUT":

@@ -1,4 +1,4 @@
-"""One way to evaluate a submission: train it, score its answers, judge the audit; what came of it is the evidence.
+"""The one way to evaluate a submission: train it, score its answers, judge the audit. The result is the evidence.
 
 Called by `grade`, `check --train`, `reference` and the Gradescope autograder. Students' code never runs here: a runner
 runs it, and what comes back is data. Decides nothing.
@@ -42,7 +42,7 @@ class OneRun(BaseModel):
 
 
 class Mistaken(BaseModel):
-    """A test image that was taken for something else, and how sure the network was of that.
+    """A test image that was answered wrong, and how sure the network was.
 
     Attributes:
         image: its number in the dataset.
@@ -62,7 +62,7 @@ class Mistaken(BaseModel):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What running a submission brought to light: all that checks and rubric decide from.
+    """What running a submission gave: all that checks and rubric decide from.
 
     Attributes:
         outcome: "GRADED", or why there is no accuracy; `message` says it in a sentence.
@@ -108,7 +108,7 @@ def evaluate(
     """Train `submission` from `start`, test its network and audit it.
 
     Args:
-        seen: what the look at it gave.
+        seen: the observations of it.
         seed: what its random numbers start from, unless the script seeds for itself.
         progress: is told every two seconds or so how far the training is.
     """
@@ -211,7 +211,7 @@ def _png(image: Images) -> str:
 
 
 def _timed_epochs(training: Training, again: Audited, epoch_images: int) -> float | None:
-    """See `audit.timed_epochs`. A CPU's time is what the run took of it: others that are busy take none of that."""
+    """See `audit.timed_epochs`. On the CPU, the run's own CPU time counts: other busy processes add nothing to it."""
     report = training.report
     assert report is not None  # who was audited was trained
     computing_s: float | None = training.training_s - report.loading_s

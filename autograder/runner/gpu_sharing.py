@@ -1,13 +1,14 @@
-"""How many trainings share one GPU: as many as fit its memory and gain more than they take from each other.
+"""How many trainings share one GPU: as many as fit its memory and, together, train faster than fewer would.
 
-Called by `evaluate.py` around each training; a process that trains on GPUs has a `Pool` of them, with a `Gate` for
-each, and each is judged by itself. It begins with one training. When all that run have been measured for a while and
-one more would fit, by the memory that those so far took, one more is let in; it stays that way where the others then
-keep so much of their speed that all together do more.
+Called by `evaluate.py` around each training. A process that trains on GPUs has one `Pool`, with a `Gate` for each GPU;
+each GPU is judged by itself. It begins with one training. When all that run have been measured for a while, and one
+more would fit by the memory that those so far took, one more is let in. That number stays if all together then train
+more images a second; else it is one less.
 
-What a neighbour could have spoiled doesn't count. A training that was not alone, and didn't end well or ran into the
-time box, is repeated alone, and only that is judged; one that is seen to get there is ended at once. So a training that
-counts either had the GPU to itself, or was done within the box although it hadn't.
+What other trainings could have spoiled doesn't count. A training that shared the GPU, and crashed or reached the end of
+its time box, is repeated alone, and only the repeat counts. One that is too slow to end within its time box is ended
+early, and repeated. So a training that counts either had the GPU to itself, or ended within its time box although it
+shared.
 
 Processes take turns on the GPU. CUDA's MPS, which lets them run at the same moment, isn't used: see docs/scale.md.
 """
@@ -28,7 +29,7 @@ from autograder.runner import nvidia_smi
 from autograder.runner.train import Training
 
 WINDOW_S = 30.0  # for so long speeds are measured before anything is decided by them
-LEAST_GAIN = 0.05  # of all trainings' speed together, by one more
+LEAST_GAIN = 0.05  # in images/s of all together, by one more training
 FILLED = 0.95  # of the GPU's memory, at most
 SURE_S = 60.0  # of a training, before its end is foretold
 
@@ -42,11 +43,11 @@ class Train(Protocol):
 
 
 Memory = Callable[[], tuple[float, float] | None]
-"""MiB of the GPU's that are used, of how many; None where nobody knows."""
+"""(MiB in use, MiB in all) of the GPU's memory; None where that isn't known."""
 
 
 class EndedError(Exception):
-    """There are no turns any more."""
+    """The run has ended: nobody gets a turn any more."""
 
 
 class TooSlowError(Exception):
@@ -69,7 +70,7 @@ class Turn:
 
 @dataclass
 class Window:
-    """Speeds while the same trainings ran: images and time of each, at its beginning."""
+    """A time in which the same trainings ran, to measure speeds in: images and time of each at its beginning."""
 
     since: float
     began: dict[Turn, tuple[int, float]] = field(default_factory=dict)
@@ -87,8 +88,8 @@ class Share:
 
     Attributes:
         level: how many may run at the moment.
-        settled: whether that is decided.
-        running: those that do.
+        settled: whether that number is final.
+        running: the turns of those that run.
     """
 
     def __init__(self, most: int, memory: Memory, clock: Callable[[], float] = time.monotonic) -> None:
@@ -118,9 +119,9 @@ class Share:
         )
 
     def enter(self, *, alone: bool = False) -> Turn:
-        """It begins."""
+        """A training begins."""
         if not self.running and (known := self._memory()):
-            self._idle_mib = min(known[0], self._idle_mib or known[0])  # looks may have been at it
+            self._idle_mib = min(known[0], self._idle_mib or known[0])  # observations may have used some
         turn = Turn()
         self.running.append(turn)
         self._alone = turn if alone else None
@@ -130,13 +131,13 @@ class Share:
         return turn
 
     def leave(self, turn: Turn) -> None:
-        """It has ended."""
+        """A training has ended."""
         self.running.remove(turn)
         self._alone = None if self._alone is turn else self._alone
         self._window = None
 
     def progressed(self, turn: Turn, images: int) -> None:
-        """It has trained so many images."""
+        """A training has trained so many images in all."""
         turn.images, turn.at = images, self._clock()
         if not self.settled:
             self._measure()
@@ -167,7 +168,7 @@ class Share:
         rates = self._window.rates()
         self._window = None
         if min(rates.values()) <= 0:
-            return  # somebody is at something else than training
+            return  # one of them does something else than training
         if self._before is None:
             self._try_one_more(rates)
             return
@@ -271,7 +272,7 @@ _asked: tuple[object, ...] = ()
 
 
 def pool(cards: Sequence[Card], most: int) -> Pool:
-    """This process's, of those GPUs, with at most so many trainings on each at a time."""
+    """This process's pool of these GPUs, with at most `most` trainings on each at a time."""
     global _pool, _asked
     with _lock:
         asked = (tuple(cards), most)
@@ -298,7 +299,8 @@ def at_a_time(workers: int) -> int:
 def train(gate: Gate, run: Train, time_box_s: float, progress: Progressed | None) -> Training:
     """`run` a training when its turn comes; again and alone where neighbours could have spoiled it.
 
-    `run` is given what it has to tell of its progress. Where what counts wasn't alone, or is a repeat, its log says so.
+    `run` gets the function to call with its progress. Where the training that counts shared the GPU, or is a repeat,
+    its log says so.
     """
 
     def told(turn: Turn) -> Progressed:

@@ -1,8 +1,8 @@
 """What nvidia-smi says of this machine's GPUs: the name, the memory in use, and a record of a class's run.
 
-Called by `gpu_sharing`, by `grade` and by receipts. The record, `gpu.csv`, is added to by each run into the same
-folder; without a GPU there is none. GPUs of a cluster's workers aren't in it. It decides nothing, and never imports
-torch.
+Called by `gpu_sharing`, by `class_run` for a class's record, and by `check --train` for receipts. The record,
+`gpu.csv`, is added to by each run into the same folder; without a GPU there is none. GPUs of a cluster's workers aren't
+in it. It decides nothing, and never imports torch.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class Sample:
 
 @contextlib.contextmanager
 def recorded(out: Path) -> Iterator[None]:
-    """What the GPUs do within is added to `out`'s record."""
+    """Within this context, what the GPUs do is added to the record in `out`."""
     if not gpu_available() or shutil.which("nvidia-smi") is None:
         yield
         return
@@ -48,9 +48,9 @@ def recorded(out: Path) -> Iterator[None]:
 
 
 def memory(card: Card | None = None) -> tuple[float, float] | None:
-    """MiB in use of a GPU (None: of the first that runs are given), of how many; None where nvidia-smi doesn't say.
+    """(MiB in use, MiB in all) of a GPU, by default the first that runs are given; None where nvidia-smi doesn't say.
 
-    It doesn't say of a slice: then nobody else is let onto it.
+    It doesn't for a MIG slice, so only one training at a time is let onto one.
     """
     card = card or next(iter(cards()), None)
     if card is not None and card.name.startswith("MIG-"):

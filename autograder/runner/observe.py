@@ -1,7 +1,7 @@
-"""A look at a submission: it is rehearsed on a few pictures and its network is examined; nothing is trained.
+"""Observes a submission: it is rehearsed on a few images and its network is examined; nothing is trained.
 
-Called by `runner.SandboxRunner`. What comes back is untrusted: it is validated, and a look that fails as a whole says
-so in place of observations.
+Called by `runner.SandboxRunner`, and by `in_nbgrader.py`. What comes back is untrusted, and is validated. Where a run
+fails as a whole, the observations say only that.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def observe(
 ) -> Observations:
     """Rehearse `submission` and examine its network. Trains nothing; about a second beside the import of torch.
 
-    With `warm`, where many are looked at, that import is paid once (see `fork_client.py`).
+    With `warm`, where many are observed, torch is imported once for all (see `fork_client.py`).
 
     `as_if_absent`: packages that are taken for missing, whatever is installed.
 

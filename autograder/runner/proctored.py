@@ -1,7 +1,7 @@
-"""A proctor at work on a submission: what is put into the sandbox with it, and its end with all that it started.
+"""Runs a proctor on a submission: puts files into the sandbox, and ends it with all processes that it started.
 
-Called by `observe` and `train`. What lies beside the submission travels with it. Nothing of the dataset but training
-images, and never a label of a test image, is put there.
+Called by `observe` and `train`. What lies beside the submission travels with it. Of the dataset only training images
+and their labels are put there, never a test image or its label.
 """
 
 import shutil
@@ -33,9 +33,16 @@ def proctored(
     checkpoint: Checkpoint | None = None,
     warm: bool = False,
 ) -> Iterator[tuple[Conversation, dict[str, str]]]:
-    """A proctor at work, and where it finds the submission ("file") and what it runs ("script").
+    """A proctor that runs, and the paths at which it finds the submission ("file") and what it runs ("script").
 
     Ended, with all its processes, on the way out.
+
+    Args:
+        binds: path inside the sandbox -> path on the host, readable there besides the submission and this package.
+        seconds: after so many the run is ended, unless its deadline is moved (`Run.extend`).
+        gpu: whether a GPU is visible inside.
+        warm: as for `Sandbox.start`.
+        checkpoint: is copied beside the submission, under the homework's name.
     """
     name = f"{homework.stem}.py"
     with tempfile.TemporaryDirectory(prefix="autograder-") as folder:

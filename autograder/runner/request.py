@@ -1,4 +1,4 @@
-"""What somebody asks of trainings, as a command's words say it.
+"""The request for trainings, as a command's options say it.
 
 Made by the commands, and taken by `setup.prepared`. Imports next to nothing: the command line's options are its fields.
 """
@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class TrainingRequest(BaseModel):
-    """What somebody asks of trainings, as a command's words say it. None is what the kit chooses by itself.
+    """The request for trainings, as a command's options say it. None is what the kit chooses by itself.
 
     Attributes:
         data: a prepared dataset's folder, or a folder of such; None: the kit's own.
         test_images: images of an instructor's own to test on, in the place of the dataset's; see `prepare.held_out`.
-        protocol: "full", "preview", or None for full where there is a GPU.
+        protocol: "full", "preview", "demo", or None: full where there is a GPU, else a preview.
         hours: another time box; such a run gives no points.
         checkpoint: a file that trainings go on from, "none", or None for the homework's own where there is one.
         sandbox: "bwrap", "none", or None for bubblewrap.

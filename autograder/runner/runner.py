@@ -1,6 +1,6 @@
-"""What runs a submission: a look at it, and a training. The real one does both in the sandbox.
+"""What runs a submission, to observe it or to train it. The real runner does both in the sandbox.
 
-A `Setup` holds one, so that whoever wants no training (a test, a rehearsal of a class) hands in a class of its own.
+A `Setup` holds one, so that a test or a benchmark that wants no training passes an object of its own.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from autograder.sandbox.sandbox import Sandbox
 
 
 class Runner(Interface):
-    """Looks at submissions and trains them."""
+    """Observes submissions and trains them."""
 
     def has_gpu(self) -> bool:
         """Whether trainings run on a GPU."""

@@ -1,6 +1,6 @@
 """Scores and labels to accuracy, or another measure: the only place where a submission's answers meet the labels.
 
-Called by `grade` and `check --train`, outside the sandbox. Takes arrays and gives numbers; knows no points.
+Called by `evaluate`, `audit` and `epochs`, outside the sandbox. Takes arrays and gives numbers; knows no points.
 """
 
 from collections.abc import Mapping

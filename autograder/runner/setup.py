@@ -27,11 +27,11 @@ class Setup:
 
     Attributes:
         checkpoint: what trainings go on from, of networks that it fits.
-        no_checkpoint_because: "" where there is one, or the homework has none.
+        no_checkpoint_because: why there is none, a sentence; "" where there is one, or the homework has no checkpoints.
         language: of what students read.
         sharing: how many trainings share a GPU at most, where there is one.
-        cards: the GPUs that trainings are given, each one of them; () for the machine's first.
-        forks: whether looks and previews are forked from one process that has imported torch.
+        cards: the GPUs that trainings are given, one each; () for the machine's first.
+        forks: whether observations and previews are forked from one process that has imported torch.
         runner: what runs a submission; tests hand in another.
     """
 
@@ -89,7 +89,7 @@ def prepared(
     forks: bool = True,
     runner: Runner | None = None,
 ) -> Setup:
-    """What `request` asks for, in `place`. `full`: that is the protocol, where nobody says which.
+    """The setup that `request` asks for, in the sandbox `place`. `full`: whether "full" is the default protocol.
 
     Raises KitError where the homework, the rubric, the dataset or the checkpoint can't be had.
     """
@@ -116,7 +116,7 @@ def prepared(
 
 @dataclass(frozen=True)
 class Start:
-    """What one training starts from, and how long it goes on from there.
+    """What one training starts from, and under which protocol it goes on.
 
     Attributes:
         checkpoint: None when it starts from nothing.

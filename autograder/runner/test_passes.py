@@ -30,12 +30,13 @@ Order = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Audited:
-    """Answers to some test images once more.
+    """What the network answered when some test images were asked again.
 
     Attributes:
         chosen: which, (K,).
         again, altered: (K, classes) scores of these as they are, and altered.
-        before: the same of the network as it was after its first step; None where that isn't asked, or no answer came.
+        before: scores of the same images by the network as it was after its first step; None where that wasn't asked
+            for, or an answer is missing.
         forward_s: how long `again` took, in batches as large as the training's; by this process's clock.
         forward_cpu_s: the same in the CPU time of the run; None where it can't be seen.
     """
@@ -51,9 +52,10 @@ class Audited:
 def reveal(
     proctor: Conversation, homework: Homework, images: Images, order: Order, report: TrainingReport
 ) -> tuple[dict[str, Scores], Audited | None]:
-    """Both passes over the test images, in an order of this run's own; scores in the dataset's order. And the audit.
+    """Both passes over the test images, in this run's secret order, and the audit. Scores are in the dataset's order.
 
-    That comes before the pass as left: in training mode, batch norm learns from the images that it is tested on.
+    The audit comes before the pass "as left": in training mode, batch norm's running statistics change with the test
+    images.
     """
     scores: dict[str, Scores] = {}
     audited: Audited | None = None
@@ -79,9 +81,9 @@ def reveal(
 
 
 def _audit(proctor: Conversation, homework: Homework, images: Images, report: TrainingReport) -> Audited | None:
-    """Both passes of the audit. They look like any other in eval mode; that one is missing is for a person.
+    """Both passes of the audit, which the submission can't tell from others; None where an answer is missing.
 
-    Images are chosen and ordered anew, so that none is in the company it was in.
+    Images are chosen and ordered anew, so that no image is in a batch with the same others again.
     """
     random = np.random.default_rng(secrets.randbits(128))
     chosen = audit.choose(len(images), random)
@@ -103,7 +105,7 @@ def _audit(proctor: Conversation, homework: Homework, images: Images, report: Tr
 
 
 def before_training(proctor: Conversation, homework: Homework, some: Images) -> Scores | None:
-    """What the network answered after its first step, when it can't have learned much."""
+    """Scores by the network as it was after its first step, when it can't have learned much; None without an answer."""
     try:
         proctor.run.extend(TESTING_S)
         return _pass(proctor, homework, some, _batches(np.arange(len(some)), AUDIT_BATCH), {"pass": "before"})
@@ -114,7 +116,7 @@ def before_training(proctor: Conversation, homework: Homework, some: Images) -> 
 def reveal_epochs(
     proctor: Conversation, homework: Homework, images: Images, order: Order, report: TrainingReport
 ) -> list[Scores]:
-    """A pass for each epoch that the proctor kept. They decide nothing, so whatever goes wrong only ends them."""
+    """A pass for each epoch that the proctor kept. They decide nothing, so an error only ends the list early."""
     scores: list[Scores] = []
     try:
         for epoch in range(1, report.kept_epochs + 1):

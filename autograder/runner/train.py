@@ -26,7 +26,7 @@ from autograder.sandbox.sandbox import Sandbox
 
 SETUP_S = 300.0  # from the start to the first training batch
 AFTER_BOX_S = 120.0  # on top of a quarter of the time box, for the script's own test loop
-REPORT_EVERY_S = 1.0  # at most; the proctor has its own, and a submission may be at it
+REPORT_EVERY_S = 1.0  # at most: the proctor has a rate of its own, which a submission could change
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ class Training:
         report: what the proctor saw; None when it never said.
         scores: "eval" and "as_left", each (M, classes) float32, for the first M test images in the dataset's order.
             Only passes that were answered to the end.
-        audited: the second pass and that of altered images, of some test images (see `audit.py`); None where the
-            network wasn't tested in eval mode, or didn't answer.
-        epoch_scores: the same of the network as it was after each epoch, from the first on, where the homework asks.
+        audited: answers to some test images again, unaltered and altered (see `audit.py`); None where the network
+            wasn't tested in eval mode, or didn't answer.
+        epoch_scores: (M, classes) scores by the network as it was after each epoch, from the first on, where the
+            homework asks.
         log: what the script printed, head and tail.
         seconds: from start to end, by this process's clock.
         training_s: of these, from the first training batch to the end of the script or of its budget.
@@ -82,9 +83,9 @@ def train(
     """Train `submission` under the proctor on `dataset`, within the budget of `protocol`, and test its network.
 
     With a `checkpoint`, the given script finds a copy of it beside itself, under the homework's name. Each `seed`
-    starts it from other random numbers, unless it seeds for itself. With `warm`, it is forked as looks are; that is for
-    previews.
-    `progress` is told every two seconds or so while it trains.
+    starts it from other random numbers, unless it seeds for itself. With `warm`, which is for previews, it is forked
+    from a process that has imported torch (`fork_client.py`). `progress` is told every two seconds or so while it
+    trains.
     """
     started = time.monotonic()
     gpu = gpu_available()

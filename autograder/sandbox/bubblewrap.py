@@ -1,6 +1,6 @@
-"""What bubblewrap is told: namespaces, mounts, limits, environment, and by what it is started.
+"""The command line of bubblewrap: namespaces, mounts, limits, environment, and the programs that start it.
 
-Called by `sandbox.py` for each run. Nothing is run here but, once, what asks whether systemd can limit a run.
+Called by `sandbox.py` for each run. Runs nothing itself, but for one trial of whether systemd can limit a run.
 """
 
 import os
@@ -20,20 +20,20 @@ NAMES = {
     "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
     "/etc/nsswitch.conf": "hosts: files\npasswd: files\n",
 }
-"""Files that say which names there are: those of this machine, and nobody is asked for others."""
+"""Files for the look-up of names: only those of this machine resolve, and no server is asked."""
 
 
 OF_ALL_GPUS = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools")
-"""Without these no GPU of NVIDIA's can be used; they belong to none."""
+"""Device files that every NVIDIA GPU needs, and that belong to no single one."""
 SLICES = ("/dev/nvidia-caps",)
 WSL_LIBRARIES = "/usr/lib/wsl/lib"
 
 NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
-"""Those that a run has of its own. The rest belong to another one of users, which that of the program is within."""
+"""The namespaces of a run. All but "user" belong to an outer user namespace, the parent of the program's."""
 
 
 def interpreter() -> list[str]:
-    """Python, with nothing of its user's; its links stay, since they make the environment."""
+    """Python, isolated from its user's settings. Links in its path aren't resolved: they lead to the environment."""
     return [os.path.abspath(sys.executable), "-I", "-B", "-u", "-X", "utf8"]  # noqa: PTH100
 
 
@@ -43,14 +43,14 @@ def environment_names() -> set[str]:
 
 
 def outer_environment() -> dict[str, str]:
-    """What the programs around a run find, which it never sees: where tools are, and where systemd listens."""
+    """The environment of the programs around a run, unseen by it: where tools are, and where systemd listens."""
     kept = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
     path = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
     return path | {name: os.environ[name] for name in kept if name in os.environ}
 
 
 def environment(threads: int, home: str, card: Card | None = None, *, alone: bool = True) -> dict[str, str]:
-    """All variables of a run, on this GPU or on the first. `alone`: it sees the device file of no other."""
+    """All variables of a run, on this GPU or on the first. `alone`: it sees no other GPU's device file."""
     card = card or next(iter(cards()), None)
     visible = "" if card is None else "0" if alone and card.name.isdigit() else card.name
     values = {
@@ -86,7 +86,7 @@ def command(
     card: Card | None,
     uid: int | None,
 ) -> tuple[list[str], list[str]]:
-    """What bubblewrap is started by, outermost first (mount namespace and uid, as root; rlimits), and its arguments.
+    """The command that starts bubblewrap (as root: mount namespace and uid; then rlimits), and bubblewrap's arguments.
 
     `uid` is that of the run, see `own_uid`.
     """
@@ -152,8 +152,9 @@ def resource_limits(limits: Limits, gpu: bool) -> dict[str, int]:
     return most
 
 
-# The first process of the namespace, in bubblewrap's place, whose memory holds places of this machine. Nobody can look
-# into this one; it waits for whatever is left without a parent, and passes on how the submission's own process ended.
+# The first process (PID 1) of the namespace, in place of bubblewrap's own, whose memory holds paths of this machine. No
+# process can read this one's memory. It reaps orphaned processes, and passes on the exit status of the submission's
+# process.
 INIT = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
@@ -169,8 +170,8 @@ while True:
         os._exit(code if code >= 0 else 128 - code)
 """
 
-# The same where what runs comes in from outside, see `fork_client.py`: it hands over its namespaces, through a
-# descriptor that is its argument, and ends as it is told.
+# The same for a forked run, which enters from outside (`fork_client.py`): it sends its namespaces through the socket
+# whose file descriptor is its argument, and exits with the status that comes back.
 HOLDER = """
 import ctypes, os, signal, socket, sys
 ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
@@ -265,7 +266,7 @@ def _system_links() -> list[str]:
 
 
 def own_uid() -> int | None:
-    """A user of its own for a run, whom nobody else uses; None where only root could give it one."""
+    """A user id for one run that no user has; None where this process isn't root, and so can't change it."""
     if os.geteuid() != 0:
         return None
     import pwd

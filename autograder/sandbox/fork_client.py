@@ -1,8 +1,8 @@
-"""The process that has imported torch already, and has a fork of itself become a run: see `proctor/fork_server.py`.
+"""The client of the process that has imported torch, and whose forks become runs: see `proctor/fork_server.py`.
 
-Called by `sandbox.py`, and by `schedule.py` for its beginning and end. There is one for each process of the grader. It
-begins when it is first asked for, if not before; it ends with the grader, and a new one begins where one has died.
-Beginning one costs as much as a run of its own, each run then 0.1 s.
+Called by `sandbox.py`; `schedule.py` begins it early, and whoever has used it ends it. There is one server for each
+process of the grader. It starts with `begin`, or with the first fork; it ends with the grader, and a new one starts
+where one has died. Starting it costs as much as a run that imports torch; each run then costs 0.1 s.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ _START = "import sys; sys.path.append(sys.argv[1]); from autograder.proctor.fork
 
 
 class Server:
-    """A server at work, or on its way to be."""
+    """A fork server, ready or still importing."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -44,7 +44,7 @@ class Server:
         self._ready = False
 
     def fork(self, order: Mapping[str, object], descriptors: list[int]) -> psutil.Process:
-        """A new process, at the order that `fork_server` describes. Raises OSError where the server has died."""
+        """A new process for `order` (see `fork_server.py`). Raises OSError where the server has died."""
         if not self._ready:
             self._heard()
             self._ready = True

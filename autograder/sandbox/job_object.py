@@ -1,4 +1,4 @@
-"""A job object of Windows: the processes of one run, which end together, whatever becomes of who started them.
+"""A job object of Windows: the processes of one run, which end together, whatever happens to their parents.
 
 Made by `plain.py` on Windows. It ends with its last handle, so with the grader, too. Elsewhere nothing here is called.
 """

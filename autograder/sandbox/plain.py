@@ -1,7 +1,7 @@
 """A plain subprocess with the protocol of a sandbox, and with your own rights: for your own file, on any system.
 
-Called by `sandbox.py`. What keeps a run of one's own from doing harm by mistake is here: its time, its memory and its
-output have an end, and all its processes end with it. What keeps a hostile one from anything is not.
+Called by `sandbox.py`. It keeps a run of your own file from doing harm by mistake: its time, memory and output are
+limited, and all its processes end with it. It doesn't keep a hostile run from anything.
 """
 
 import os

@@ -24,7 +24,7 @@ from autograder.machine import cores
 from autograder.sandbox.job_object import JobObject
 
 KEPT_OUTPUT = 64 * 1024  # bytes of output kept from each end
-WATCH_S = (0.3, 1.0)  # between two looks, which list all processes: at least, and where memory is far from its limit
+WATCH_S = (0.3, 1.0)  # between two looks: near the memory limit, and far from it; each look lists all processes
 GROWTH = 2**31  # bytes that the processes of one core can take in a second, at most
 
 
@@ -158,7 +158,7 @@ class Run:
     def _family(self) -> list[psutil.Process]:
         family: list[psutil.Process] = []
         for root in (self._root, self.forked):
-            with contextlib.suppress(psutil.Error):  # psutil knows a number that somebody else got since
+            with contextlib.suppress(psutil.Error):  # psutil notices when another process has got the id
                 family += [] if root is None else [root, *root.children(recursive=True)]
         return family
 
@@ -188,8 +188,9 @@ def _resident_bytes(process: psutil.Process) -> int:
 
 
 def _own_bytes(process: psutil.Process) -> int:
-    """The same with what several processes share counted once among them: DataLoader workers share most with their
-    parent. A look at every page, so only where the cheap sum is too large. Only Linux can tell."""
+    """The same, but memory that several processes share is counted once among them: DataLoader workers share most of
+    theirs with their parent. This reads every page's state, so only where the cheap sum is too large. Only Linux can
+    tell."""
     if sys.platform != "linux":
         return _resident_bytes(process)
     try:

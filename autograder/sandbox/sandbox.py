@@ -1,8 +1,8 @@
-"""Where a submission runs: in bubblewrap; on purpose, or where a file is one's own, in a plain subprocess.
+"""Where a submission runs: in bubblewrap; or, where somebody asks for it or the file is their own, a plain subprocess.
 
-Called by `runner/proctored.py`, which speaks to the proctor inside; `run.py` has what is at work. Starting bubblewrap
-as root, with a uid of its own and a mount namespace prepared for it, costs 30 to 60 ms; `import torch` inside costs
-seconds, but for runs that are forked from a process that has done it (`fork_client.py`).
+Called by `runner/proctored.py`, which speaks to the proctor inside; `run.py` watches the program that runs. Starting
+bubblewrap as root, with a uid of its own and a mount namespace prepared for it, costs 30 to 60 ms; `import torch`
+inside costs seconds, but for runs that are forked from a process that has done it (`fork_client.py`).
 
 Protections here: no network, own user, pid, ipc, uts and cgroup namespaces, read-only system and packages, nothing
 of the home directories, an environment made from nothing, no capabilities, a filter of system calls, limits on memory,
@@ -57,9 +57,9 @@ class Sandbox:
     ) -> Run:
         """Run `program`, Python's source and its arguments, with `binds` (place inside -> host path) readable.
 
-        Its last arguments are the two pipes' descriptors, to read from and to write to. With `warm` it begins with
-        torch imported, where that can be done, and has one thread. Such a run is no less confined, but for what
-        `proctor/fork_server.py` says.
+        Its last arguments are the file descriptors of two pipes, to read from and to write to. With `warm` it begins
+        with torch imported, where that can be done, and has one thread. Such a run is as confined as others, but for
+        what `proctor/fork_server.py` says.
         """
         if self.name == "none":
             return plain.start(program, limits, threads, gpu, self.card)

@@ -76,7 +76,7 @@ def rules() -> Any:
             rules.add_rule(refused, name)
     for flag in (1 << bit for bit in range(32) if CLONE_NEW >> bit & 1):
         rules.add_rule(refused, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, flag, flag))
-    # Its flags are in memory, where no filter can read them: as if this kernel had none, and libraries take clone.
+    # Its flags are in memory, where no filter can read them. As on a kernel without it, libraries use clone then.
     rules.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
     for family in range(64):
         if family not in FAMILIES:

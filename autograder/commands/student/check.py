@@ -44,8 +44,8 @@ def check(request: CheckRequest, *, plot: "LivePlot | None" = None, runner: "Run
         runner: what runs the file; None: the sandbox's.
 
     Raises KitError when it can't be checked: no such file, not Python, too large, unreadable; and when the receipt
-    can't be written, after all else has been said. Asked for JSON, a file that isn't Python is one whose network
-    doesn't build.
+    can't be written, after all else has been said. With `as_json`, a file that isn't Python is no error: its failed
+    checks are printed, and 1 is returned.
     """
     try:
         looked = _look(request.file, request.homework, request.sandbox, forked=False, runner=runner)
@@ -78,9 +78,9 @@ def watch(
 ) -> int:
     """Check `file` now and whenever it has been saved, until it is interrupted: then 0. For the rest see `check`.
 
-    In bubblewrap torch is imported once, and each check is forked from what has done that; else each imports it anew.
-    What can't be checked any more is said, and the next save is waited for. Raises KitError where there is no such file
-    or homework from the start, and without a sandbox.
+    In bubblewrap torch is imported once, and each check runs in a fork of the process that did it; else each imports it
+    anew. Where the file can't be checked any more, a message says so, and the next save is waited for. Raises KitError
+    where there is no such file or homework from the start, and without a sandbox.
     """
     from rich.console import Console
 
@@ -149,7 +149,7 @@ def _packages(looked: Looked) -> "list[Package]":
 
 
 def _stamp(file: Path) -> tuple[int, ...] | None:
-    """Something else after each save; None while there is no file, as when an editor puts a new one in its place."""
+    """A value that changes with each save; None while there is no file, as when an editor replaces it."""
     try:
         seen = file.stat()
     except OSError:
@@ -177,7 +177,7 @@ def _refuse_what_is_not_python(file: Path, handed_in: Submission, homework: Home
 
 
 class NotPythonError(KitError):
-    """A file that Python doesn't read to its end."""
+    """A file that Python can't parse."""
 
     def __init__(self, file: Path, handed_in: Submission, homework: Homework, line: int | None, message: str) -> None:
         place = where(file, handed_in, line)

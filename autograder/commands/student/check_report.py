@@ -30,7 +30,7 @@ NARROW = 80
 WIDE = 100
 MARKS = {"passed": "✓", "failed": "✗", "skipped": "-", "advice": "!"}
 STYLES = {"passed": "green", "failed": "bold red", "skipped": "dim", "advice": "yellow"}
-PARTS = {"saw": marked("Saw"), "expected": marked("Expected"), "why": marked("Why")}  # of a check that doesn't hold
+PARTS = {"saw": marked("Saw"), "expected": marked("Expected"), "why": marked("Why")}  # of a failed check
 ANOTHER_COLUMN = "\ue000"  # stands for the second column of a wide character; no text has it
 
 
@@ -46,8 +46,9 @@ class Trained:
         started_from: "nothing" or a checkpoint, in words; "" where the homework has no checkpoints.
         accuracy_percent: the better one of both passes; None when there is none.
         eval_percent, as_left_percent: in eval mode, and as the script left the network.
-        tier, tier_points: the rubric's row that such an accuracy earns; None in a preview, which foretells none.
-        preview: what a preview saw, in sentences; [] otherwise. `learns` and `beside_solution` are the same as words.
+        tier, tier_points: what such an accuracy earns by the rubric; None in a preview, which predicts no tier.
+        preview: what a preview saw, in sentences; () otherwise. `learns` and `beside_solution` say the same in a word
+            each.
         epochs: how many were trained, by images; `ended_by` is what ended the training.
         measure: what the accuracies are; where it is an error (mse, mae) they aren't percent.
     """
@@ -179,7 +180,7 @@ class Transcript:
         return self.where_line(result.line)
 
     def label(self, name: str | None) -> str:
-        """How another line names what it waits for: the question, the check's id, or the words as they are."""
+        """How a skipped check's line names the check that it waits for: by question, by id, or else `name`."""
         found = next((result for result in self.results if result.id == name), None)
         return str(name) if found is None else found.question or found.id
 
@@ -334,7 +335,7 @@ class Progress:
         self.report = report
         self.setup = setup
         self.start = start
-        self.seconds = seconds  # that it is thought to take
+        self.seconds = seconds  # that the training is expected to take
         self.bar: RichProgress | None = None
 
     def __enter__(self) -> "Progress":

@@ -1,4 +1,4 @@
-"""What is asked of a check, and what a look at the file gave.
+"""What is asked of a check, and what observing the file gave.
 
 Read by `check.py` and `check_training.py`.
 """
@@ -25,7 +25,7 @@ class CheckRequest:
         homework: which; None: the one that the file's name begins with.
         as_json: print one JSON object and nothing else.
         train: also train, under the protocol's budget, and tell the tier; of a preview, what it saw.
-        protocol: "full", "preview", or None for full where there is a GPU.
+        protocol: "full", "preview", "demo", or None for full where there is a GPU, else a preview.
         data: a prepared dataset's folder, or a folder of such; None: the kit's own.
         checkpoint: what the training goes on from, "none", or None for the homework's own where there is one.
         sandbox: "bwrap", "none", or None for bubblewrap where it works, else none: the file is one's own.
@@ -47,7 +47,7 @@ class CheckRequest:
 
 @dataclass(frozen=True)
 class Looked:
-    """A file that was checked: where, what was seen, and what that says."""
+    """A file that was checked: in which sandbox, what was observed, the results of the checks, and how long it took."""
 
     handed_in: Submission
     homework: Homework

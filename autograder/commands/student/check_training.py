@@ -1,6 +1,6 @@
 """The training of `check --train`: what it runs with, what it came to, and its receipt.
 
-Called by `check.py`. Without a GPU it is a preview, which names no row of the rubric.
+Called by `check.py`. Without a GPU it is a preview, which names no tier.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from autograder.runner.runner import Runner
     from autograder.runner.setup import Setup
 
-PREVIEW_S = 150.0  # the box of a preview's training: with what is around it, under three minutes
+PREVIEW_S = 150.0  # the time box of a preview's training: with imports and tests, the preview stays under three minutes
 
 
 def setup_of(request: "CheckRequest", looked: "Looked", runner: "Runner | None") -> "Setup":
@@ -41,7 +41,7 @@ def setup_of(request: "CheckRequest", looked: "Looked", runner: "Runner | None")
     )
     runner = runner or SANDBOX_RUNNER
     setup = prepared(asked, looked.place, full=runner.has_gpu(), threads=cores(), runner=runner, forks=False)
-    if setup.protocol.is_small:  # somebody sits and waits
+    if setup.protocol.is_small:  # somebody is waiting for it
         setup = replace(setup, protocol=replace(setup.protocol, time_box_s=min(PREVIEW_S, setup.protocol.time_box_s)))
     return setup
 
@@ -49,6 +49,12 @@ def setup_of(request: "CheckRequest", looked: "Looked", runner: "Runner | None")
 def train(
     looked: "Looked", setup: "Setup", unmet: set[str], report: "Transcript | None", plot: "LivePlot | None"
 ) -> Trained:
+    """Train the submission here and decide its tier.
+
+    Args:
+        unmet: ids of the checks that don't hold, as `checks.unmet` gives them.
+        report, plot: where the progress is shown; None for `--json`, and where nothing is drawn.
+    """
     from autograder.grading.decision import conditions
     from autograder.grading.estimate import Estimate, work
     from autograder.publish import preview, solution_runs
@@ -115,6 +121,7 @@ def train(
 def write_receipt(
     folder: Path, looked: "Looked", setup: "Setup", trained: Trained, report: "Transcript | None"
 ) -> None:
+    """Write a receipt of the training into `folder`. Raises KitError where that can't be written to."""
     from autograder import __version__
     from autograder.intake import receipt as receipts
     from autograder.runner import nvidia_smi

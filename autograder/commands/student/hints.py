@@ -88,7 +88,7 @@ def part(homework: Homework, check: str) -> str:
 
 
 def declared(homework: Homework) -> dict[str, tuple[dict[str, Any], str]]:
-    """What is written at each check of a homework (see `wording.check`), and its title, by its id."""
+    """Check id -> the arguments of its decorator `wording.check`, and its title; for each check of a homework."""
     found = {}
     for module in homework.checks:
         for test in vars(importlib.import_module(f"autograder.checks.{module}")).values():

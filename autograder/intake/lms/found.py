@@ -30,7 +30,7 @@ _SCRIPT_WITH_MORE = re.compile(r"\.(?:py|ipynb)(?:\s?\(\d+\))?(?:\.\w{1,5})+", r
 class Context:
     """What readers are told: the zone of times that don't say theirs, the homework, and what a roster has.
 
-    `knows`: whether it has this id; `means`: whether a name that somebody has chosen means somebody on it.
+    `knows`: whether the roster has this id; `means`: whether a name that a person has chosen means somebody on it.
     """
 
     zone: tzinfo | None
@@ -64,8 +64,8 @@ class Student:
         aliases: other ids that the system gives: an address, a username, a name that only people use.
         by_people: a person has chosen the id, as a folder's name, so that a roster's id may stand inside it.
         trouble: why only a person can say what is theirs, a sentence; "" where that is clear.
-        team: it is a team's: nobody in particular has this id.
-        placed: its name is as the system makes them; else somebody put it there.
+        team: whether the hand-in is a team's: then the id is no single student's.
+        placed: whether the system made the file's name; else a person put the file there.
     """
 
     id: str
@@ -83,7 +83,7 @@ class Found:
     """A class: which system its files came from, its students, and the names of files that are nobody's.
 
     Attributes:
-        strays: what somebody may have handed in, and whose name isn't as the system makes them.
+        strays: files that somebody may have handed in, whose names aren't such as the system makes.
         fits: how many of how many names are the system's.
     """
 
@@ -95,7 +95,7 @@ class Found:
 
 
 def is_script_with_more(name: str) -> bool:
-    """Whether it is as `hw1.py.txt`, which a browser or a mail program makes of `hw1.py`."""
+    """Whether a name is like `hw1.py.txt`, which a browser or a mail program makes of `hw1.py`."""
     return _SCRIPT_WITH_MORE.search(name) is not None
 
 
@@ -133,7 +133,7 @@ def title(heads: list[str], between: str) -> str:
 
 
 def is_called_after(name: str, homework: Homework) -> bool:
-    """Whether a folder is called as the homework: "hw1", "HW 1", "HW01"."""
+    """Whether a folder has the homework's name: "hw1", "HW 1", "HW01"."""
     return _without_zeros(name) in {_without_zeros(homework.name), _without_zeros(homework.stem)}
 
 

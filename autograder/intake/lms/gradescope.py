@@ -1,6 +1,6 @@
-"""Gradescope's "Export Submissions": `submission_123/hw1.py`, and what is known of all in `submission_metadata.yml`.
+"""Gradescope's "Export Submissions": `submission_123/hw1.py`, and a file `submission_metadata.yml`.
 
-The submitters of each, several where a group handed in, and its time.
+That file has the submitters of each submission (several where a group handed in) and its time.
 """
 
 import re
@@ -66,7 +66,7 @@ def _metadata(file: Node) -> dict[Any, Any]:
 
 
 def _ids(submitter: dict[Any, Any]) -> list[str]:
-    """What somebody is known by, the first of which is their id here."""
+    """The names that somebody is known by; the first is their id here."""
     return [
         str(submitter[name]).strip() for name in (":sid", ":email", ":name") if str(submitter.get(name) or "").strip()
     ]

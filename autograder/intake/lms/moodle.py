@@ -26,7 +26,7 @@ def file_part(node: Node, context: Context) -> int | None:
 
 
 def read(nodes: list[Node], context: Context) -> Found:
-    """Everybody, or every team where one has no number."""
+    """Every student; or every team, where a name without a number shows that teams hand in."""
     matched = [(node, match) for node in nodes if (match := _NAME.fullmatch(node.name))]
     others = [node for node in nodes if not _NAME.fullmatch(node.name)]
     given: dict[str, list[Node]] = {}

@@ -22,7 +22,7 @@ _TIME = re.compile(
 )
 _HOURS = {"UTC": 0, "GMT": 0, "Z": 0, "KST": 9, "JST": 9, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3}
 _HOURS |= {"EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AEST": 10, "AEDT": 11}
-"""Zones that are one wherever they are written; "CST", "IST" and "BST" are several."""
+"""Names that mean one zone wherever they are used; "CST", "IST" and "BST" mean several."""
 
 
 def file_part(node: Node, context: Context) -> int | None:
@@ -37,7 +37,7 @@ def is_certain(node: Node) -> bool:
 
 
 def read(nodes: list[Node], context: Context) -> Found:
-    """Everybody. Of each no other homework's folder is looked into."""
+    """Everybody. Folders of other homeworks aren't looked into."""
     mine: list[Node] = []
     others: list[Node] = []
     for node in nodes:

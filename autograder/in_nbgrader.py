@@ -37,13 +37,13 @@ def begin(homework_name: str) -> None:
     """
     if not _grading():
         return
-    from autograder.course.practice import CLASSES, draw
-    from autograder.proctor import fake_cifar10, loaders
+    from autograder.course.practice import class_names, draw_for
+    from autograder.proctor import fake_dataset, loaders
 
-    load(homework_name)
-    images, labels = draw(REHEARSED)
-    split = fake_cifar10.Split(images, labels, REHEARSED)
-    fake_cifar10.install(fake_cifar10.Pictures(split, split, CLASSES))
+    own = load(homework_name).own_dataset
+    images, labels = draw_for(own, REHEARSED)
+    split = fake_dataset.Split(images, labels, REHEARSED)
+    fake_dataset.install(fake_dataset.Pictures(split, split, class_names(own)), own.read_as)
     loaders.install(_Nobody(), loaders.Ration(train_images=REHEARSED, test_images=REHEARSED))
 
 

@@ -26,7 +26,7 @@ from torchvision import transforms
 
 from autograder.course import dataset
 from autograder.machine import processor
-from autograder.proctor import fake_cifar10, loaders
+from autograder.proctor import fake_dataset, loaders
 
 MIB = 2**20
 WAIT_S = 120.0  # for the other processes: an import of torch and a few steps, on a machine that is busy
@@ -117,8 +117,8 @@ def begin(
     torch.set_num_threads(threads)
     _here = _Here(torch.device(device), dataset.load(folder), together, count)
     found = _here.pictures
-    split = fake_cifar10.Split(found.train_images[:images], np.array(found.train_labels[:images]), EPOCH)
-    fake_cifar10.install(fake_cifar10.Pictures(split, split, found.classes))
+    split = fake_dataset.Split(found.train_images[:images], np.array(found.train_labels[:images]), EPOCH)
+    fake_dataset.install(fake_dataset.Pictures(split, split, found.classes))
     loaders.install(_Unheard(), loaders.Ration())
 
 

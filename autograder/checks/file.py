@@ -79,7 +79,7 @@ def test_the_network_builds(observed: Observations, homework: Homework) -> None:
     "the batch for something else, or drops a side of length 1?",
 )
 def test_the_network_answers_every_batch(observed: Observations, homework: Homework) -> None:
-    """the network answers (N, {homework.classes}) for batches of N = 1, 2 and 4"""
+    """the network answers (N, {homework.answer_text}) for batches of N = 1, 2 and 4"""
     network = observed.network
     if network is None:
         wait("builds")
@@ -91,18 +91,20 @@ def test_the_network_answers_every_batch(observed: Observations, homework: Homew
             wait("runs")
         fail(
             saw=_("a batch of {size} ends in {error}").format(size=size, error=said(failure)),
-            expected=_("scores of shape ({size}, {classes})").format(size=size, classes=homework.classes),
+            expected=_("scores of shape ({size}, {classes})").format(size=size, classes=homework.answer_text),
             why=_("Forward stopped there, so there is no answer to learn from or to test."),
             line=failure.line,
         )
     for size, shape in sorted(network.outputs.items()):
-        if shape != [size, homework.classes]:
+        if shape != [size, *homework.answer_shape]:
             last = network.graph[-1] if network.graph else None
             loses = network.loses_batch.get(size)
             saw = _("a batch of {size} gives shape {shape}").format(size=size, shape=tuple(shape))
             why = _("The last batch of an epoch can be smaller than the others, down to one image.")
             line = last.line if last is not None else network.line
-            if shape[:1] == [size]:
+            if shape[:1] == [size] and not homework.classes:
+                why = _("The loss compares the answer with the target number by number, so both have one shape.")
+            elif shape[:1] == [size]:
                 why = _("There are {classes} classes, and each has a score of its own: the loss reads one for each.")
                 why = why.format(classes=homework.classes)
             elif loses is not None:
@@ -110,6 +112,13 @@ def test_the_network_answers_every_batch(observed: Observations, homework: Homew
                     saw=saw, operation=f"`{loses.kind.strip('_')}`"
                 )
                 line = loses.line or line
+            if not homework.classes:
+                fail(
+                    saw=saw,
+                    expected=_("shape ({size}, {sides})").format(size=size, sides=homework.answer_text),
+                    why=why,
+                    line=line,
+                )
             fail(
                 saw=saw,
                 expected=_("shape ({size}, {classes}): a row of {classes} scores for each image").format(
@@ -144,10 +153,10 @@ def test_the_script_runs_to_its_end(observed: Observations, homework: Homework) 
     if observed.blanks:
         wait("blanks")
     failure = rehearsal.failure
-    if network is not None and _given_script_refused(rehearsal, network, homework):
+    if network is not None and _answer_refused(rehearsal, network, homework):
         wait("output-shape")
     if failure is not None and (failure.reason or rehearsal.ended == "exited"):
-        _fail_for_what_is_not_there(failure)
+        _fail_for_what_is_not_there(failure, homework)
     if observed.network_failure is not None:
         wait("builds")
     if network is not None and network.forward_failures:
@@ -170,7 +179,7 @@ def test_the_script_runs_to_its_end(observed: Observations, homework: Homework) 
     )
 
 
-def _fail_for_what_is_not_there(failure: Failure) -> NoReturn:
+def _fail_for_what_is_not_there(failure: Failure, homework: Homework) -> NoReturn:
     """The script is right where something is there that isn't here: a package, a network, an argument."""
     if failure.reason == "missing-package":
         expected = _("a training that needs only what is installed where it is graded, or handed in with it")
@@ -179,13 +188,19 @@ def _fail_for_what_is_not_there(failure: Failure) -> NoReturn:
     elif failure.reason == "no-network":
         expected = _("data from `torchvision.datasets`, which is there without a network")
         why = _("Where homework is graded nothing can be fetched; CIFAR-10 is there already.")
+        if homework.dataset != "cifar10":
+            why = _("Where homework is graded nothing can be fetched; the homework's own data is there already.")
     else:
         expected = _("a training without arguments, and without an end before it")
         why = _("The script is run by its name alone: nobody is there to give it options.")
     fail(saw=said(failure), expected=expected, why=why, line=failure.line)
 
 
-def _given_script_refused(rehearsal: Rehearsal, network: Network, homework: Homework) -> bool:
-    """Whether the homework's own script ended because of what the network answers, which it looks at first."""
-    wrong = any(shape != [size, homework.classes] for size, shape in network.outputs.items())
-    return bool(homework.given) and rehearsal.ended == "exited" and wrong
+def _answer_refused(rehearsal: Rehearsal, network: Network, homework: Homework) -> bool:
+    """Whether the script ended because of what the network answers.
+
+    The homework's own looks at that first; and a loss that compares number by number refuses another shape.
+    """
+    wrong = any(shape != [size, *homework.answer_shape] for size, shape in network.outputs.items())
+    looked = bool(homework.given) and rehearsal.ended == "exited"
+    return wrong and (looked or not homework.classes)

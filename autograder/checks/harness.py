@@ -143,6 +143,7 @@ class _Course:
         if isinstance(error, ExpectationError):
             change = {"outcome": "advice" if mark["advice"] else "failed", "line": error.line}
             change |= {"saw": error.saw, "expected": error.expected, "why": error.why}
+            change |= {"hint": error.hint} if error.hint else {}
         elif isinstance(error, pytest.skip.Exception):
             change = {"outcome": "skipped", "waits_for": error.msg}
         elif error is not None:

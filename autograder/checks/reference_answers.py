@@ -5,9 +5,7 @@ that no table of layers shows: whether the state dict has the entries asked for,
 answers. The reference itself isn't here: its entries and answers are in the declaration.
 """
 
-import math
-from collections.abc import Sequence
-
+from autograder.checks.network.beside_solution import log_softmax
 from autograder.checks.network.words import network_of, structure_of
 from autograder.checks.wording import check, fail, joined, wait
 from autograder.course.homework import Answers, Homework
@@ -92,15 +90,9 @@ def _apart(answers: list[list[float]], asked: Answers, normalised: bool) -> tupl
 
     `normalised`: theirs went through log_softmax, which the loss does once more without changing anything.
     """
-    reference = [_log_softmax(row) if normalised else row for row in asked.scores]
+    reference = [log_softmax(row) if normalised else row for row in asked.scores]
     theirs, ours = [[score for row in rows for score in row] for rows in (answers, reference)]
     largest = max(abs(score) for score in ours)
     if len(theirs) != len(ours):
         return float("inf"), largest
     return max(abs(their - our) for their, our in zip(theirs, ours, strict=True)), largest
-
-
-def _log_softmax(row: Sequence[float]) -> list[float]:
-    largest = max(row)
-    total = largest + math.log(sum(math.exp(score - largest) for score in row))
-    return [score - total for score in row]

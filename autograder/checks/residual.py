@@ -17,7 +17,7 @@ from autograder.checks.network.expected import (
     layer_table,
     skips,
 )
-from autograder.checks.network.layer_table import Row, Rung, beside, observed_ladder
+from autograder.checks.network.layer_table import Rung, beside, first_wrong, named, observed_ladder
 from autograder.checks.network.words import called_at, created, label, lines_of, main_convs, network_of, structure_of
 from autograder.checks.wording import check, fail, joined, said, wait
 from autograder.course.homework import Homework
@@ -68,7 +68,7 @@ def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Hom
     if stem is not None:
         asked = expected_ladder(homework, skips(structure, homework))[0]
         fail(
-            saw=_named(stem),
+            saw=named(stem),
             expected=str(asked),
             why=_("With another padding the maps have another size from the first layer on."),
             line=created(network_of(observed), stem.name or "") or stem.line,
@@ -92,8 +92,8 @@ def test_the_layers_are_the_ones_asked_for(observed: Observations, homework: Hom
     rows = beside(*judged)
     wrong = [row for row in rows if not row.same]
     if wrong:
-        row = _first_wrong(rows)
-        saw = _named(row.theirs) if row.theirs else _("no such layer")
+        row = first_wrong(rows)
+        saw = named(row.theirs) if row.theirs else _("no such layer")
         if len(wrong) > 1:
             saw = _("{saw} (the first of {count} differences)").format(saw=saw, count=len(wrong))
         fail(
@@ -143,7 +143,7 @@ def test_the_parameters_add_up(observed: Observations, homework: Homework) -> No
             _("the bias of `{layer}` ({count:,})").format(layer=rung.name, count=rung.channels_out) for rung in biased
         ]
         bare = [row.theirs for row in rows if row.ours and row.theirs and row.ours.bias and row.theirs.bias is False]
-        saw = [_counted(network.parameters, network.parameters - expected)]
+        saw = [counted(network.parameters, network.parameters - expected)]
         if names:
             saw.append(_("not among the homework's layers: {layers}").format(layers=joined(names)))
         if bare:
@@ -282,18 +282,6 @@ def _repeated(network: Network, name: str) -> int | None:
     return next((layer.repeated for layer in network.layers if layer.name == name), None)
 
 
-def _first_wrong(rows: list[Row]) -> Row:
-    """The first row that differs; of equal layers in a row, of which there are too many, the last is the one."""
-    first = next(place for place, row in enumerate(rows) if not row.same)
-    row = rows[first]
-    if row.ours is None and row.theirs is not None:
-        for later in rows[first + 1 :]:
-            if later.theirs is None or later.theirs.does != row.theirs.does:
-                break
-            row = Row(None, later.theirs)
-    return row
-
-
 def _is_last_norm(rung: Rung, structure: Structure) -> bool:
     return any(
         op.layer == rung.name
@@ -307,10 +295,6 @@ def _shapes(shapes: list[tuple[int, int]]) -> str:
     return ", ".join(f"{channels}x{side}x{side}" for channels, side in shapes)
 
 
-def _named(rung: Rung) -> str:
-    return f"`{rung.name}`: {rung}" if rung.name else str(rung)
-
-
 def _why_of(rung: Rung | None) -> str:
     if rung is not None and rung.kind == "linear":
         return _("The classifier reads one number a channel, after the pool, and gives one score a class.")
@@ -321,7 +305,7 @@ def _why_of(rung: Rung | None) -> str:
     return _("Kernel, stride, padding and channels are the homework's, and every layer has its own in the figure.")
 
 
-def _counted(parameters: int, difference: int) -> str:
+def counted(parameters: int, difference: int) -> str:
     if difference > 0:
         text = _("{parameters:,} parameters, {difference:,} more")
     else:

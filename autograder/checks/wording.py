@@ -24,8 +24,9 @@ from autograder.observations import Failure
 class ExpectationError(AssertionError):
     """A check doesn't hold: what was seen, what was expected, why it matters, and the line."""
 
-    def __init__(self, saw: str, expected: str, why: str, line: int | None) -> None:
+    def __init__(self, saw: str, expected: str, why: str, line: int | None, hint: str = "") -> None:
         super().__init__(saw)
+        self.hint = hint
         self.saw = saw
         self.expected = expected
         self.why = why
@@ -47,9 +48,9 @@ def check(
     return pytest.mark.check(identifier=identifier, hint=hint, more=more, after=after, advice=advice)
 
 
-def fail(*, saw: str, expected: str, why: str, line: int | None = None) -> NoReturn:
-    """The check doesn't hold."""
-    raise ExpectationError(saw, expected, why, line)
+def fail(*, saw: str, expected: str, why: str, line: int | None = None, hint: str = "") -> NoReturn:
+    """The check doesn't hold. `hint`: one that fits what was seen better than the check's own."""
+    raise ExpectationError(saw, expected, why, line, hint)
 
 
 def wait(what: str) -> NoReturn:

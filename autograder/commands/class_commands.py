@@ -18,6 +18,7 @@ from autograder.commands.options import (
     LmsOption,
     OutOption,
     RosterOption,
+    SandboxOption,
     SubmissionsArgument,
     ZoneOption,
     book_of,
@@ -283,6 +284,27 @@ def feedback(
     from autograder.results.attempts import downloaded
 
     print(f"wrote {to}: {bundle(out, lms, downloaded(out), to)} pages")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the homework is called.")],
+    source: Annotated[Path, typer.Option("--from", metavar="FILE", help="The solution, with its answers marked.")],
+    sandbox: SandboxOption = None,
+) -> None:
+    """Make a homework of a solution: its declaration, handout, rubric, examples and a test."""
+    from autograder.commands.course.new_homework import new as make
+
+    made = make(name, source, sandbox=sandbox)
+    for path in made.files:
+        print(f"wrote {path}")
+    for question in made.open_questions:
+        print(f"for you: {question}")
+    amiss = [result for result in made.results if result.outcome == "failed"]
+    for result in amiss:
+        print(f"the solution doesn't pass: {result.title}: {result.saw}")
+    print(f"next: make release, then autograder check assignment/{name}/{name}.py")
+    raise typer.Exit(1 if amiss else 0)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from autograder import homeworks
 from autograder.course.rubric import points_text
 from autograder.grading.decisions import Decisions
 from autograder.language import duration
@@ -76,8 +77,9 @@ def show(out: Path, student: str, book: str | None) -> None:
     reason = f": {mine.reason}" if mine.reason else ""
     console.print(f"points     {points}, decided by {mine.decided_by}{reason}")
     console.print(f"the run    {_about(result)}")
+    by = homeworks.load(result.homework.name).measure
     for number, run in enumerate(result.runs, start=1):
-        reached = "no accuracy" if run.accuracy_percent is None else f"{run.accuracy_percent:.2f}%"
+        reached = "no accuracy" if run.accuracy_percent is None else by.shown(run.accuracy_percent, 2)
         console.print(f"  training {number}: {run.outcome}, {reached}, {duration(run.seconds)}")
     if result.receipt:
         console.print(f"receipt    {result.receipt} (the student's own, which proves nothing)")
@@ -102,7 +104,7 @@ def show(out: Path, student: str, book: str | None) -> None:
 
 
 def _about(result: Result) -> str:
-    reached = "no accuracy" if result.accuracy is None else f"{result.accuracy.counted_percent:.2f}%"
+    reached = "no accuracy" if result.accuracy is None else result.accuracy.exact
     file = "no file" if result.submission is None else f"SHA-256 {result.submission.sha256[:12]}"
     earned = "no points" if result.points is None else f"{points_text(result.points)} points"
     return f"{result.outcome}, {reached}, {earned}, {result.protocol_label}, {file}, result {result.key[:12]}"

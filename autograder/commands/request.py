@@ -57,6 +57,10 @@ class ClassRequest(TrainingRequest):
         default=None, validate_default=True
     )
     data: Annotated[Path | None, DATA] = None
+    test_images: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Images of your own to test on, <class>/* (of arrays an .npz file)."),
+    ] = None
     protocol: ProtocolOption = None
     deadline: DeadlineOption = None
     extension: ExtensionOption = Field(default_factory=list)
@@ -113,7 +117,9 @@ class ClassRequest(TrainingRequest):
 
     def kept(self) -> str:
         """JSON from which the same request can be made in any folder of this machine: its paths are absolute."""
-        places = {name: getattr(self, name) for name in ("submissions", "out", "data", "roster", "slurm")}
+        places = {
+            name: getattr(self, name) for name in ("submissions", "out", "data", "test_images", "roster", "slurm")
+        }
         absolute = {name: path.resolve() for name, path in places.items() if path is not None}
         return self.but(**absolute).model_dump_json(indent=1) + "\n"
 

@@ -9,6 +9,9 @@ On disk, for a dataset called NAME, in `ROOT/NAME/`:
     test_images.npy   (M, H, W, C) uint8        test_labels.npy   (M,) int64
     dataset.json      format, name, source, classes, counts, image shape, fingerprint
 
+Arrays of an instructor's own lie there under the same names: inputs of any shape as "images", (N, ...) float32 or
+int64, and where there are no classes, targets as "labels", (N, ...) float32.
+
 Which data is the homework's own? The data called "cifar10". That name is given here and only after torchvision's
 MD5 sums of the official batches matched; an imported image folder can't have it. What this doesn't do: there is no
 list of known fingerprints, so a person who may write to the data folder can forge the name in `dataset.json`.
@@ -26,7 +29,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -49,19 +52,42 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Official:
-    """What is known of a homework's own dataset before it is there.
+    """What is known of a homework's own dataset before it is there: enough to stand in for it.
 
     Attributes:
-        image_shape: (H, W, C).
+        image_shape: (H, W, C); of arrays, the shape of one input.
         train_count, test_count: how many images it has.
+        classes: how many there are; 0 where targets are numbers, in the shape of the network's answer.
+        read_as: how a script reads it: a class of `torchvision.datasets`, or the name of an .npz file.
+        dtype: of an input.
+        values: inputs are whole numbers from 0 to below this, such as the words of a text; 0 where they aren't.
+        mirrors: whether a mirrored picture shows the same.
     """
 
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     train_count: int
     test_count: int
+    classes: int = 10
+    read_as: str = "CIFAR10"
+    dtype: Literal["uint8", "float32", "int64"] = "uint8"
+    values: int = 0
+    mirrors: bool = True
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a script reads it from a file of arrays."""
+        return self.read_as.endswith(".npz")
 
 
-OFFICIALS = {OFFICIAL: Official((32, 32, 3), 50_000, 10_000)}
+OFFICIALS = {
+    OFFICIAL: Official((32, 32, 3), 50_000, 10_000),
+    "cifar100": Official((32, 32, 3), 50_000, 10_000, classes=100, read_as="CIFAR100"),
+    "mnist": Official((28, 28, 1), 60_000, 10_000, read_as="MNIST", mirrors=False),
+    "fashion-mnist": Official((28, 28, 1), 60_000, 10_000, read_as="FashionMNIST"),
+    "kmnist": Official((28, 28, 1), 60_000, 10_000, read_as="KMNIST", mirrors=False),
+    "svhn": Official((32, 32, 3), 73_257, 26_032, read_as="SVHN", mirrors=False),
+    "stl10": Official((96, 96, 3), 5_000, 8_000, read_as="STL10"),
+}
 """By name, those that the kit can fetch."""
 
 
@@ -73,8 +99,11 @@ class Dataset:
         name: "cifar10" for the official data, "practice" for the generated set, else what it was imported as.
         source: where it came from, in words.
         fingerprint: SHA-256 over the four arrays, as hex.
-        classes: their names; label i means `classes[i]`.
-        image_shape: of one image, (H, W, C).
+        classes: their names; label i means `classes[i]`. () where targets are numbers.
+        image_shape: of one image, (H, W, C); of arrays, of one input.
+        dtype: of the images.
+        target_shape: of one target, where these are numbers.
+        held_out: whether its test images are an instructor's own, which nobody is shown.
     """
 
     name: str
@@ -85,6 +114,14 @@ class Dataset:
     test_count: int
     classes: tuple[str, ...]
     image_shape: tuple[int, ...] = OFFICIALS[OFFICIAL].image_shape
+    dtype: str = "uint8"
+    target_shape: tuple[int, ...] = ()
+    held_out: bool = False
+
+    @property
+    def is_practice(self) -> bool:
+        """Whether it was generated."""
+        return self.name == PRACTICE or self.name.startswith(f"{PRACTICE}-")
 
     @property
     def train_images(self) -> Images:
@@ -129,7 +166,7 @@ def load(folder: Path) -> Dataset:
     for name in ARRAYS:
         split, kind = name.split("_")
         images = kind == "images"
-        shape = (counts[split], *dataset.image_shape) if images else (counts[split],)
+        shape = (counts[split], *(dataset.image_shape if images else dataset.target_shape))
         path = folder / f"{name}.npy"
         try:
             array = _map(folder, name)
@@ -137,12 +174,12 @@ def load(folder: Path) -> Dataset:
             raise KitError(f"{path}: missing", hint) from error
         except (OSError, ValueError, EOFError) as error:
             raise KitError(f"{path}: damaged or truncated ({first_line(error)})", hint) from error
-        dtype = np.dtype("<u1" if images else "<i8")
+        dtype = np.dtype(dataset.dtype if images else "<i8" if dataset.classes else "<f4")
         if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
             raise KitError(f"{path}: has {array.dtype} {array.shape}, not {dtype} {shape}", hint)
         if path.stat().st_size != array.offset + array.nbytes:
             raise KitError(f"{path}: {path.stat().st_size:,} bytes, not {array.offset + array.nbytes:,}", hint)
-        if not images and (array.min() < 0 or array.max() >= len(dataset.classes)):
+        if not images and dataset.classes and (array.min() < 0 or array.max() >= len(dataset.classes)):
             raise KitError(f"{path}: labels {array.min()} to {array.max()} of {len(dataset.classes)} classes", hint)
     return dataset
 
@@ -167,18 +204,22 @@ def prepared(root: Path) -> list[Dataset]:
     return found
 
 
-def write(root: Path, name: str, source: str, arrays: Arrays, classes: tuple[str, ...]) -> Dataset:
+def write(
+    root: Path, name: str, source: str, arrays: Arrays, classes: tuple[str, ...], *, held_out: str = ""
+) -> Dataset:
     """Write a dataset whole: into a temporary folder beside, to the disk, and then into place by a rename.
+
+    `held_out`: the folder's name, where it isn't the dataset's since its test images are an instructor's own.
 
     Whatever fails on the way, what was in `root/name` before stays as it was. (The old folder is moved aside for the
     moment between two renames.)
     """
-    folder = root / name
+    folder = root / (held_out or name)
     temporary: Path | None = None
     try:
         root.mkdir(parents=True, exist_ok=True)
         _remove_stale(root)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=root))
         temporary.chmod(0o755)
         for array in ARRAYS:
             with (temporary / f"{array}.npy").open("wb") as file:
@@ -192,6 +233,9 @@ def write(root: Path, name: str, source: str, arrays: Arrays, classes: tuple[str
             "test_count": len(arrays["test_labels"]),
             "classes": list(classes),
             "image_shape": list(arrays["train_images"].shape[1:]),
+            **({} if arrays["train_images"].dtype == np.uint8 else {"dtype": arrays["train_images"].dtype.name}),
+            **({} if classes else {"target_shape": list(arrays["train_labels"].shape[1:])}),
+            **({"held_out": True} if held_out else {}),
             "fingerprint": _fingerprint(arrays),
         }
         with (temporary / "dataset.json").open("w", encoding="utf-8") as text:
@@ -234,13 +278,16 @@ def _read_description(folder: Path, hint: str) -> Dataset:
         if type(fields.get(field)) is not kind:
             raise KitError(f"{path}: {field!r} is missing or isn't a {kind.__name__}", hint)
     classes = fields["classes"]
-    if len(classes) < 2 or not all(isinstance(name, str) for name in classes):
+    if (len(classes) < 2 and "target_shape" not in fields) or not all(isinstance(name, str) for name in classes):
         raise KitError(f"{path}: 'classes' isn't a list of names", hint)
     if fields["train_count"] < 1 or fields["test_count"] < 1:
         raise KitError(f"{path}: holds no images", hint)
     shape = fields.get("image_shape", list(OFFICIALS[OFFICIAL].image_shape))  # older ones don't say it
-    if not isinstance(shape, list) or len(shape) != 3 or not all(type(side) is int and side > 0 for side in shape):
-        raise KitError(f"{path}: 'image_shape' isn't height, width and channels", hint)
+    if not _is_shape(shape) or not shape or not _is_shape(fields.get("target_shape", [])):
+        raise KitError(f"{path}: 'image_shape' isn't the shape of an input", hint)
+    dtype = fields.get("dtype", "uint8")
+    if dtype not in ("uint8", "float32", "int64") or (dtype == "uint8" and len(shape) != 3):
+        raise KitError(f"{path}: 'image_shape' isn't height, width and channels of pictures, nor are they arrays", hint)
     return Dataset(
         name=fields["name"],
         source=fields["source"],
@@ -250,7 +297,14 @@ def _read_description(folder: Path, hint: str) -> Dataset:
         test_count=fields["test_count"],
         classes=tuple(classes),
         image_shape=tuple(shape),
+        dtype=dtype,
+        target_shape=tuple(fields.get("target_shape", [])),
+        held_out=fields.get("held_out") is True,
     )
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, list) and all(type(side) is int and side > 0 for side in value)
 
 
 def _fingerprint(arrays: Arrays) -> str:

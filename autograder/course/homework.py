@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from autograder.course import measure
 from autograder.course.dataset import OFFICIALS, Official
-from autograder.course.families.residual import Residual
+from autograder.course.families import Family
+from autograder.course.measure import Measure
 from autograder.files import SOLUTIONS
 
 if TYPE_CHECKING:
@@ -174,8 +176,8 @@ class Homework:
         title: what pages call it.
         network: the class that students write.
         arguments: what it is built with.
-        input_shape: one image as the network gets it, (C, H, W).
-        classes: how many classes it tells apart.
+        input_shape: one input as the network gets it; of an image (C, H, W).
+        classes: how many classes it tells apart; 0 where its answer isn't a score for each class.
         checks: modules under `autograder/checks`, in the order they run and are shown.
         optimizer: what trains the network.
         full, preview: the two protocols; the rubric may set another budget for `full`.
@@ -186,6 +188,10 @@ class Homework:
         tests_epochs: whether the network is tested as it was after each epoch, for a curve of the epochs.
         reference: what others reached; None when there is nothing to compare.
         dataset: the name of its own dataset; a run on any other gives no points.
+        data: what that is, where `dataset.OFFICIALS` doesn't have it.
+        answer: the shape of the network's answer to one input, where that isn't a score for each class.
+        score: what its answers are measured by: accuracy, f1, top-3, mse or mae (see `measure.py`).
+        target: what answers are compared with: labels, or the input itself; of a picture, its pixels from 0 to 1.
         hand_in: the name of the file that students hand in, without its ending; "": the homework's own name.
         given: files that they get complete and don't hand in, which stand beside the handed-in one when it runs. The
             first is the script that runs, as `main.py --epochs N`, and imports it; without any, the handed-in file is
@@ -200,7 +206,7 @@ class Homework:
     title: str
     network: str
     arguments: tuple[int, ...]
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     classes: int
     checks: tuple[str, ...]
     optimizer: AskedOptimizer
@@ -209,10 +215,14 @@ class Homework:
     images_per_core_s: float
     questions: tuple[Question, ...] = ()
     other_arguments: tuple[tuple[int, ...], ...] = ()
-    family: Residual | None = None
+    family: Family | None = None
     tests_epochs: bool = False
     reference: Reference | None = None
     dataset: str = "cifar10"
+    data: Official | None = None
+    answer: tuple[int, ...] = ()
+    score: str = "accuracy"
+    target: Literal["labels", "input"] = "labels"
     hand_in: str = ""
     given: tuple[str, ...] = ()
     entries: tuple[Entry, ...] = ()
@@ -223,12 +233,27 @@ class Homework:
     @property
     def tells_initial_values(self) -> bool:
         """Whether it says how weights start."""
-        return self.family is not None and self.family.kaiming
+        return self.family is not None and self.family.tells_initial_values
 
     @property
     def own_dataset(self) -> Official:
         """What is known of its own dataset before that is there."""
-        return OFFICIALS[self.dataset]
+        return self.data or OFFICIALS[self.dataset]
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """The shape of the network's answer to one input."""
+        return self.answer or (self.classes,)
+
+    @property
+    def measure(self) -> Measure:
+        """What its answers are measured by."""
+        return measure.of(self.score)
+
+    @property
+    def answer_text(self) -> str:
+        """The same as one writes it behind the N: `10`, or `1, 28, 28`."""
+        return ", ".join(map(str, self.answer_shape))
 
     @property
     def stem(self) -> str:

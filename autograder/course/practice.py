@@ -13,8 +13,12 @@ Everything is integer arithmetic on the raw stream of PCG64, which NumPy promise
 Drawing all 3,000 takes 0.8 s on one core.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+
+from autograder.course.dataset import Official
 
 TRAIN_COUNT = 2_000
 TEST_COUNT = 1_000
@@ -79,6 +83,76 @@ def draw(count: int, seed: int = SEED) -> tuple[npt.NDArray[np.uint8], Integers]
         some = slice(at, min(at + 250, count))
         images[some] = _pictures(labels[some], numbers)
     return images, labels.astype("<i8")
+
+
+def draw_for(wanted: Official, count: int, seed: int = SEED) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """`count` inputs as the dataset `wanted` has them, and their targets; of CIFAR-10's shape, what `draw` gives.
+
+    Pictures show the same figures, smaller or larger, and grey where there is one channel; a class after the tenth has
+    a figure of the first ten with marks along its upper edge. Of arrays, each class is a wave of its own speed, or a
+    word that comes more often. Targets that are numbers are the mean of the input.
+    """
+    if (wanted.image_shape, wanted.classes) == ((SIDE, SIDE, 3), 10):
+        return draw(count, seed)
+    numbers = Numbers(seed)
+    classes = wanted.classes or 10
+    rounds = -(-count // classes)
+    labels = np.argsort(numbers.between(0, 2**40, rounds, classes), axis=1, kind="stable").reshape(-1)[:count]
+    if wanted.dtype == "uint8":
+        inputs: npt.NDArray[Any] = _as_wanted(labels, numbers, wanted)
+    else:
+        inputs = _sequences(labels, numbers, wanted)
+    if wanted.classes:
+        return inputs, labels.astype("<i8")
+    means = inputs.reshape(count, -1).mean(axis=1, dtype=np.float64).astype("<f4")
+    return inputs, np.ascontiguousarray(np.broadcast_to(means.reshape(-1, 1), (count, 1)))
+
+
+def class_names(wanted: Official) -> tuple[str, ...]:
+    """What the classes of `draw_for` are called; () where it has none."""
+    if wanted.dtype != "uint8":
+        return tuple(f"class {label}" for label in range(wanted.classes))
+    names = [CLASSES[label % 10] for label in range(wanted.classes)]
+    return tuple(f"{name} {label // 10 + 1}" if label >= 10 else name for label, name in enumerate(names))
+
+
+def _as_wanted(labels: Integers, numbers: Numbers, wanted: Official) -> npt.NDArray[np.uint8]:
+    height, width, channels = wanted.image_shape
+    rows, columns = np.arange(height) * SIDE // height, np.arange(width) * SIDE // width
+    images = np.empty((len(labels), height, width, channels), dtype=np.uint8)
+    for at in range(0, len(labels), 250):
+        some = slice(at, min(at + 250, len(labels)))
+        drawn = (_pictures if channels == 3 else _grey)(labels[some] % 10, numbers)
+        for mark in range(int(labels.max()) // 10):
+            drawn[labels[some] // 10 > mark, 0:2, 3 * mark % SIDE : 3 * mark % SIDE + 2] = 255
+        drawn = drawn[:, rows][:, :, columns]
+        images[some] = drawn
+    return images
+
+
+def _grey(labels: Integers, numbers: Numbers) -> npt.NDArray[np.uint8]:
+    """(N, 32, 32, 1): light figures on a dark ground, as digits are; without colours there is nothing else to go by."""
+    n = len(labels)
+    ground = numbers.between(0, 30, n, 1, 1, 1)
+    light = numbers.between(180, 255, n, 1, 1, 1)
+    cover = _figures(labels, numbers)[..., None]
+    picture = (ground * (FINE**2 - cover) + light * cover) // FINE**2 + numbers.bell(NOISE, n, SIDE, SIDE, 1)
+    return np.asarray(picture.clip(0, 255), dtype=np.uint8)
+
+
+def _sequences(labels: Integers, numbers: Numbers, wanted: Official) -> npt.NDArray[Any]:
+    """(N, T, ...) of whole numbers, or of float32 that whole numbers divide exactly."""
+    n, length = len(labels), wanted.image_shape[0]
+    if wanted.values:
+        words = numbers.between(0, wanted.values - 1, n, *wanted.image_shape)
+        own = (labels % wanted.values).reshape(n, *(1 for _ in wanted.image_shape))
+        return np.where(numbers.between(0, 2, n, *wanted.image_shape) == 0, own, words).astype("<i8")
+    sides = (n, length, *(1 for _ in wanted.image_shape[1:]))
+    steps = np.arange(length).reshape(1, length, *(1 for _ in wanted.image_shape[1:]))
+    speed = (labels + 1).reshape(n, *(1 for _ in sides[1:]))
+    phase = numbers.between(0, 63, n, 1, *wanted.image_shape[1:])
+    wave = abs((steps * speed * 64 // length + phase) % 64 - 32) - 16
+    return ((wave * 4 + numbers.between(-8, 8, n, *wanted.image_shape)) / 64).astype("<f4")
 
 
 def _pictures(labels: Integers, numbers: Numbers) -> npt.NDArray[np.uint8]:

@@ -18,6 +18,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import BaseModel, ConfigDict, Field
 
+from autograder.course import ranges
+from autograder.course.ranges import LARGEST, Unit, said
 from autograder.errors import KitError
 from autograder.files import RUBRIC
 
@@ -36,7 +38,6 @@ _NUMBER = r"(\d+(?:\.\d+)?) ?%"
 _BORDERLINE = re.compile(r"within (\d{1,3}(?:\.\d{1,4})?) points?, (\d{1,2}) more runs?")
 _BUDGET = re.compile(r"(\d{1,5}) epochs? or (\d{1,4}(?:\.\d+)?) hours?(?: of training)?(?:, whichever ends first)?")
 _LATE = re.compile(rf"{_NUMBER} (?:a|an|per) (hour|day), (?:at most|up to) (\d{{1,3}}) (hour|day)s?")
-_RANGE = re.compile(rf"(?:(from|over) {_NUMBER})? ?(?:(to|(?:to )?below) {_NUMBER})?(, both (?:ends )?included)?")
 
 
 class Tier(BaseModel):
@@ -45,7 +46,7 @@ class Tier(BaseModel):
     Attributes:
         label: its first cell, as written.
         kind: whether it is a range of accuracy, or which other case it is for.
-        low, high: the range in percent; `low_included`, `high_included` say whether the ends belong to it.
+        low, high: the range, in its `unit`; `low_included`, `high_included` say whether the ends belong to it.
         line: where it is written.
     """
 
@@ -54,14 +55,15 @@ class Tier(BaseModel):
     label: Annotated[str, Field(min_length=1, max_length=200)]
     points: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)]
     kind: Kind
-    low: Annotated[float, Field(ge=0, le=100)] = 0.0
-    high: Annotated[float, Field(ge=0, le=100)] = 100.0
+    low: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+    high: Annotated[float, Field(ge=0, le=1e9)] = 100.0
     low_included: bool = True
     high_included: bool = True
     line: int = 0
+    unit: Unit = "%"
 
     def holds(self, accuracy_percent: float) -> bool:
-        """Whether an accuracy in percent lies in its range."""
+        """Whether an accuracy in percent, or an error, lies in its range."""
         above = accuracy_percent > self.low or (self.low_included and accuracy_percent == self.low)
         return above and (accuracy_percent < self.high or (self.high_included and accuracy_percent == self.high))
 
@@ -102,7 +104,7 @@ class Rubric(BaseModel):
     """One homework's section.
 
     Attributes:
-        tiers: the ranges of accuracy, best first; together they hold every number from 0 to 100 once.
+        tiers: the ranges of accuracy, best first; together they hold every number from 0 to 100 once. Or of errors.
         no_accuracy, no_file, required_failed: the other rows; the last is there when checks are required.
         required_checks: ids of checks, in the order they are written.
         budget: of a graded training; None: the homework's own.
@@ -128,6 +130,11 @@ class Rubric(BaseModel):
         return max(tier.points for tier in self.tiers)
 
     @property
+    def by_error(self) -> bool:
+        """Whether its ranges are of errors, where less is better."""
+        return self.tiers[0].unit == "error"
+
+    @property
     def grace_s(self) -> float:
         """How long after the deadline a late hand-in may still give points, in seconds."""
         return 0.0 if self.late is None else self.late.most_s
@@ -140,7 +147,9 @@ class Rubric(BaseModel):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what the section means, as hex: another wording of the same rows has the same."""
-        meaning = [row.model_dump(exclude={"line", "label"}) for row in self.rows]
+        meaning = [
+            row.model_dump(exclude={"line", "label"} | ({"unit"} if row.unit == "%" else set())) for row in self.rows
+        ]
         late = [] if self.late is None else [self.late.model_dump()]
         text = json.dumps([self.homework, meaning, sorted(self.required_checks), *late], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -162,6 +171,8 @@ class Rubric(BaseModel):
         if accuracy_percent is None or not self.borderline.runs:
             return False
         reached = self.tier_for(accuracy_percent)
+        if self.by_error:
+            return False  # a point is of a percentage
         bounds = [tier.low for tier in self.tiers if tier.points > reached.points and tier.low >= accuracy_percent]
         return any(bound - accuracy_percent <= self.borderline.points for bound in bounds)
 
@@ -205,6 +216,8 @@ class _Section:
         rows = self._rows()
         tiers = sorted((row for row in rows if row.kind == "accuracy"), key=lambda row: (row.low, row.high))
         self._refuse_gaps(tiers)
+        if tiers[0].unit == "%":
+            tiers.reverse()
         special = {row.kind: row for row in rows if row.kind != "accuracy"}
         for label, kind in SPECIAL_ROWS.items():
             if kind != "required check failed" and kind not in special:
@@ -214,7 +227,7 @@ class _Section:
             raise self._error(self.line, "checks are required, but there is no row 'a required check failed'")
         return Rubric(
             homework=self.homework_name,
-            tiers=tuple(reversed(tiers)),
+            tiers=tuple(tiers),
             no_accuracy=special["no accuracy"],
             no_file=special["no file"],
             required_failed=special.get("required check failed"),
@@ -278,43 +291,32 @@ class _Section:
         kind = SPECIAL_ROWS.get(label.lower(), "accuracy")
         if kind != "accuracy":
             return Tier(label=label, points=float(points), kind=kind, line=line)
-        found = _RANGE.fullmatch(label.lower())
-        if not label or found is None or not (found[1] or found[3]):
-            raise self._error(line, f"{label!r} is no range such as 'over 70%', 'below 30%' or 'from 30% to 70%'")
-        low_word, low, high_word, high, both = found.groups()
-        low_included, high_included = low_word != "over", not (high_word or "").endswith("below")
-        if both and (low_word, high_word) != ("from", "to"):
-            raise self._error(line, f"{label!r}: both ends are included only in 'from … to …'")
-        low_number, high_number = float(low or 0), float(high or 100)
-        empty = low_number > high_number or (low_number == high_number and not (low_included and high_included))
-        if high_number > 100 or empty:
-            raise self._error(line, f"{label!r} holds no accuracy")
-        return Tier(
-            label=label,
-            points=float(points),
-            kind="accuracy",
-            low=low_number,
-            high=high_number,
-            low_included=low_included,
-            high_included=high_included,
-            line=line,
-        )
+        try:
+            found = ranges.parse(label)
+        except ValueError as error:
+            raise self._error(line, f"{label!r}{error}") from None
+        return Tier(label=label, points=float(points), kind="accuracy", line=line, **vars(found))
 
     def _refuse_gaps(self, tiers: list[Tier]) -> None:
         if not tiers:
             raise self._error(self.line, "the section has no range of accuracy")
         reached, included = 0.0, False  # everything below `reached` has a row; `included`: and so has `reached`
         last: Tier | None = None
+        unit = tiers[0].unit
+        of = {"%": "an accuracy", "error": "an error"}[unit]
         for tier in tiers:
+            if tier.unit != unit:
+                raise self._error(tier.line, f"{tier.label!r} and {tiers[0].label!r} aren't of one kind")
             if last is not None and (tier.low < reached or (tier.low == reached and tier.low_included and included)):
                 raise self._error(tier.line, f"{tier.label!r} overlaps {last.label!r} (line {last.line})")
             if tier.low > reached or not (tier.low_included or included):
-                missing = f"{reached:g}%" if tier.low == reached else f"{reached:g}% to {tier.low:g}%"
-                raise self._error(tier.line, f"no row says what an accuracy of {missing} gives")
+                missing = said(reached, unit) + ("" if tier.low == reached else f" to {said(tier.low, unit)}")
+                raise self._error(tier.line, f"no row says what {of} of {missing} gives")
             reached, included, last = tier.high, tier.high_included, tier
-        if not (reached == 100 and included):
-            missing = "100%" if reached == 100 else f"{reached:g}% to 100%"
-            raise self._error(last.line if last else self.line, f"no row says what an accuracy of {missing} gives")
+        end = LARGEST[unit]
+        if not (reached == end and included):
+            missing = said(end, unit) if reached == end else f"{said(reached, unit)} to {said(end, unit)}"
+            raise self._error(last.line if last else self.line, f"no row says what {of} of {missing} gives")
 
     def _named(self, name: str) -> list[tuple[int, str]]:
         """(line, what is said) of each line `name: …`."""

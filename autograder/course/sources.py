@@ -8,18 +8,22 @@ import hashlib
 import itertools
 import tarfile
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from autograder.course.dataset import OFFICIAL, OFFICIALS, Arrays, Images
+from autograder.course.dataset import OFFICIAL, OFFICIALS, Arrays, Dataset, Images
 from autograder.errors import KitError, first_line
+from autograder.files import PARSING
 
 IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"}
+LARGEST_SIDE = 4096  # pixels, of a picture that is made smaller
 LARGEST_IMAGE_FILE = 2**20  # bytes; a 32x32 picture has at most a few thousand
 
 
@@ -39,8 +43,14 @@ class Found:
     classes: tuple[str, ...]
 
 
-def read(source: Path) -> Found:
+Shape = tuple[int, ...]  # of a picture, (H, W, C)
+CIFAR = OFFICIALS[OFFICIAL].image_shape
+
+
+def read(source: Path, shape: Shape = CIFAR) -> Found:
     """What `source` holds: the official archive or folder, an image folder, or a tar archive of one.
+
+    Pictures of an image folder are of `shape`, or are made so where that isn't CIFAR-10's.
 
     Raises KitError when it isn't one of these, is damaged, or its checksums aren't the official ones.
     """
@@ -48,6 +58,8 @@ def read(source: Path) -> Found:
         raise KitError(f"{source}: no such file or folder")
     if (batches := _batches_folder(source)) is not None:
         return Found(True, f"official batches in {source.name}", *_official(_folder_batches(batches), source))
+    if source.suffix == ".npz":
+        return _arrays(source)
     if source.is_dir():
         files: Iterator[tuple[PurePosixPath, bytes]] = _folder_images(source)
     else:
@@ -58,7 +70,7 @@ def read(source: Path) -> Found:
         files = itertools.chain([first], files)
         if first[0].name in _official_sums():
             return Found(True, f"official archive {source.name}", *_official(_named(files), source))
-    return Found(False, f"image folder {source.name}", *_image_folder(files, source))
+    return Found(False, f"image folder {source.name}", *_image_folder(files, source, shape))
 
 
 def download(root: Path) -> Found:
@@ -77,6 +89,121 @@ def download(root: Path) -> Found:
             ) from error
         archive = Path(folder) / CIFAR10.filename
         return Found(True, f"official archive {CIFAR10.url}", *_official(_named(_archive_files(archive)), archive))
+
+
+# --- arrays and torchvision's other sets -----------------------------------------------------------------------------
+
+
+def arrays_in(path: Path, splits: Sequence[str] = ("train", "test")) -> dict[str, npt.NDArray[Any]]:
+    """The four arrays of an .npz file: inputs float32 or int64, targets int64 classes or float32 numbers.
+
+    Raises KitError where one is missing, or of another kind.
+    """
+    names = [f"{split}_{kind}" for split in splits for kind in ("inputs", "targets")]
+    hint = f"it holds {', '.join(names)}: numpy.savez(FILE, {names[0]}=..., ...)"
+    try:
+        with PARSING, np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in names}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise KitError(f"{path}: can't be read ({first_line(error)})", hint) from error
+    for name, array in found.items():
+        whole = np.issubdtype(array.dtype, np.integer) or array.dtype == bool
+        if not whole and not np.issubdtype(array.dtype, np.floating):
+            raise KitError(f"{path}: {name} holds {array.dtype}, neither whole numbers nor real ones", hint)
+        found[name] = np.ascontiguousarray(array.astype("<i8" if whole else "<f4"))
+        if not whole and not np.isfinite(found[name]).all():
+            raise KitError(f"{path}: {name} holds numbers that aren't finite", hint)
+    for split in splits:
+        inputs, targets = found[f"{split}_inputs"], found[f"{split}_targets"]
+        if not len(inputs) or len(inputs) != len(targets) or inputs.ndim < 2:
+            raise KitError(f"{path}: {len(inputs)} inputs and {len(targets)} targets of {split} don't fit", hint)
+    return found
+
+
+def classes_of(targets: npt.NDArray[Any]) -> int:
+    """How many classes there are; 0 where targets are numbers."""
+    return int(targets.max()) + 1 if targets.dtype == np.int64 and targets.ndim == 1 else 0
+
+
+def _arrays(source: Path) -> Found:
+    found = arrays_in(source)
+    classes = classes_of(found["train_targets"])
+    kind = "<i8" if classes else "<f4"
+    arrays = {
+        "train_images": found["train_inputs"],
+        "train_labels": found["train_targets"].astype(kind),
+        "test_images": found["test_inputs"],
+        "test_labels": found["test_targets"].astype(kind),
+    }
+    return Found(False, f"arrays in {source.name}", arrays, tuple(f"class {label}" for label in range(classes)))
+
+
+def held_out_arrays(source: Path, dataset: Dataset) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Test images of an instructor's own and their labels, as `dataset` has them.
+
+    Raises KitError where they don't fit.
+    """
+    if source.suffix == ".npz":
+        held = arrays_in(source, ("test",))
+        images, labels = held["test_inputs"], held["test_targets"]
+        if not dataset.classes:
+            labels = labels.astype("<f4")
+        fits = images.shape[1:] == dataset.image_shape and labels.shape[1:] == dataset.target_shape
+        if not fits or images.dtype != dataset.dtype:
+            raise KitError(f"{source}: inputs {images.shape[1:]} and targets {labels.shape[1:]} aren't the dataset's")
+        if dataset.classes and (labels.dtype != np.int64 or labels.min() < 0 or labels.max() >= len(dataset.classes)):
+            raise KitError(f"{source}: targets aren't classes from 0 to {len(dataset.classes) - 1}")
+        return images, labels
+    if dataset.dtype != "uint8" or not source.is_dir():
+        raise KitError(
+            f"{source}: isn't a folder of pictures, <class>/*", "of arrays, an .npz with test_inputs, test_targets"
+        )
+    numbers = {name: label for label, name in enumerate(dataset.classes)}
+    numbers |= {str(label): label for label in range(len(dataset.classes))}
+    pictures: list[tuple[int, int, Images]] = []
+    for folder in sorted(path for path in source.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        if folder.name not in numbers:
+            raise KitError(f"{folder}: no class of {dataset.name}", f"there are: {', '.join(dataset.classes)}")
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS)
+        for rank, path in enumerate(files):
+            inside = PurePosixPath(folder.name, path.name)
+            picture = _decode(path.read_bytes(), source, inside, dataset.image_shape)
+            pictures.append((rank, numbers[folder.name], picture))
+    if not pictures:
+        raise KitError(f"{source}: holds no pictures", "it is a folder of pictures, <class>/*")
+    ordered = sorted(pictures, key=lambda one: one[:2])  # every stretch of the order has all classes
+    labels = np.array([label for _, label, _ in ordered], dtype="<i8")
+    return np.stack([picture for _, _, picture in ordered]), labels
+
+
+def torchvisions(name: str, folder: Path, download: bool) -> Found:
+    """A set of torchvision's from `folder`, where its own class finds it; downloaded there first, if asked.
+
+    It is official where it was downloaded: torchvision has compared the checksums then. Raises KitError where it can't
+    be had.
+    """
+    import torchvision
+
+    official = OFFICIALS[name]
+    of_split = official.read_as in ("SVHN", "STL10")
+    arrays: Arrays = {}
+    try:
+        for split in ("train", "test"):
+            which: dict[str, Any] = {"split": split} if of_split else {"train": split == "train"}
+            found = getattr(torchvision.datasets, official.read_as)(str(folder), download=download, **which)
+            images = np.asarray(found.data).transpose(0, 2, 3, 1) if of_split else np.asarray(found.data)
+            arrays[f"{split}_images"] = np.ascontiguousarray(
+                images.reshape(len(images), *official.image_shape), np.uint8
+            )
+            labels = found.labels if of_split else found.targets
+            arrays[f"{split}_labels"] = np.asarray(labels).astype("<i8")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise KitError(
+            f"{name} could not be {'downloaded' if download else f'read from {folder}'} ({first_line(error)})",
+            "on a machine without internet: --from a folder in which torchvision has it, or practice data instead",
+        ) from error
+    classes = tuple(getattr(found, "classes", None) or map(str, range(official.classes)))
+    return Found(download, f"torchvision's {official.read_as}", arrays, classes)
 
 
 # --- the official archive --------------------------------------------------------------------------------------------
@@ -179,13 +306,15 @@ def _is_image(path: PurePosixPath) -> bool:
     )
 
 
-def _image_folder(files: Iterator[tuple[PurePosixPath, bytes]], source: Path) -> tuple[Arrays, tuple[str, ...]]:
+def _image_folder(
+    files: Iterator[tuple[PurePosixPath, bytes]], source: Path, shape: Shape
+) -> tuple[Arrays, tuple[str, ...]]:
     """The arrays of an image folder: every stretch of the order has all classes, and no listing order matters."""
     pictures: dict[str, dict[str, dict[str, Images]]] = {"train": {}, "test": {}}
     with _progress("reading pictures", None) as advance:
         for path, content in files:
             split, label, name = path.parts[-3:]
-            pictures[split].setdefault(label, {})[name] = _decode(content, source, path)
+            pictures[split].setdefault(label, {})[name] = _decode(content, source, path, shape)
             advance()
     classes = tuple(sorted(pictures["train"]))
     if len(classes) < 2 or classes != tuple(sorted(pictures["test"])):
@@ -205,7 +334,7 @@ def _image_folder(files: Iterator[tuple[PurePosixPath, bytes]], source: Path) ->
     return arrays, classes
 
 
-def _decode(content: bytes, source: Path, path: PurePosixPath) -> Images:
+def _decode(content: bytes, source: Path, path: PurePosixPath, shape: Shape) -> Images:
     import io
 
     from PIL import Image, UnidentifiedImageError
@@ -213,11 +342,13 @@ def _decode(content: bytes, source: Path, path: PurePosixPath) -> Images:
     try:
         with Image.open(io.BytesIO(content)) as image:
             size = image.size  # known before anything is decompressed
-            if size == OFFICIALS[OFFICIAL].image_shape[:2]:
-                return np.asarray(image.convert("RGB"))
+            height, width, channels = shape
+            if size == (width, height) or (shape != CIFAR and max(size) <= LARGEST_SIDE):
+                plain = image.convert("L" if channels == 1 else "RGB")
+                return np.asarray(plain if size == (width, height) else plain.resize((width, height))).reshape(shape)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise KitError(f"{source}: {path} isn't a whole picture ({first_line(error)})") from error
-    raise KitError(f"{source}: {path} is {size[0]}x{size[1]}, not 32x32")
+    raise KitError(f"{source}: {path} is {size[0]}x{size[1]}, not {width}x{height}")
 
 
 @contextmanager

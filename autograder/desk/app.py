@@ -27,6 +27,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from autograder import homeworks
 from autograder.course import rubric
 from autograder.desk import deciding, student_view
 from autograder.desk.class_view import EVERY_S, Class, ClassView, Row
@@ -93,13 +94,23 @@ class Desk:
 
     def summary_html(self, now: Class) -> Markup:
         """What stands above the table: the run, the queue, the histogram."""
-        histogram = None
-        if now.accuracies:
+        histogram, median, by_error = None, "-", False
+        if now.accuracies and now.median is not None:
             first = next(row.summary for row in now.everybody if row.summary)
-            ruled = rubric.load(rubric.PATH, first.homework) if first.names_rows else None
-            histogram = class_report.histogram(now.accuracies, ruled)
+            ruled = rubric.load(rubric.PATH, first.homework)
+            median = homeworks.load(first.homework).measure.shown(now.median)
+            by_error = ruled.by_error
+            if not by_error:  # an error has no bounds to draw bars between
+                histogram = class_report.histogram(now.accuracies, ruled if first.names_rows else None)
         gpus = _gpus(self.out) if now.goes_on else []
-        values = {"now": now, "histogram": histogram, "form": self.keys.of_form, "gpus": gpus}
+        values = {
+            "now": now,
+            "histogram": histogram,
+            "median": median,
+            "by_error": by_error,
+            "form": self.keys.of_form,
+            "gpus": gpus,
+        }
         return Markup(render("summary.html", templates=HERE / "templates", **values))
 
     # --- pages -----------------------------------------------------------------------------------------------------

@@ -31,12 +31,13 @@ Stamp = tuple[int, int]
 
 @dataclass(frozen=True)
 class Summary:
-    """What a row shows of a result; see `Result`."""
+    """What a row shows of a result; see `Result`. `shown`: the accuracy, or the error, as pages have it."""
 
     name: str
     status: str
     outcome: str
     accuracy: float | None
+    shown: str
     points: float | None
     max_points: float
     row: str
@@ -53,6 +54,7 @@ class Summary:
             status=result.status,
             outcome=result.outcome,
             accuracy=None if result.accuracy is None else result.accuracy.counted_percent,
+            shown="" if result.accuracy is None else result.accuracy.exact,
             points=result.points,
             max_points=result.max_points,
             row=result.tier_label,

@@ -66,7 +66,9 @@ def after(
     accuracies = [result.accuracy.counted_percent for result in everybody if result.accuracy is not None]
     if not setup.protocol.names_rows:
         parts = [f"{count} {words}" for words, count in class_report.previewed(everybody)]
-    median = f"   median accuracy {statistics.median(accuracies):.1f}%" if accuracies else ""
+    by = setup.homework.measure
+    what = "" if by.is_error else "accuracy "
+    median = f"   median {what}{by.shown(statistics.median(accuracies))}" if accuracies else ""
     yield f"{'   ·   '.join(parts)}{median}"
     waiting = [(result.student, reason) for result in everybody for reason in result.for_a_person]
     if waiting:

@@ -59,7 +59,7 @@ def signs(evidence: Evidence, start: Start) -> dict[str, str]:
         text = _("{place} loads weights into a network before the first step")
         found["loaded-weights"] = text.format(place=place(report.loaded_line))
     if start.checkpoint is None and report.steps == 0 and percent is not None and report.ended_by != "crash":
-        found["no-steps"] = _("{percent:.1f}% without a step of an optimizer").format(percent=percent)
+        found["no-steps"] = _("{reached} without a step of an optimizer").format(reached=evidence.shown)
     if seen is not None and report.network_class is not None and report.parameters != seen.parameters:
         found["other-network"] = _(
             "the network that was trained, {trained}, has {parameters:,} parameters; "
@@ -105,7 +105,7 @@ def reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
     if report is not None and report.ended_by == "time":
         text = _("the time box ended training after {time}; {epochs:.3g} of {most} epochs seen")
         text = text.format(time=duration(report.seconds), epochs=report.epochs, most=protocol.epochs)
-        found.append(text + ("" if evidence.percent is None else f"; {evidence.percent:.1f}%"))
+        found.append(text + ("" if evidence.percent is None else f"; {evidence.shown}"))
     if missing := missing_packages(evidence, protocol):
         return [*found, about_packages(missing)]
     explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)

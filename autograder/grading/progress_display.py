@@ -115,7 +115,7 @@ class Display:
             if began is not None:
                 self.estimate.measured(result.student, time.monotonic() - began, 1.0)
             left = self._left(time.monotonic())
-        reached = "no accuracy" if result.accuracy is None else f"{result.accuracy.counted_percent:.1f}%"
+        reached = "no accuracy" if result.accuracy is None else result.accuracy.shown
         protocol = "" if result.protocol_label == "full" else f"{result.protocol_label}  "
         # Of several GPUs of a machine, `machine` names the one that it was.
         reached += f" on {result.machine}" if "(GPU " in result.machine else ""

@@ -87,7 +87,8 @@ def _evidence(entry: Entry, setup: Setup, seen: Observations, progress: Progress
     while decision.is_due(setup, best.percent, len(runs)):
         another = evaluate(setup, start, entry.submission, seen, seed=len(runs), progress=progress)
         runs.append(_run_of(another))
-        if another.percent is not None and another.percent > (best.percent or 0):
+        better = setup.homework.measure.better
+        if another.percent is not None and (best.percent is None or better(another.percent, best.percent)):
             best = another
     return replace(best, runs=runs if len(runs) > 1 else ())
 

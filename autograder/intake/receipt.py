@@ -32,6 +32,7 @@ class Receipt(BaseModel):
         device: "cuda", "mps" or "cpu"; `gpu` is what it calls itself, "" without one.
         seconds, epochs: of the training.
         accuracy_percent: the one that counts; None where no network could be tested, and `outcome` says why.
+        error: in its place, of a homework that is scored by one.
         tier: the one that it would earn; "" for a preview, which predicts none: `preview` says what it saw.
         checks: id -> outcome.
     """
@@ -53,6 +54,7 @@ class Receipt(BaseModel):
     epochs: Annotated[float, Field(ge=0)]
     outcome: Words
     accuracy_percent: Percent | None
+    error: Annotated[float, Field(ge=0)] | None = None
     tier: Words
     preview: Words = ""
     checks: Annotated[dict[Words, Words], Field(max_length=200)]
@@ -63,6 +65,8 @@ class Receipt(BaseModel):
         if self.accuracy_percent is not None:
             reached = _("{percent:.1f}% after {epochs:.3g} epochs")
             reached = reached.format(percent=self.accuracy_percent, epochs=self.epochs)
+        if self.error is not None:
+            reached = _("{error:.4g} error after {epochs:.3g} epochs").format(error=self.error, epochs=self.epochs)
         return _(
             "{reached} ({protocol} protocol, {data}, {device}, {seconds:.0f} s, {time}), {failed} checks failed"
         ).format(

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from autograder.course.homework import Homework
-from autograder.course.practice import CLASSES, draw
+from autograder.course.practice import class_names, draw_for
 from autograder.homeworks import load
 from autograder.language import marked
 from autograder.proctor import lazy_compiler
@@ -26,7 +26,7 @@ lazy_compiler.put_off()  # before anything imports torchvision
 
 from autograder.proctor import (  # noqa: E402
     answer_tests,
-    fake_cifar10,
+    fake_dataset,
     loaders,
     own_preprocessing,
     rehearsal,
@@ -63,14 +63,15 @@ def main() -> None:
 def _observe(
     channel: Channel, homework: Homework, file: str, main_script: str, as_if_absent: Sequence[str] = ()
 ) -> None:
-    images, labels = draw(REHEARSAL_IMAGES)
     official = homework.own_dataset
-    fake_cifar10.install(
-        fake_cifar10.Pictures(
-            fake_cifar10.Split(images, labels, official.train_count),
-            fake_cifar10.Split(images, labels, official.test_count),
-            CLASSES,
-        )
+    images, labels = draw_for(official, REHEARSAL_IMAGES)
+    fake_dataset.install(
+        fake_dataset.Pictures(
+            fake_dataset.Split(images, labels, official.train_count),
+            fake_dataset.Split(images, labels, official.test_count),
+            class_names(official),
+        ),
+        official.read_as,
     )
 
     def finish(rehearsing: rehearsal.Rehearsing, ended: str, error: BaseException | None) -> NoReturn:
@@ -84,8 +85,10 @@ def _observe(
                 homework.arguments,
                 homework.input_shape,
                 file,
+                below=official.values,
                 values=homework.tells_initial_values,
                 entries=bool(homework.entries),
+                by_place=homework.family is not None and homework.family.compares_answers,
             )
             if network is not None:
                 variants = [variant(kind, given, homework.input_shape, file) for given in homework.other_arguments]
@@ -98,8 +101,9 @@ def _observe(
         )
         _leave()
 
+    sides = len(homework.input_shape) + 1
     # One more than the homework's own: a script that trains for as long as it should is seen to its end.
-    rehearsing = rehearsal.Rehearsing(file, REHEARSAL_S, homework.full.epochs + 1, finish, as_if_absent)
+    rehearsing = rehearsal.Rehearsing(file, REHEARSAL_S, homework.full.epochs + 1, finish, as_if_absent, sides)
     error = run_script.run(main_script, _arguments(homework, REHEARSED_EPOCHS))
     finish(rehearsing, "finished", error)
 
@@ -107,16 +111,19 @@ def _observe(
 def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
     images = np.load(job["train_images"], mmap_mode="r", allow_pickle=False)[: job["train_count"]]
     labels = np.load(job["train_labels"], mmap_mode="r", allow_pickle=False)[: job["train_count"]]
-    shown = fake_cifar10.covering(np.asarray(labels), job["test_count"])
+    shown = np.resize(np.arange(len(labels)), job["test_count"])
+    if homework.own_dataset.classes:
+        shown = fake_dataset.covering(np.asarray(labels), job["test_count"])
     preview = job["preview"]
     official = homework.own_dataset
     lengths = (official.train_count, official.test_count) if preview else (len(labels), len(shown))
-    fake_cifar10.install(
-        fake_cifar10.Pictures(
-            fake_cifar10.Split(images, labels, lengths[0]),
-            fake_cifar10.Split(images[shown], labels[shown], lengths[1]),
+    fake_dataset.install(
+        fake_dataset.Pictures(
+            fake_dataset.Split(images, labels, lengths[0]),
+            fake_dataset.Split(images[shown], labels[shown], lengths[1]),
             tuple(job["classes"]),
-        )
+        ),
+        official.read_as,
     )
     ration = loaders.Ration(train_images=len(labels), test_images=len(shown)) if preview else loaders.Ration()
     sys.stdout.write(FIRST_LINE)
@@ -132,7 +139,8 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         prepared = None
         report = watched.summary(ended_by, error, network)
         if network is not None and (given := watched.shown()):
-            prepared = own_preprocessing.learned(given, images)
+            seen = fake_dataset.StandIn.pictures.train
+            prepared = own_preprocessing.learned(given, seen.repeated(images) if official.is_file else images)
             if prepared is None and watched.steps:
                 unknown = marked("what the network was trained on can't be made of test images: no transform says how")
                 report, network = report.model_copy(update={"problem": unknown}), None

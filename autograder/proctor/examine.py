@@ -2,7 +2,7 @@
 
 Called by the proctor, in the process where the student's script ran; it builds the class once more and never touches
 the network that the script trained. Whatever the student's code raises becomes a Failure. Nothing is trained, and big
-convolutions are neither initialised nor computed (`trace.py` says why that loses nothing): an 18-layer ResNet with two
+convolutions are neither initialised nor computed (`trace.py` says why that loses nothing): an 18-layer network with two
 variants costs 0.17 s on one core of an AMD EPYC.
 """
 
@@ -11,18 +11,16 @@ import contextlib
 import gc
 import inspect
 import linecache
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
 
-from autograder.observations import Failure, Layer, Network, Op, Values, Variant
+from autograder.observations import Failure, Network, Op, Variant
 from autograder.proctor import drawn_weights, lazy_compiler
+from autograder.proctor.described_layers import Made, described
 from autograder.proctor.failure import LAST_LINE, NAME_CHARACTERS, clip, failure
 from autograder.proctor.skip_convolutions import Unfilled
 from autograder.proctor.student_lines import border, student_line
@@ -31,19 +29,16 @@ from autograder.proctor.trace import MOST_SIDES, Trace, memory_key
 Result = TypeVar("Result")
 
 
-class Made(NamedTuple):
-    """A module and the line that made it. It is kept alive, so that no later one gets its id."""
+class Inputs(NamedTuple):
+    """What a network is given: the shape of one input, and what whole numbers stay below (0 for real numbers)."""
 
-    module: nn.Module
-    line: int | None
+    shape: tuple[int, ...]
+    below: int
 
 
 BATCHES = (2, 4, 1)  # in the order in which they are preferred for the graph
 SEED = 6
-MOST_LAYERS = 2000
-MOST_PARAMETERS_OF_A_LAYER = 64
 MOST_NAMES = 5000
-MOST_PARENTS = 32
 MOST_SCORES = 100  # of a picture
 MOST_ARGUMENTS = 100
 LARGEST_COUNT = 10**12
@@ -52,22 +47,27 @@ LARGEST_COUNT = 10**12
 def examine(
     network_class: Any,
     arguments: tuple[int, ...],
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     file: str,
     *,
+    below: int = 0,
     values: bool = False,
     entries: bool = False,
+    by_place: bool = False,
 ) -> tuple[Network | None, Failure | None]:
-    """What `network_class(*arguments)` is, for images of `input_shape` (C, H, W).
+    """What `network_class(*arguments)` is, for images of `input_shape` (C, H, W), or for other inputs.
 
     Args:
         file: the student's, as its code objects name it.
+        below: inputs are whole numbers from 0 to below this; 0 for real ones.
         values: initialise it in full, and say what values its parameters start from.
-        entries: say what its state dict has, and what it answers with drawn weights.
+        entries: say what its state dict has, and what it answers with weights drawn for each name.
+        by_place: say what it answers with weights drawn for each layer's place in the order of execution.
 
     Returns the network, or None and why there is none. What fails later is recorded in the network.
     """
     made: dict[int, Made] = {}
+    inputs = Inputs(input_shape, below)
 
     def build() -> nn.Module:
         with _quiet_state(), _building(file, made, fill=values):
@@ -75,8 +75,11 @@ def examine(
 
     def observe(network: nn.Module) -> Network:
         with _quiet_state():
-            seen = _observe(network, network_class, input_shape, file, made, values)
-            return _with_answers(seen, network, input_shape, file) if entries else seen
+            seen = _observe(network, network_class, inputs, file, made, values)
+            if by_place:
+                given, _ = _attempt(lambda: _answers(network, inputs, drawn_weights.order(seen.graph)), file)
+                return seen.model_copy(update={"answers": _few(given)})
+            return _with_answers(seen, network, inputs, file) if entries else seen
 
     network, problem = _attempt(build, file)
     if network is None:
@@ -86,7 +89,7 @@ def examine(
     return _attempt(lambda: observe(network), file)  # this fails for a class that breaks what nn.Module promises
 
 
-def variant(network_class: Any, arguments: tuple[int, ...], input_shape: tuple[int, int, int], file: str) -> Variant:
+def variant(network_class: Any, arguments: tuple[int, ...], input_shape: tuple[int, ...], file: str) -> Variant:
     """How many parameters and convolutions `network_class(*arguments)` has (see Variant)."""
 
     def count() -> tuple[int, dict[int, int]]:
@@ -96,7 +99,7 @@ def variant(network_class: Any, arguments: tuple[int, ...], input_shape: tuple[i
                 network = _build(network_class, arguments)
             network.eval()
             with torch.no_grad(), _eager():
-                image = _images(network, 2, input_shape)
+                image = _images(network, 2, Inputs(input_shape, 0))
                 with trace:
                     network(image)
             return _count(network), {side: min(times, LARGEST_COUNT) for side, times in sorted(trace.convs.items())}
@@ -127,19 +130,19 @@ def _build(network_class: Any, arguments: tuple[int, ...]) -> nn.Module:
 def _observe(
     network: nn.Module,
     network_class: Any,
-    input_shape: tuple[int, int, int],
+    inputs: Inputs,
     file: str,
     made: dict[int, Made],
     values: bool,
 ) -> Network:
     network.eval()
     if any(is_lazy(parameter) for parameter in nn.Module.parameters(network)):
-        _attempt(lambda: _forward(network, 2, input_shape, file), file)  # gives them their sizes
+        _attempt(lambda: _forward(network, 2, inputs, file), file)  # gives them their sizes
     outputs: dict[int, list[int]] = {}
     failures: dict[int, Failure] = {}
     graphs: dict[int, list[Op]] = {}
     for batch in BATCHES:
-        passed, problem = _attempt(lambda batch=batch: _forward(network, batch, input_shape, file), file)  # type: ignore[misc]
+        passed, problem = _attempt(lambda batch=batch: _forward(network, batch, inputs, file), file)  # type: ignore[misc]
         if passed:
             outputs[batch], graphs[batch] = passed
         elif problem:
@@ -149,17 +152,15 @@ def _observe(
     gradient_failure: Failure | None = None
     if graphs:
         batch = next(iter(graphs))
-        passed, _ = _attempt(lambda: _forward(network, batch, input_shape, file, zeroed=True), file)
+        passed, _ = _attempt(lambda: _forward(network, batch, inputs, file, zeroed=True), file)
         zeroed = passed[1] if passed else []
-        without_gradient, gradient_failure = _attempt(
-            lambda: _without_gradient(network, batch, input_shape, file), file
-        )
+        without_gradient, gradient_failure = _attempt(lambda: _without_gradient(network, batch, inputs, file), file)
     return Network(
         class_name=clip(_name(network_class), NAME_CHARACTERS),
         line=_class_line(network_class, file),
         argument_names=_argument_names(network_class),
         parameters=_count(network),
-        layers=_layers(network, made, values),
+        layers=described(network, made, values),
         outputs=outputs,
         forward_failures=failures,
         loses_batch={batch: op for batch, graph in graphs.items() if (op := _loses_batch(graph, batch)) is not None},
@@ -181,35 +182,40 @@ def _loses_batch(graph: list[Op], batch: int) -> Op | None:
     return None
 
 
-def _with_answers(seen: Network, network: nn.Module, input_shape: tuple[int, int, int], file: str) -> Network:
+def _with_answers(seen: Network, network: nn.Module, inputs: Inputs, file: str) -> Network:
     """`seen` and what is found last, since it takes the network's own weights away."""
     found, _ = _attempt(lambda: drawn_weights.entries(network), file)
-    given, _ = _attempt(lambda: _answers(network, input_shape), file)
+    given, _ = _attempt(lambda: _answers(network, inputs, None), file)
     named = list((found or {}).items())[:MOST_NAMES]
     entries = {clip(name, NAME_CHARACTERS): shape[:MOST_SIDES] for name, shape in named}
-    few = given if given and all(len(row) <= MOST_SCORES for row in given) else []
-    return seen.model_copy(update={"entries": entries, "answers": few})
+    return seen.model_copy(update={"entries": entries, "answers": _few(given)})
+
+
+def _few(answers: list[list[float]] | None) -> list[list[float]]:
+    return answers if answers and all(len(row) <= MOST_SCORES for row in answers) else []
 
 
 @border
-def _answers(network: nn.Module, input_shape: tuple[int, int, int]) -> list[list[float]]:
+def _answers(network: nn.Module, inputs: Inputs, layers: list[str] | None) -> list[list[float]]:
     with _eager():
-        return drawn_weights.answers(network, input_shape)
+        if layers is None:
+            return drawn_weights.answers(network, inputs.shape)
+        return drawn_weights.answers_by_place(network, inputs.shape, inputs.below, layers, MOST_SCORES)
 
 
 @border
 def _forward(
-    network: nn.Module, batch: int, input_shape: tuple[int, int, int], file: str, *, zeroed: bool = False
+    network: nn.Module, batch: int, inputs: Inputs, file: str, *, zeroed: bool = False
 ) -> tuple[list[int], list[Op]]:
     """The output's shape and the operations of one forward pass without gradients."""
     with torch.no_grad(), _eager():
-        image = _images(network, batch, input_shape)
+        image = _images(network, batch, inputs)
         with Trace(file, _owners(network), image, zeroed=zeroed) as trace:
             output = _call(network, image)
     return [int(side) for side in output.shape[:MOST_SIDES]], trace.ops
 
 
-def _without_gradient(network: nn.Module, batch: int, input_shape: tuple[int, int, int], file: str) -> list[str]:
+def _without_gradient(network: nn.Module, batch: int, inputs: Inputs, file: str) -> list[str]:
     """Parameters that no loss could train: nothing of the output, in training mode, depends on them.
 
     A gradient of zeros isn't missing: before a scale that starts at zero all gradients are zeros, and the block still
@@ -217,7 +223,7 @@ def _without_gradient(network: nn.Module, batch: int, input_shape: tuple[int, in
     """
     network.train()
     with torch.enable_grad(), _eager(), Trace(file):
-        output = _call(network, _images(network, batch, input_shape))
+        output = _call(network, _images(network, batch, inputs))
         named = list(nn.Module.named_parameters(network))
         trained = [(name, parameter) for name, parameter in named if parameter.requires_grad]
         reached: set[str] = set()
@@ -235,11 +241,13 @@ def _call(network: nn.Module, image: Tensor) -> Tensor:
     return output
 
 
-def _images(network: nn.Module, batch: int, input_shape: tuple[int, int, int]) -> Tensor:
-    """Made-up images, (batch, C, H, W) in [-1, 1], where the network's first parameter is."""
+def _images(network: nn.Module, batch: int, inputs: Inputs) -> Tensor:
+    """Made-up images, (batch, C, H, W) in [-1, 1], or other inputs, where the network's first parameter is."""
     device = next((parameter.device for parameter in nn.Module.parameters(network)), torch.device("cpu"))
     generator = torch.Generator(device="cpu").manual_seed(SEED)
-    images = torch.rand((batch, *input_shape), generator=generator, device="cpu", dtype=torch.get_default_dtype())
+    if inputs.below:
+        return torch.randint(inputs.below, (batch, *inputs.shape), generator=generator, device="cpu").to(device)
+    images = torch.rand((batch, *inputs.shape), generator=generator, device="cpu", dtype=torch.get_default_dtype())
     return (images * 2 - 1).to(device)
 
 
@@ -258,63 +266,8 @@ def _count(network: nn.Module) -> int:
     return min(sum(parameter.numel() for parameter in every if not is_lazy(parameter)), LARGEST_COUNT)
 
 
-def _layers(network: nn.Module, made: dict[int, Made], values: bool) -> list[Layer]:
-    layers: list[Layer] = []
-    known = dict(nn.Module.named_modules(network))
-    times = Counter(id(module) for _, module in nn.Module.named_modules(network, remove_duplicate=False))
-    for name, module in nn.Module.named_modules(network):
-        own = {key: value for key, value in module._parameters.items() if value is not None and not is_lazy(value)}
-        kept = list(own)[:MOST_PARAMETERS_OF_A_LAYER]
-        if own and len(layers) < MOST_LAYERS:
-            layers.append(
-                Layer(
-                    name=clip(name, NAME_CHARACTERS),
-                    kind=_kind(module),
-                    class_name=clip(type(module).__name__, NAME_CHARACTERS),
-                    parameters={
-                        clip(key, NAME_CHARACTERS): [int(side) for side in own[key].shape[:MOST_SIDES]] for key in kept
-                    },
-                    values={clip(key, NAME_CHARACTERS): _values(own[key]) for key in kept} if values else {},
-                    line=_line_of(module, made),
-                    parents={clip(each, NAME_CHARACTERS): _line_of(known[each], made) for each in _above(name, known)},
-                    repeated=next(
-                        (
-                            _line_of(known[each], made)
-                            for each in (*_above(name, known), name)
-                            if times[id(known[each])] > 1
-                        ),
-                        None,
-                    ),
-                )
-            )
-    return layers
-
-
-def _line_of(module: nn.Module, made: dict[int, Made]) -> int | None:
-    return made[id(module)].line if id(module) in made else None
-
-
-def _above(name: str, known: dict[str, nn.Module]) -> list[str]:
-    """The names of the modules that a module lies in, outermost first, but for the network itself."""
-    parts = name.split(".")[:MOST_PARENTS]
-    names = [".".join(parts[:count]) for count in range(1, len(parts))]
-    return [each for each in names if each in known]
-
-
-def _values(parameter: Tensor) -> Values:
-    exact = parameter.detach().cpu().double().flatten()  # in this order: Apple's GPU has no float64
-    numbers = (exact.mean(), exact.std(correction=0), exact.abs().max()) if exact.numel() else ()
-    found = [float(number) if bool(torch.isfinite(number)) else None for number in numbers] or [None] * 3
-    return Values(mean=found[0], deviation=found[1], largest=found[2])
-
-
 def _name(network_class: Any) -> str:
     return str(getattr(network_class, "__name__", type(network_class).__name__))
-
-
-def _kind(module: nn.Module) -> Any:
-    kinds: dict[str, type] = {"conv": _ConvNd, "bn": _BatchNorm, "linear": nn.Linear}
-    return next((kind for kind, base in kinds.items() if isinstance(module, base)), "other")
 
 
 def _argument_names(network_class: Any) -> list[str]:
@@ -374,11 +327,16 @@ def _quiet_state() -> Iterator[None]:
 @contextlib.contextmanager
 def _eager() -> Iterator[None]:
     """Run what `torch.compile` wrapped as it was written: what a compiler made of it would hide its operations."""
-    if lazy_compiler.imported():  # to ask it for this would import it, which takes seconds
-        with torch.compiler.set_stance("force_eager"):
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # a whole layer in one operation
+    try:
+        if lazy_compiler.imported():  # to ask it for this would import it, which takes seconds
+            with torch.compiler.set_stance("force_eager"):
+                yield
+        else:
             yield
-    else:
-        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 @contextlib.contextmanager

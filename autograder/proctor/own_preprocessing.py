@@ -6,7 +6,9 @@ is compared with the images that it can have come from, to find one scale and on
 arithmetic isn't found. A search through 50,000 pictures takes a second on one core.
 """
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,61 @@ TOLERANCE = 0.02  # largest error of scale and shift, over the standard deviatio
 Images = npt.NDArray[np.uint8]
 
 
-def learned(samples: Sequence[Tensor], images: Images) -> Callable[[Images], Tensor] | None:
+Made = Callable[[npt.NDArray[Any]], Tensor]
+
+
+def learned(samples: Sequence[Tensor], inputs: npt.NDArray[Any]) -> Made | None:
+    """The function that makes of inputs what the script made of them; None where nobody can tell.
+
+    Args:
+        samples: (n, ...) each, of what the network was given.
+        inputs: pictures, (M, H, W, C) uint8, or arrays, (M, ...), which they can have come from.
+    """
+    return _of_pictures(samples, inputs) if inputs.dtype == np.uint8 else _of_arrays(samples, inputs)
+
+
+def _of_arrays(samples: Sequence[Tensor], inputs: npt.NDArray[Any]) -> Made | None:
+    """As they are, or with a shift and a scale: the mean and the standard deviation, or the range.
+
+    These may be of all numbers, of each place of the last side, or of each place. Sides of length 1 may come and go.
+    """
+    numbers = math.prod(inputs.shape[1:])
+    fitting = [one for one in samples if one[0].numel() == numbers]
+    if not fitting:
+        return None
+    given = torch.cat([one.detach().to("cpu") for one in fitting[-1:]])[-MOST_SAMPLES:]
+    sides, kind = tuple(given.shape[1:]), given.dtype
+    exact = np.asarray(inputs, dtype=np.float64)
+    changes: list[tuple[Any, Any]] = [(0.0, 1.0)]
+    if inputs.dtype != np.int64:
+        for over in (tuple(range(exact.ndim - 1)), None, (0,)):
+            changes += [(exact.mean(axis=over), exact.std(axis=over, ddof=off)) for off in (0, 1)]
+            changes.append((exact.min(axis=over), np.ptp(exact, axis=over)))
+    for shift, scale in changes:
+        safe = np.where(np.asarray(scale) == 0, 1.0, scale)
+        if _are_among(given.double().flatten(1), torch.from_numpy((exact - shift) / safe).flatten(1)):
+            break
+    else:
+        return None
+
+    def prepared(some: npt.NDArray[Any]) -> Tensor:
+        changed = (np.asarray(some, dtype=np.float64) - shift) / safe
+        return torch.from_numpy(changed).reshape(len(some), *sides).to(kind)
+
+    return prepared
+
+
+def _are_among(samples: Tensor, made: Tensor) -> bool:
+    """Whether each sample, a row, is a row of `made`, but for rounding."""
+    tolerance = 1e-4 * max(float(made.std()), 1e-9)
+    for sample in samples:
+        nearest = [(made[at : at + CHUNK] - sample).abs().amax(1).min() for at in range(0, len(made), CHUNK)]
+        if min(map(float, nearest)) > tolerance:
+            return False
+    return True
+
+
+def _of_pictures(samples: Sequence[Tensor], images: Images) -> Made | None:
     """The function that makes (N, C, H, W) float32 of (N, H, W, C) uint8, as the script did.
 
     Args:

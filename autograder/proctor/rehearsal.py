@@ -2,7 +2,7 @@
 
 Called by the proctor's `__main__.py` when the grader asks for observations. Nothing is trained: each epoch gets a batch
 or two of two images, test loops get whole batches. Convolutions aren't computed (`skip_convolutions.py`), so a
-rehearsal of an 18-layer ResNet takes 0.3 s of CPU time beside the import of torch.
+rehearsal of an 18-layer network takes 0.3 s of CPU time beside the import of torch.
 """
 
 import os
@@ -44,8 +44,10 @@ class Rehearsing:
         trained_epochs: int,
         finish: Callable[["Rehearsing", str, BaseException | None], None],
         as_if_absent: Sequence[str] = (),
+        sides: int = 4,
     ) -> None:
         self.file = file
+        self.sides = sides  # of a batch of inputs: four of pictures
         self.trained_epochs = trained_epochs
         self.finish = finish
         self.network: nn.Module | None = None
@@ -171,7 +173,7 @@ class Rehearsing:
 
     def _is_direct(self, module: nn.Module, x: torch.Tensor) -> bool:
         """Whether a call begins a training batch that no loader has handed out: it can, and the last batch is done."""
-        if not torch.is_grad_enabled() or not module.training or x.dim() != 4 or os.getpid() != self.process:
+        if not torch.is_grad_enabled() or not module.training or x.dim() != self.sides or os.getpid() != self.process:
             return False
         if not self.batches:
             return True
@@ -197,7 +199,7 @@ class Rehearsing:
         """Whether the network is given what it is tested on: a loader's batch, or images where no loader serves any."""
         if x.shape[0] == self.last_images:
             return True
-        return self.test_loader is None and not torch.is_grad_enabled() and x.dim() == 4 and bool(self.batches)
+        return self.test_loader is None and not torch.is_grad_enabled() and x.dim() == self.sides and bool(self.batches)
 
     def _answer(self, module: nn.Module, x: torch.Tensor, call: torch_hooks.Call) -> Any:
         """A training batch's output; after the computed steps, that of an earlier one that asked for the same."""

@@ -2,7 +2,7 @@
 
 Called by `trace.py`, `examine.py` and `rehearsal.py`. The numbers in their place have the right shape and the magnitude
 of a real network's; they are the same every time. What would raise is computed, so that the error is PyTorch's own. An
-18-layer ResNet goes forward and backward with two images in 36 ms in place of 230 (one core of an AMD EPYC).
+18-layer network goes forward and backward with two images in 36 ms in place of 230 (one core of an AMD EPYC).
 """
 
 import functools

@@ -6,7 +6,7 @@ memory holds the new one. That is what makes `F.relu(x, inplace=True)` before a 
 flow is followed as it ran.
 
 Convolutions are not computed where their result's values don't matter: they answer with numbers of the right shape,
-which makes a pass over two images with an 18-layer ResNet cost 5 ms instead of 35, or 11 ms with its record (one core
+which makes a pass over two images with an 18-layer network cost 5 ms instead of 35, or 11 ms with its record (one core
 of an AMD EPYC). What would raise is computed, so that the error is PyTorch's own. Never changes the student's network,
 or what its operations return but for that.
 """

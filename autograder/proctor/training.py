@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from autograder.language import marked
 from autograder.observations import Failure, TrainingReport
-from autograder.proctor import alarm, fake_cifar10, loaders, run_script, torch_hooks
+from autograder.proctor import alarm, fake_dataset, loaders, run_script, torch_hooks
 from autograder.proctor.failure import failure
 from autograder.proctor.own_code import line_in
 
@@ -98,7 +98,7 @@ class Training:
         if ration.limited:
             run_script.never_compile()
         loaders.install(self, ration)
-        fake_cifar10.CIFAR10.read_directly = self._read_directly
+        fake_dataset.StandIn.read_directly = self._read_directly
         self._watch_forwards()
         torch_hooks.backwards(self._backward)
         torch_hooks.loads(self._loads)
@@ -120,7 +120,7 @@ class Training:
         """See `loaders.Listener`."""
         if os.getpid() != self.process:
             return
-        self.through_items = self.through_items or fake_cifar10.split_of(loader.dataset) is not None
+        self.through_items = self.through_items or fake_dataset.split_of(loader.dataset) is not None
         if role == "test":
             self.test_batch_size = loader.batch_size
             self.tested_images += images

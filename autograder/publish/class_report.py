@@ -59,14 +59,17 @@ def _class_report(everybody: Sequence[Result], rubric: Rubric, alike: Sequence[P
             [result for result in ordered if result.accuracy is not None],
             [("the class's best", max(accuracies)), ("the class's median", statistics.median(accuracies))],
         )
-        if accuracies
+        if accuracies and not rubric.by_error
         else None,
+        homework=homework,
         gave_points=first.no_points_because is None or any(result.points is not None for result in ordered),
         tiers=_tier_counts(ordered, rubric),
         previewed=_counted(list(saw.values())) if first.protocol.name == "preview" else [],
         saw=saw,
         median=statistics.median(accuracies) if accuracies else None,
-        histogram=histogram(accuracies, rubric if first.protocol.name != "preview" else None) if accuracies else None,
+        histogram=histogram(accuracies, rubric if first.protocol.name != "preview" else None)
+        if accuracies and not rubric.by_error
+        else None,
         checked=sum(bool(result.checks) for result in ordered),
         outcomes=common_mistakes.outcomes(ordered),
         mistakes=mistakes,

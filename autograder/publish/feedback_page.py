@@ -82,7 +82,7 @@ def values(
         "seen": preview.of_result(result, None if band is None else band.record.accuracies),
         "epochs": epoch_curves.of_student(result, homework, band),
         "reached": None
-        if result.accuracy is None
+        if result.accuracy is None or rubric.by_error
         else others(homework, [result], [(_("this run"), result.accuracy.counted_percent)]),
         "entries": [] if result.observations is None else checks.entry_table(result.observations, homework),
         "classes": _classes(result),
@@ -121,6 +121,15 @@ def next_step(result: Result, rubric: Rubric) -> Step:
     better = [tier for tier in rubric.tiers if tier.points > (result.would_earn or 0)]
     if better:
         nearest = better[-1]
+        if rubric.by_error:
+            return Step(
+                _("Reach the row '{row}'").format(row=nearest.label),
+                _(
+                    "Every check passes, so the network is the one that was asked for. What is left is how much it "
+                    "learns in its epochs: see below whether its loss was still falling when training ended, or jumped "
+                    "about."
+                ),
+            )
         return Step(
             _("Reach the row '{row}'").format(row=nearest.label),
             _(
@@ -137,7 +146,7 @@ def next_step(result: Result, rubric: Rubric) -> Step:
 
 def _classes(result: Result) -> list[dict[str, Any]]:
     """Accuracy of each class, and what its images were most often taken for instead."""
-    if result.accuracy is None:
+    if result.accuracy is None or not result.accuracy.confusion:
         return []
     names = [*result.dataset.classes, _("no finite answer")]
     rows = []

@@ -125,7 +125,11 @@ def _feedback(one: Final) -> str:
     result = one.result
     if one.decided_by == "run":
         why = "" if result.tier is None else result.tier.label
-        why += "" if result.accuracy is None else f" (accuracy {result.accuracy.counted_percent:.2f}%)"
+        why += (
+            ""
+            if result.accuracy is None
+            else f" ({result.accuracy.measured.title.removeprefix('test ')} {result.accuracy.exact})"
+        )
         why += "" if result.late is None else f", {result.late.percent_off:g}% off for being late"
     else:
         why = "set by the instructor" + (f": {one.reason}" if one.reason else "")

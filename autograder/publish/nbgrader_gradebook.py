@@ -211,7 +211,7 @@ def summary(result: Result) -> str:
     """A line on what a result came to, as a comment of the gradebook."""
     of = f" of {points_text(result.max_points)}"
     points = "no points yet" if result.points is None else f"{points_text(result.points)}{of} points"
-    reached = "" if result.accuracy is None else f", {result.accuracy.counted_percent:.2f}% test accuracy"
+    reached = "" if result.accuracy is None else f", {result.accuracy.exact} {result.accuracy.measured.title}"
     row = f", {result.tier_label}" if result.tier_label else ""
     why = f" ({result.no_points_because})" if result.points is None and result.no_points_because else ""
     late = "" if result.late is None else f", {result.late.percent_off:g}% off for being late"

@@ -27,6 +27,7 @@ CSV_COLUMNS = (
     "sha256",
     "decided_by",
 )
+ERROR = "error"  # a further column, where a homework is scored by an error
 FILE = "grades.csv"
 
 
@@ -38,16 +39,20 @@ def csv_text(results: Iterable[Result], set_points: Mapping[str, Line] | None = 
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for result in sorted(results, key=lambda one: one.student):
+    ordered = sorted(results, key=lambda one: one.student)
+    scored = [result.accuracy for result in ordered if result.accuracy is not None]
+    columns = (*CSV_COLUMNS, ERROR) if any(one.measured.is_error for one in scored) else CSV_COLUMNS
+    writer.writerow(columns)
+    for result in ordered:
         file, line = result.submission, (set_points or {}).get(result.student)
+        by_error = result.accuracy is not None and result.accuracy.measured.is_error
         moment = None if file is None else file.submitted_at
         row = {
             "student": result.student,
             "name": result.name,
             **_decided(result, line),
             "max_points": points_text(result.max_points),
-            "accuracy_percent": "" if result.accuracy is None else f"{result.accuracy.counted_percent:.2f}",
+            "accuracy_percent": "" if result.accuracy is None or by_error else f"{result.accuracy.counted_percent:.2f}",
             "tier": result.tier_label,
             "status": result.status,
             "protocol": result.protocol_label,
@@ -55,7 +60,9 @@ def csv_text(results: Iterable[Result], set_points: Mapping[str, Line] | None = 
             "submitted_at": "" if moment is None else moment.isoformat(sep=" ", timespec="seconds"),
             "sha256": "" if file is None else file.sha256,
         }
-        writer.writerow([row[column] for column in CSV_COLUMNS])
+        if result.accuracy is not None and by_error:
+            row[ERROR] = f"{result.accuracy.counted_percent:.6g}"
+        writer.writerow([row.get(column, "") for column in columns])
     return text.getvalue()
 
 
@@ -64,11 +71,13 @@ def change(out: Path, result: Result, line: Line | None) -> None:
     path = out / FILE
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+            read = csv.DictReader(file)
+            rows = list(read)
+            columns = (*CSV_COLUMNS, ERROR) if ERROR in (read.fieldnames or ()) else CSV_COLUMNS
     except OSError:
         return  # the run will write it
     text = io.StringIO()
-    writer = csv.DictWriter(text, CSV_COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(row | (_decided(result, line) if row["student"] == result.student else {}) for row in rows)
     write_text(path, text.getvalue())

@@ -7,6 +7,7 @@ validated before anything uses it. Nothing is unpickled.
 
 import io
 import json
+import math
 import secrets
 import sys
 from typing import Any, TypeVar
@@ -68,8 +69,8 @@ class Conversation:
         """The next message, an object with a "kind". Raises RunError when there is none, or something else comes."""
         return parsed(self._receive())
 
-    def scores(self, shape: tuple[int, int]) -> Scores:
-        """The next answer: scores of `shape`, (N, classes). Raises RunError."""
+    def scores(self, shape: tuple[int, ...]) -> Scores:
+        """The next answer: scores of `shape`, (N, classes) or (N, ...). Raises RunError."""
         return scores(self._receive(), shape)
 
     def _send_bytes(self, content: bytes) -> None:
@@ -130,7 +131,7 @@ def parsed(content: bytes) -> dict[str, Any]:
     return message
 
 
-def scores(content: bytes, shape: tuple[int, int]) -> Scores:
+def scores(content: bytes, shape: tuple[int, ...]) -> Scores:
     """A (N, classes) float32 array from the bytes of a `.npy` file, exactly of `shape`. NaN and infinity may occur."""
     if content[:1] == b"{":
         said = parsed(content)
@@ -157,7 +158,7 @@ def scores(content: bytes, shape: tuple[int, int]) -> Scores:
         text = _("the network answered {found} for a batch of {batch}, not {shape}")
         raise RunError("BAD_SHAPE", text.format(found=list(found), batch=shape[0], shape=list(shape)))
     rest = content[file.tell() :]
-    if len(rest) != 4 * shape[0] * shape[1]:
+    if len(rest) != 4 * math.prod(shape):
         raise RunError("BAD_LENGTH", _("the scores have another length than their header says"))
     return np.frombuffer(rest, dtype="<f4").reshape(shape)
 

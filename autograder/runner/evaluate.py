@@ -9,11 +9,14 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from autograder.checks.places import told_of
-from autograder.course.dataset import PRACTICE, Images
+from autograder.course.dataset import Images
 from autograder.intake.submission import Submission
 from autograder.machine import machine
 from autograder.observations import Epoch, Observations, TrainingProgress, TrainingReport
@@ -84,8 +87,13 @@ class Evidence:
 
     @property
     def percent(self) -> float | None:
-        """The accuracy that counts; None without one."""
+        """The accuracy, or other measure, that counts; None without one."""
         return None if self.accuracy is None else self.accuracy.counted_percent
+
+    @property
+    def shown(self) -> str:
+        """The same as people read it: `81.3%`; "" without one."""
+        return "" if self.accuracy is None else self.accuracy.shown
 
 
 def evaluate(
@@ -132,14 +140,21 @@ def evaluate(
     by_epoch: list[Epoch] = []
     second_look: Audit | None = None
     if training.outcome == "GRADED":
-        labels = setup.dataset.test_labels[: setup.protocol.test_images]
-        accuracy = score.score(training.scores, labels)
-        mistaken = _mistaken(setup, training.scores[accuracy.counted], labels)
+        labels = _targets(setup)
+        asked = setup.homework.measure
+        accuracy = score.measured(training.scores, labels, asked, setup.homework.score)
+        if not asked.is_error:
+            mistaken = _mistaken(setup, training.scores[accuracy.counted], labels)
         epoch_images = setup.protocol.train_count(setup.dataset.train_count)
         if (again := training.audited) is not None:
             first = training.scores["eval"][again.chosen]
             timed = _timed_epochs(training, again, epoch_images)
-            second_look = audit.judge(first, again.again, again.altered, labels[again.chosen], again.before, timed)
+            judge = audit.judge_error if asked.is_error else audit.judge
+            second_look = judge(first, again.again, again.altered, labels[again.chosen], again.before, timed)
+            own = setup.homework.own_dataset
+            if own.dtype != "uint8" or not own.mirrors:
+                altered_by = "shifted" if own.dtype == "uint8" else "noisy"
+                second_look = second_look.model_copy(update={"altered_by": altered_by})
         if training.report is not None:
             by_epoch = epochs.proctored(training.report, epoch_images, training.epoch_scores, labels)
     return Evidence(
@@ -159,9 +174,20 @@ def evaluate(
     )
 
 
+def _targets(setup: Setup) -> npt.NDArray[Any]:
+    """What the answers are compared with: labels, or the inputs themselves, of pictures (N, C, H, W) from 0 to 1."""
+    if setup.homework.target == "labels":
+        return setup.dataset.test_labels[: setup.protocol.test_images]
+    inputs: npt.NDArray[Any] = setup.dataset.test_images[: setup.protocol.test_images]
+    if inputs.dtype == np.uint8:
+        inputs = inputs.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    return inputs.astype(np.float32).reshape(len(inputs), *setup.homework.answer_shape)
+
+
 def _mistaken(setup: Setup, scores: score.Scores, labels: score.Labels) -> list[Mistaken]:
     """The surest mistakes with their pictures: of public images only, since an instructor's own ones are secret."""
-    if setup.dataset.name not in (setup.homework.dataset, PRACTICE):
+    public = (setup.own_data or setup.dataset.is_practice) and not setup.dataset.held_out
+    if not public or setup.dataset.dtype != "uint8":
         return []
     return [
         Mistaken(
@@ -176,11 +202,11 @@ def _mistaken(setup: Setup, scores: score.Scores, labels: score.Labels) -> list[
 
 
 def _png(image: Images) -> str:
-    """The PNG file of one (H, W, 3) uint8 image, in base64; the same image gives the same text."""
+    """The PNG file of one (H, W, C) uint8 image, in base64; the same image gives the same text."""
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(image).save(file, format="PNG", optimize=True)
+    Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(file, format="PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode("ascii")
 
 

@@ -16,6 +16,7 @@ class TrainingRequest(BaseModel):
 
     Attributes:
         data: a prepared dataset's folder, or a folder of such; None: the kit's own.
+        test_images: images of an instructor's own to test on, in the place of the dataset's; see `prepare.held_out`.
         protocol: "full", "preview", "demo", or None: full where there is a GPU, else a preview.
         hours: another time box; such a run gives no points.
         checkpoint: a file that trainings go on from, "none", or None for the homework's own where there is one.
@@ -27,6 +28,7 @@ class TrainingRequest(BaseModel):
 
     homework: str
     data: Path | None = None
+    test_images: Path | None = None
     protocol: str | None = None
     hours: float | None = None
     checkpoint: str | None = None

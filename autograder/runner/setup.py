@@ -96,7 +96,7 @@ def prepared(
     homework = homeworks.load(request.homework)
     ruled = rubric.load(rubric.PATH, homework.name)
     protocol = homework.protocol(request.protocol or ("full" if full else "preview"), ruled.budget, request.hours)
-    images = prepare.choose(homework, protocol, request.data)
+    images = prepare.choose(homework, protocol, request.data, request.test_images)
     with spoken(request.language):
         begin, why_not = checkpoint.find(homework, protocol, images, request.checkpoint)
     return Setup(

@@ -4,6 +4,7 @@ Called by `train` when the script or its budget has ended. Test labels never lea
 exact type and shape.
 """
 
+import math
 import secrets
 import time
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ TESTING_S = 600.0  # for all test images; 10,000 take a minute on two slow cores
 EVAL_BATCH = 250
 AUDIT_BATCH = 160  # of the altered images, and of others where the script's own training batches are unknown
 LARGEST_TEST_BATCH = 1000
+LARGEST_ANSWER = 2**21  # numbers, of a whole batch: a message holds twice as many
 
 Order = npt.NDArray[np.int64]
 
@@ -58,7 +60,8 @@ def reveal(
     scores: dict[str, Scores] = {}
     audited: Audited | None = None
     trouble: RunError | None = None
-    sizes = {"eval": EVAL_BATCH}
+    most = max(1, min(EVAL_BATCH, LARGEST_ANSWER // math.prod(homework.answer_shape)))
+    sizes = {"eval": most}
     if report.left_in == "train":
         sizes["as_left"] = min(max(report.test_batch_size or 4, 1), LARGEST_TEST_BATCH)
     for name, size in sizes.items():
@@ -93,7 +96,8 @@ def _audit(proctor: Conversation, homework: Homework, images: Images, report: Tr
         again = _pass(proctor, homework, some, as_trained, {"pass": "eval"})
         forward_s, ended_cpu = time.monotonic() - began, proctor.run.cpu_s()
         forward_cpu_s = None if began_cpu is None or ended_cpu is None else ended_cpu - began_cpu
-        altered = audit.altered(some, random)
+        # Where an input is its own target, an altered one has another.
+        altered = some if homework.target == "input" else audit.altered(some, random, homework.own_dataset.mirrors)
         of_altered = _pass(proctor, homework, altered, _batches(places, AUDIT_BATCH), {"pass": "eval"})
     except RunError:
         return None
@@ -129,10 +133,10 @@ def _pass(
 ) -> Scores:
     """The scores of one pass, (M, classes), in the dataset's order. Raises RunError where an answer is missing."""
     proctor.send({**opening, "batches": len(batches)})
-    answered = np.empty((len(images), homework.classes), dtype=np.float32)
+    answered = np.empty((len(images), *homework.answer_shape), dtype=np.float32)
     for batch in batches:
         proctor.send_images(images[batch])
-        answered[batch] = proctor.scores((len(batch), homework.classes))
+        answered[batch] = proctor.scores((len(batch), *homework.answer_shape))
     return answered
 
 

@@ -302,9 +302,9 @@ def test_a_name_that_would_mislead_is_refused(name: str, tree: Path, tmp_path: P
         prepare.fetch(name, tmp_path / "data", tree)
 
 
-def test_only_cifar10_can_be_downloaded(tmp_path: Path) -> None:
-    with pytest.raises(KitError, match="no dataset called 'cifar100'"):
-        prepare.fetch("cifar100", tmp_path / "data")
+def test_only_what_is_known_can_be_downloaded(tmp_path: Path) -> None:
+    with pytest.raises(KitError, match="no dataset called 'imagenet'"):
+        prepare.fetch("imagenet", tmp_path / "data")
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------

@@ -258,3 +258,36 @@ def test_every_accuracy_has_exactly_one_tier(
     assert "no row says" in refused(folder, (*rows[:left_out], *rows[left_out + 1 :], *ROWS[3:]))
     twice = data.draw(st.sampled_from(rows))
     assert "overlaps" in refused(folder, (*rows, twice, *ROWS[3:]))
+
+
+ERRORS = (
+    "below 0.05 error | 20",
+    "from 0.05 to below 0.2 error | 6",
+    "from 0.2 error | 2",
+    "no accuracy could be had | 2",
+    "no file by the deadline | 0",
+)
+
+
+def test_rows_of_errors_go_from_the_smallest_up(tmp_path: Path) -> None:
+    own = load(tmp_path, ERRORS)
+    assert own.by_error
+    assert [tier.points for tier in own.tiers] == [20, 6, 2]
+    points = {error: own.tier_for(error).points for error in (0.0, 0.0499, 0.05, 0.2, 1e6, None)}
+    assert points == {0.0: 20, 0.0499: 20, 0.05: 6, 0.2: 2, 1e6: 2, None: 2}
+    assert own.max_points == 20
+    assert not own.is_borderline(0.051)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ((ERRORS[0], *ERRORS[2:]), "no row says what an error of 0.05 error to 0.2 error gives"),
+        ((ERRORS[0], "from 0.01 error | 6", *ERRORS[3:]), "overlaps 'below 0.05 error'"),
+        ((*ERRORS[:2], *ERRORS[3:]), "no row says what an error of 0.2 error to 1e+09 error gives"),
+        ((ERRORS[0], "from 30% | 6", *ERRORS[3:]), "aren't of one kind"),
+        (("little error | 6", *ERRORS[3:]), "is no range such as"),
+    ],
+)
+def test_rows_of_errors_are_refused_as_others_are(tmp_path: Path, rows: tuple[str, ...], words: str) -> None:
+    assert words in refused(tmp_path, rows)

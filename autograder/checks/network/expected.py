@@ -8,10 +8,12 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+from autograder.checks.network import beside_solution
 from autograder.checks.network.data_flow import Structure
 from autograder.checks.network.layer_table import Row, Rung, beside, observed_ladder
 from autograder.checks.wording import joined
 from autograder.course.families.residual import Residual, Stage
+from autograder.course.families.traced import Traced
 from autograder.course.homework import Homework
 from autograder.language import gettext as _
 from autograder.observations import Observations
@@ -19,7 +21,7 @@ from autograder.observations import Observations
 
 def family_of(homework: Homework) -> Residual:
     """What is asked of the homework's residual network. Raises ValueError where it has none."""
-    if homework.family is None:
+    if not isinstance(homework.family, Residual):
         raise ValueError(f"{homework.name} declares no residual network")
     return homework.family
 
@@ -29,6 +31,8 @@ def layer_table(observed: Observations, homework: Homework) -> list[Row]:
     network = observed.network
     if network is None or not network.graph or homework.family is None:
         return []
+    if isinstance(homework.family, Traced):
+        return beside_solution.table(network, homework)
     structure = Structure(network.graph, network.outputs.get(2, []))
     return beside(expected_ladder(homework, skips(structure, homework)), observed_ladder(structure))
 

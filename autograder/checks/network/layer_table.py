@@ -20,13 +20,14 @@ class Rung:
     """A layer as a forward pass runs it.
 
     Attributes:
-        kind: "conv", "bn", "linear", "maxpool" or "avgpool".
+        kind: "conv", "bn", "linear", "maxpool" or "avgpool"; of a layer of another kind, its class's name.
         channels_in, channels_out: of a linear layer, its features.
         kernel, stride, padding: (height, width); empty where the kind has none.
         side: of the map that comes out, in pixels; 0 where there is no map.
         on_skip: whether it lies on a block's skip.
         bias: whether it adds one; None in the homework's ladder where that is the student's choice.
         name, line: the layer's own, and where it was called; None in the homework's ladder.
+        weights: the shapes of its weights, of a layer of another kind; what it does then.
     """
 
     kind: str
@@ -40,25 +41,34 @@ class Rung:
     bias: bool | None = None
     name: str | None = None
     line: int | None = None
+    weights: tuple[tuple[int, ...], ...] = ()
 
     @property
     def does(self) -> tuple[object, ...]:
         """What two rungs have in common that do the same."""
-        geometry = (self.kernel, self.stride, self.padding) if self.kind in ("conv", "maxpool") else (self.kernel,)
+        if self.weights:
+            return self.weights
+        geometry: tuple[object, ...] = (self.kernel, self.stride, self.padding)
+        if self.kind not in ("conv", "conv_transpose", "maxpool"):
+            geometry = (self.kernel,)
         return (self.kind, self.channels_in, self.channels_out, geometry, self.side, self.on_skip)
 
     def __str__(self) -> str:
         """`conv 3x3, 64 to 128, stride 2, padding 1, map 16x16`."""
         names = {"bn": "BN", "avgpool": _("average pool"), "maxpool": _("max pool")}
+        names["conv_transpose"] = _("transposed conv")
         parts = [f"{names.get(self.kind, self.kind)} {_by(self.kernel)}".strip()]
-        if self.kind in ("conv", "linear"):
+        if self.weights:
+            tables = ", ".join("x".join(map(str, shape)) for shape in self.weights)
+            return _("{layer}, weights {shapes}").format(layer=self.kind, shapes=tables)
+        if self.kind in ("conv", "conv_transpose", "linear"):
             # Translators: the channels that come in and go out: 64 to 128
             parts.append(_("{before} to {after}").format(before=self.channels_in, after=self.channels_out))
         else:
             parts.append(str(self.channels_out))
         if self.stride:
             parts.append(_("stride {stride}").format(stride=_by(self.stride, short=True)))
-        if self.padding and self.kind == "conv":
+        if self.padding and self.kind in ("conv", "conv_transpose"):
             parts.append(_("padding {padding}").format(padding=_by(self.padding, short=True)))
         if self.side:
             parts.append(_("map {side}x{side}").format(side=self.side))
@@ -85,14 +95,15 @@ def observed_ladder(structure: Structure) -> list[Rung]:
     rungs: list[Rung] = []
     for op in structure.ops.values():
         if op.kind in SHOWN and op.index not in of_skips:
-            rungs.append(_rung(structure, op))
+            rungs.append(rung_of(structure, op))
         for block in structure.blocks:
             if block.addition is op:
-                rungs += [_rung(structure, one, on_skip=True) for one in block.skip if one.kind in SHOWN]
+                rungs += [rung_of(structure, one, on_skip=True) for one in block.skip if one.kind in SHOWN]
     return rungs
 
 
-def _rung(structure: Structure, op: Op, on_skip: bool = False) -> Rung:
+def rung_of(structure: Structure, op: Op, on_skip: bool = False) -> Rung:
+    """An operation as a rung."""
     before = structure.source(op)
     features = -1 if op.kind == "linear" else 1
     channels_out = op.shape[features] if len(op.shape) > 1 else 0
@@ -133,6 +144,23 @@ def beside(ours: Sequence[Rung], theirs: Sequence[Rung]) -> list[Row]:
         return rows
     by_place = [Row(our, their) for our, their in zip(ours, theirs, strict=True)]
     return min(rows, by_place, key=lambda table: sum(not row.same for row in table))
+
+
+def first_wrong(rows: Sequence[Row]) -> Row:
+    """The first row that differs; of equal layers in a row, of which there are too many, the last is the one."""
+    first = next(place for place, row in enumerate(rows) if not row.same)
+    row = rows[first]
+    if row.ours is None and row.theirs is not None:
+        for later in rows[first + 1 :]:
+            if later.theirs is None or later.theirs.does != row.theirs.does:
+                break
+            row = Row(None, later.theirs)
+    return row
+
+
+def named(rung: Rung) -> str:
+    """`stem`: conv 3x3, 3 to 64, ..."""
+    return f"`{rung.name}`: {rung}" if rung.name else str(rung)
 
 
 def _by(sides: Sequence[int], short: bool = False) -> str:

@@ -37,7 +37,7 @@ PADDING = 4  # pixels by which a training picture may be shifted
 CLIMB = 0.2  # of all steps, in which the learning rate rises
 TEST_BATCH = 500
 SEED = 20_151_210
-KEEP_EVERY_S = 180.0  # what a kill costs at most; one state of ResNet-50 is 120 MB
+KEEP_EVERY_S = 180.0  # what a kill costs at most; one state of a 50-layer network is 120 MB
 SAY_EVERY_S = 60.0  # where the output is no terminal
 
 Networks = dict[str, tuple[Homework, Recipe]]

@@ -209,7 +209,7 @@ def _points_table(path: Path, homework_name: str) -> str:
         checks = ", ".join(f"`{check}`" for check in decided.required_checks)
         rows.append(decided.required_failed.model_copy(update={"label": f"one of these checks failed: {checks}"}))
     lines = [f"| {row.label} | {rubric.points_text(row.points)} |" for row in rows]
-    return "\n".join(["| test accuracy | points |", "| --- | --- |", *lines])
+    return "\n".join([f"| {load(homework_name).measure.title} | points |", "| --- | --- |", *lines])
 
 
 def _write_script(notebook: Any) -> str:

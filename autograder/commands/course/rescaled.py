@@ -2,9 +2,9 @@
 
 Called by `pretrain` for a checkpoint that a homework goes on from with Adam. Adam changes every weight by about its
 learning rate in each step, however large the weight is; weight decay leaves weights small, and one epoch at 0.001 takes
-ten points from ResNet-50. A convolution that a BN follows may be multiplied by anything: the BN divides it out again.
-A BN's own weight and bias may be, too, where all that reads it is such a convolution. So both are, and the answers stay
-as they are, in train mode and in eval mode.
+ten points from a 50-layer network. A convolution that a BN follows may be multiplied by anything: the BN divides it out
+again. A BN's own weight and bias may be, too, where all that reads it is such a convolution. So both are, and the
+answers stay as they are, in train mode and in eval mode.
 """
 
 from collections.abc import Collection, Iterator

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.checks import places
+from autograder.course import measure
 from autograder.course.homework import Homework
 from autograder.intake.submission import Submission
 from autograder.language import duration, marked
@@ -49,6 +50,7 @@ class Trained:
         preview: what a preview saw, in sentences; () otherwise. `learns` and `beside_solution` say the same in a word
             each.
         epochs: how many were trained, by images; `ended_by` is what ended the training.
+        measure: what the accuracies are; where it is an error (mse, mae) they aren't percent.
     """
 
     protocol: str
@@ -71,6 +73,7 @@ class Trained:
     preview: "tuple[str, ...]" = ()
     learns: str | None = None
     beside_solution: str | None = None
+    measure: str = "accuracy"
 
 
 def where(file: Path, handed_in: Submission, line: int | None) -> str:
@@ -147,13 +150,14 @@ class Transcript:
 
     def show_training(self, trained: Trained) -> None:
         """What the training came to. Where it gives no points, every line says so."""
+        by = measure.of(trained.measure)
         noted = "{text}" if trained.gives_points else _("no points: {text}")
         if trained.accuracy_percent is None:
             text = _("no accuracy ({outcome}): {message}").format(outcome=trained.outcome, message=trained.message)
         else:
             text = _("{accuracy} of the test images ({passes}), {epochs:.3g} epochs in {seconds:.0f} s on {device}")
             text = text.format(
-                accuracy=f"{trained.accuracy_percent:.1f}%",
+                accuracy=by.shown(trained.accuracy_percent),
                 passes=", ".join(_passes(trained)),
                 epochs=trained.epochs,
                 seconds=trained.seconds,
@@ -309,10 +313,11 @@ class Transcript:
 def _passes(trained: Trained) -> list[str]:
     """The accuracy of each pass that there is."""
     passes = []
+    by = measure.of(trained.measure)
     if trained.eval_percent is not None:
-        passes.append(_("{percent} in eval mode").format(percent=f"{trained.eval_percent:.1f}%"))
+        passes.append(_("{percent} in eval mode").format(percent=by.shown(trained.eval_percent)))
     if trained.as_left_percent is not None:
-        passes.append(_("{percent} as the script left it").format(percent=f"{trained.as_left_percent:.1f}%"))
+        passes.append(_("{percent} as the script left it").format(percent=by.shown(trained.as_left_percent)))
     return passes
 
 

@@ -92,6 +92,7 @@ def train(
         accuracy_percent=percent,
         eval_percent=None if found is None else found.eval_percent,
         as_left_percent=None if found is None else found.as_left_percent,
+        measure="accuracy" if found is None else found.measure,
         tier=None if tier is None else tier.label,
         tier_points=None if tier is None else tier.points,
         epochs=0.0 if training.report is None else training.report.epochs,
@@ -105,7 +106,7 @@ def train(
     )
     if plot is not None:
         # In English: matplotlib's own font has no Hangul.
-        reached = training.outcome if percent is None else f"{percent:.1f}% of the test images"
+        reached = training.outcome if percent is None else f"{training.shown} of the test images"
         row = ""
         if tier is not None:
             row = f": {tier.points:g} points" + (" if it were graded" if not trained.gives_points else "")
@@ -126,6 +127,7 @@ def write_receipt(
     from autograder.runner import nvidia_smi
 
     stem = looked.homework.stem
+    by_error = looked.homework.measure.is_error
     said = receipts.Receipt(
         homework=looked.homework.name,
         file=looked.handed_in.name[:200],
@@ -140,7 +142,8 @@ def write_receipt(
         seconds=trained.seconds,
         epochs=trained.epochs,
         outcome=trained.outcome[:200],
-        accuracy_percent=trained.accuracy_percent,
+        accuracy_percent=None if by_error else trained.accuracy_percent,
+        error=trained.accuracy_percent if by_error else None,
         tier=(trained.tier or "")[:200],
         preview="; ".join(trained.preview)[:200],
         checks={result.id: result.outcome for result in looked.results},

@@ -7,6 +7,7 @@ declaration.
 from dataclasses import dataclass
 from typing import Literal
 
+from autograder.course.families import Family
 from autograder.language import marked
 
 
@@ -79,7 +80,7 @@ course has it)."""
 
 
 @dataclass(frozen=True)
-class Residual:
+class Residual(Family):
     """A residual network.
 
     Attributes:
@@ -94,6 +95,11 @@ class Residual:
     stem: Stem = Stem()
     conv_bias: bool | None = None
     kaiming: bool = False
+
+    @property
+    def tells_initial_values(self) -> bool:
+        """See `Family`."""
+        return self.kaiming
 
     def stem_side(self, side: int) -> int:
         """Side of the map that the first stage gets, in pixels, of images of `side`."""

@@ -72,9 +72,12 @@ def _bar(rung: Rung | None, largest: int) -> Bar | None:
 
 def _label(rung: Rung) -> str:
     """`conv 3x3, 64→128, stride 2`."""
-    name = {"bn": "BN", "avgpool": _("average pool"), "maxpool": _("max pool")}.get(rung.kind, rung.kind)
+    names = {"bn": "BN", "avgpool": _("average pool"), "maxpool": _("max pool")}
+    name = (names | {"conv_transpose": _("transposed conv")}).get(rung.kind, rung.kind)
     kernel = "x".join(map(str, rung.kernel))
-    changes = rung.kind in ("conv", "linear")
+    changes = rung.kind in ("conv", "conv_transpose", "linear")
+    if rung.weights:
+        return name
     parts = [
         f"{name} {kernel}".strip(),
         f"{rung.channels_in}→{rung.channels_out}" if changes else f"{rung.channels_out}",

@@ -16,7 +16,7 @@ sys.path.insert(0, sys.argv[1])
 import numpy as np, torch, torchvision
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
 from torchvision import transforms as T
-from autograder.proctor import fake_cifar10, loaders
+from autograder.proctor import fake_dataset, loaders
 
 torch.set_num_threads(1)
 numbers = np.random.default_rng(0)
@@ -55,8 +55,8 @@ silent = Silent()
 normal = T.Compose([T.ToTensor(), T.Normalize((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261))])
 
 def install(ration=loaders.Ration(), length=300):
-    split = fake_cifar10.Split(images, labels, length)
-    fake_cifar10.install(fake_cifar10.Pictures(split, split, tuple("abcdefghij")))
+    split = fake_dataset.Split(images, labels, length)
+    fake_dataset.install(fake_dataset.Pictures(split, split, tuple("abcdefghij")))
     loaders.install(silent, ration)
 """
 
@@ -139,7 +139,7 @@ assert np.array_equal(train.data[300:600], images)
     "the stand-in test set has every class": """
 few = np.repeat(np.arange(10), 30)
 for count in (10, 20, 200, 400):
-    chosen = fake_cifar10.covering(few, count)
+    chosen = fake_dataset.covering(few, count)
     assert len(chosen) == count and set(few[chosen[:10]]) == set(range(10))
 """,
 }

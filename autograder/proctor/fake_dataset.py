@@ -1,4 +1,4 @@
-"""What a submission gets when it asks torchvision for CIFAR-10: the same class, over arrays that the grader chose.
+"""What a submission gets when it asks torchvision for a dataset: the same class, over arrays that the grader chose.
 
 Installed by the proctor's `__main__.py`, and by `in_nbgrader.py`, before the submission runs. It takes torchvision's
 arguments, has its attributes and gives the same pixels bit for bit. It never holds a test image: where a script asks
@@ -8,10 +8,12 @@ Cost on one core of a 2-core container, without transforms other than ToTensor a
 (`loader_ours_over_torchvision`).
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +30,7 @@ class Split:
     """Images and labels of one split as a submission sees them.
 
     Attributes:
-        images: (count, 32, 32, 3) uint8.
+        images: (count, H, W, C) uint8; of arrays, (count, ...) of their type.
         labels: (count,) int64.
         length: what `len()` of the dataset says. Where it is more than `count` (previews, rehearsals), images repeat:
             scripts that split 50,000 images into 45,000 and 5,000 run on four hundred all the same.
@@ -62,11 +64,14 @@ def covering(labels: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]
     return chosen
 
 
-class CIFAR10(torchvision.datasets.CIFAR10):  # type: ignore[misc]
-    """torchvision's CIFAR10 over the arrays of `install`; `root` and `download` are accepted and not used."""
+class StandIn(VisionDataset):  # type: ignore[misc]
+    """torchvision's own class over the arrays of `install`; `root` and `download` are accepted and not used."""
 
     pictures: Pictures
-    made: "list[CIFAR10]"
+    class_to_idx: ClassVar[dict[str, int]] = {}  # a property of some of torchvision's; here an attribute of each
+    own: type  # torchvision's class, as `install` made it
+    made: "list[StandIn]"
+    file = ""  # the name of the file of arrays that takes its place, where a script reads one
     collated = False  # whether the loader that asks takes a batch as `Collated`; see `asked_by_loader`
     by_loader = False  # whether a loader asks; what is read without one is told to `read_directly`
     read_directly: Callable[[], None] | None = None
@@ -84,41 +89,57 @@ class CIFAR10(torchvision.datasets.CIFAR10):  # type: ignore[misc]
         self.train = bool(train)
         split = self.pictures.train if self.train else self.pictures.test
         self._split = split
-        self.targets: list[int] = split.repeated(split.labels).tolist()
+        self.targets: Any = self.labels_as_torchvision(split.repeated(split.labels))
         self.classes = list(self.pictures.classes)
-        self.class_to_idx = {name: label for label, name in enumerate(self.classes)}
+        self.__dict__["class_to_idx"] = {name: label for label, name in enumerate(self.classes)}
         self._own_targets = self.targets
-        CIFAR10.made.append(self)
-        if CIFAR10.downloaded is not None:
-            CIFAR10.downloaded(root)
+        StandIn.made.append(self)
+        if StandIn.downloaded is not None:
+            StandIn.downloaded(root)
 
-    @property
-    def data(self) -> npt.NDArray[np.uint8]:
-        """(N, 32, 32, 3) uint8, as torchvision's; made at its full length only when a script asks for it."""
-        if "_data" not in self.__dict__:
-            self.__dict__["_data"] = self._split.repeated(self._split.images)
-        images: npt.NDArray[np.uint8] = self.__dict__["_data"]
+    @staticmethod
+    def labels_as_torchvision(labels: npt.NDArray[np.int64]) -> Any:
+        """(N,) int64 as the attribute `targets` has them."""
+        return labels.tolist()
+
+    @staticmethod
+    def images_as_torchvision(images: npt.NDArray[np.uint8]) -> Any:
+        """(N, H, W, C) uint8 as the attribute `data` has them."""
         return images
 
+    @staticmethod
+    def pixels_of(image: Any) -> npt.NDArray[np.uint8]:
+        """An item of `data` as (H, W, C) or (H, W) uint8."""
+        return np.asarray(image)
+
+    @property
+    def data(self) -> Any:
+        """All pictures, as torchvision's; made at its full length only when a script asks for it."""
+        if "_data" not in self.__dict__:
+            self.__dict__["_data"] = self.images_as_torchvision(self._split.repeated(self._split.images))
+        return self.__dict__["_data"]
+
     @data.setter
-    def data(self, images: npt.NDArray[np.uint8]) -> None:
+    def data(self, images: Any) -> None:
         self.__dict__["_data"] = images
 
     def __len__(self) -> int:
         return len(self.data) if "_data" in self.__dict__ else self._split.length
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        if self.train and not CIFAR10.by_loader and CIFAR10.read_directly is not None:
-            CIFAR10.read_directly()
+        if self.train and not StandIn.by_loader and StandIn.read_directly is not None:
+            StandIn.read_directly()
         if "_data" in self.__dict__:
-            pixels = self.data[index]
+            pixels = self.pixels_of(self.data[index])
         else:
             at = int(index)
             if not -self._split.length <= at < self._split.length:
                 raise IndexError(f"index {at} is out of range for {self._split.length} images")
             pixels = self._split.images[at % self._split.length % len(self._split.images)]
-        image: Any = Image.fromarray(np.asarray(pixels))
+        image: Any = picture(np.asarray(pixels))
         target: Any = self.targets[index]
+        if isinstance(target, torch.Tensor):
+            target = int(target)
         if self.transform is not None:
             image = self.transform(image)
         if self.target_transform is not None:
@@ -126,24 +147,119 @@ class CIFAR10(torchvision.datasets.CIFAR10):  # type: ignore[misc]
         return image, target
 
     def __getitems__(self, indices: Sequence[int]) -> "list[tuple[Any, Any]]":
-        norms = arithmetic(self.transform) if self.is_plain() else None
+        norms = self.arithmetic() if self.is_plain() else None
         if norms is None:
             return [self[index] for index in indices]
         at = np.asarray(indices, dtype=np.int64)
         images = pixels_to_tensor(self._split.images[at % len(self._split.images)], norms)
         labels = torch.from_numpy(self._split.labels[at % len(self._split.labels)])
-        if CIFAR10.collated:
+        if StandIn.collated:
             return Collated(images, labels)
         return list(zip(images, labels.tolist(), strict=True))
 
     def is_plain(self) -> bool:
         """Whether nobody changed the data, the labels or how items are made."""
         return (
-            type(self).__getitem__ is CIFAR10.__getitem__
+            type(self).__getitem__ is StandIn.__getitem__
             and "_data" not in self.__dict__
             and self.targets is self._own_targets
             and self.target_transform is None
         )
+
+    def arithmetic(self) -> list[tuple[torch.Tensor, torch.Tensor]] | None:
+        """See the function of this name, for its transform and its pictures' channels."""
+        return arithmetic(self.transform, self._split.images.shape[-1])
+
+
+class _Grey(StandIn):
+    """MNIST and its kin: tensors, (N, H, W) and (N,)."""
+
+    @staticmethod
+    def labels_as_torchvision(labels: npt.NDArray[np.int64]) -> Any:
+        """See `StandIn`."""
+        return torch.from_numpy(np.array(labels))
+
+    @staticmethod
+    def images_as_torchvision(images: npt.NDArray[np.uint8]) -> Any:
+        """See `StandIn`."""
+        return torch.from_numpy(np.array(images[..., 0]))
+
+
+class _BySplit(StandIn):
+    """SVHN and STL10: a `split` by its name, channels first, and `labels`."""
+
+    def __init__(
+        self,
+        root: Any = "./data",
+        split: str = "train",
+        transform: Any = None,
+        target_transform: Any = None,
+        download: bool = False,
+    ) -> None:
+        super().__init__(root, split != "test", transform, target_transform, download)
+        self.split = split
+
+    @staticmethod
+    def labels_as_torchvision(labels: npt.NDArray[np.int64]) -> Any:
+        """See `StandIn`."""
+        return np.array(labels)
+
+    @staticmethod
+    def images_as_torchvision(images: npt.NDArray[np.uint8]) -> Any:
+        """See `StandIn`."""
+        return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+
+    @staticmethod
+    def pixels_of(image: Any) -> npt.NDArray[np.uint8]:
+        """See `StandIn`."""
+        return np.asarray(image).transpose(1, 2, 0)
+
+    @property
+    def labels(self) -> Any:
+        """What these two call their targets."""
+        return self.targets
+
+    @labels.setter
+    def labels(self, labels: Any) -> None:
+        self.targets = labels
+
+
+class _ByFold(_BySplit):
+    """STL10, which has `folds` before the transform."""
+
+    def __init__(
+        self, root: Any = "./data", split: str = "train", folds: Any = None, *given: Any, **named: Any
+    ) -> None:
+        super().__init__(root, split, *given, **named)
+        self.folds = folds
+
+
+class _Folder(StandIn):
+    """ImageFolder: the folder's name says which split it is."""
+
+    def __init__(
+        self,
+        root: Any,
+        transform: Any = None,
+        target_transform: Any = None,
+        loader: Any = None,
+        is_valid_file: Any = None,
+        allow_empty: bool = False,
+    ) -> None:
+        name = Path(str(root)).name.lower()
+        super().__init__(root, not any(word in name for word in ("test", "val")), transform, target_transform)
+        self.samples = [(f"{root}/{self.classes[label]}/{at}.png", label) for at, label in enumerate(self.targets)]
+        self.imgs = self.samples
+        self.loader, self.is_valid_file, self.allow_empty = loader, is_valid_file, allow_empty
+
+
+_KINDS: dict[str, type[StandIn]] = {
+    **dict.fromkeys(("MNIST", "FashionMNIST", "KMNIST"), _Grey),
+    "SVHN": _BySplit,
+    "STL10": _ByFold,
+    "ImageFolder": _Folder,
+}
+"""torchvision's classes that aren't as CIFAR10 is."""
 
 
 class Collated(list[tuple[Any, Any]]):
@@ -162,7 +278,12 @@ def collate(samples: Any) -> Any:
     return default_collate(samples)
 
 
-def arithmetic(transform: Any) -> list[tuple[torch.Tensor, torch.Tensor]] | None:
+def picture(pixels: npt.NDArray[np.uint8]) -> Image.Image:
+    """(H, W, C) or (H, W) uint8 as torchvision gives it: grey where there is one channel."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1:] == (1,) and pixels.ndim == 3 else pixels)
+
+
+def arithmetic(transform: Any, channels: int) -> list[tuple[torch.Tensor, torch.Tensor]] | None:
     """The (mean, std) pairs, each (C, 1, 1), of a transform that is ToTensor and then any number of Normalize.
 
     None for any other transform: those run image by image, as they are.
@@ -176,7 +297,7 @@ def arithmetic(transform: Any) -> list[tuple[torch.Tensor, torch.Tensor]] | None
             return None
         mean = torch.as_tensor(step.mean, dtype=torch.float32).view(-1, 1, 1)
         std = torch.as_tensor(step.std, dtype=torch.float32).view(-1, 1, 1)
-        if (std == 0).any() or mean.numel() not in (1, 3) or std.numel() not in (1, 3):
+        if (std == 0).any() or not {mean.numel(), std.numel()} <= {1, channels}:
             return None  # torchvision has its own words for that
         pairs.append((mean, std))
     return pairs
@@ -193,26 +314,26 @@ def pixels_to_tensor(pixels: npt.NDArray[np.uint8], norms: list[tuple[torch.Tens
 
 def transformed(pixels: npt.NDArray[np.uint8], transform: Any) -> torch.Tensor:
     """Test images (N, H, W, C) uint8 through a submission's own transform, stacked."""
-    norms = arithmetic(transform)
+    norms = arithmetic(transform, pixels.shape[-1])
     if norms is not None:
         return pixels_to_tensor(pixels, norms)
-    images = [Image.fromarray(image) for image in pixels]
+    images = [picture(image) for image in pixels]
     return torch.stack([torch.as_tensor(transform(image) if transform else np.asarray(image)) for image in images])
 
 
 @contextmanager
 def asked_by_loader(collated: bool) -> Iterator[None]:
     """While a loader makes a batch: its items aren't counted one by one; `collated` says how it takes them."""
-    CIFAR10.by_loader, CIFAR10.collated = True, collated
+    StandIn.by_loader, StandIn.collated = True, collated
     try:
         yield
     finally:
-        CIFAR10.by_loader = CIFAR10.collated = False
+        StandIn.by_loader = StandIn.collated = False
 
 
-def split_of(dataset: Any, depth: int = 6) -> "CIFAR10 | None":
+def split_of(dataset: Any, depth: int = 6) -> "StandIn | None":
     """The stand-in that `dataset` wraps, through up to `depth` subsets, concatenations and wrappers; None for none."""
-    if isinstance(dataset, CIFAR10):
+    if isinstance(dataset, StandIn):
         return dataset
     if depth == 0 or not hasattr(dataset, "__dict__"):
         return None
@@ -223,10 +344,19 @@ def split_of(dataset: Any, depth: int = 6) -> "CIFAR10 | None":
     return None
 
 
-def install(pictures: Pictures) -> None:
-    """Put the stand-in in torchvision's place, for every way a script may import it."""
-    CIFAR10.pictures = pictures
-    CIFAR10.made = []
-    CIFAR10.__module__ = CIFAR10.__base__.__module__  # what a script prints of its dataset's class
-    torchvision.datasets.CIFAR10 = CIFAR10
-    torchvision.datasets.cifar.CIFAR10 = CIFAR10
+def install(pictures: Pictures, name: str = "CIFAR10") -> None:
+    """Put the stand-in in the place of torchvision's class `name`, for every way a script may import it.
+
+    Of a file of arrays only its name is kept: `folders.py` has it written where a script opens it.
+    """
+    StandIn.pictures = pictures
+    StandIn.made = []
+    StandIn.own = StandIn
+    if name.endswith(".npz"):
+        StandIn.file = name
+        return
+    base = getattr(torchvision.datasets, name)
+    # What a script prints of its dataset's class, and what it asks it for, is torchvision's own.
+    StandIn.own = type(name, (_KINDS.get(name, StandIn), base), {"__module__": base.__module__})
+    setattr(torchvision.datasets, name, StandIn.own)
+    setattr(sys.modules[base.__module__], name, StandIn.own)

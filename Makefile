@@ -9,6 +9,7 @@ SUBMISSIONS =
 OUT =
 FILE =
 FROM =
+PORT =
 BENCH =
 EXTRA =
 $(foreach word,$(ANYWHERE) $(OF_A_CLASS),$(eval $(word) =))
@@ -20,7 +21,7 @@ PYTHON = .venv/bin/python
 AUTOGRADER = .venv/bin/autograder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup grade check test test-rest test-all test-windows test-windows-where-wine-is lint release data bench words requirements clean
+.PHONY: help setup grade desk check test test-rest test-all test-windows test-windows-where-wine-is lint release data bench words requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +48,9 @@ grade: $(READY)
 	$(AUTOGRADER) grade "examples/submissions/$(HOMEWORK)" --homework "$(HOMEWORK)" \
 	    --out "$(or $(OUT),grades/example/$(HOMEWORK))" --data practice --protocol demo $(call options,$(ANYWHERE))
 endif
+
+desk: $(READY) ## pages to watch a class, look, decide and hand back; OUT=folder, PORT=8421
+	@$(AUTOGRADER) desk "$(or $(OUT),grades/$(HOMEWORK))" $(call options,PORT)
 
 check: $(READY) ## check one file: make check FILE=hw6.py
 	@if [ -z "$(FILE)" ]; then echo "error: which file? make check FILE=hw6.py" >&2; exit 2; fi; \

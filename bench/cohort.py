@@ -44,10 +44,11 @@ import numpy as np
 import torch
 
 from autograder import checks, homeworks
-from autograder.commands import collect, grade
+from autograder.commands import grade
 from autograder.commands.request import ClassRequest
 from autograder.course import dataset, prepare
 from autograder.files import ROOT, write_text
+from autograder.grading import collected
 from autograder.intake import submission
 from autograder.machine import machine
 from autograder.observations import Observations, TrainingProgress
@@ -248,7 +249,7 @@ def measure(students: int, sample: Sample, place: Path, data: Path) -> Measured:
         setattr(holder, function, call)
 
     for name, holder, function in (
-        ("reading the class", collect, "take"),
+        ("reading the class", collected, "take"),
         ("runs that are stood in for", runs, "observe"),
         ("runs that are stood in for", runs, "train"),
         ("checks", checks, "run"),

@@ -1,11 +1,14 @@
 """What the tests share: the two sandboxes, one practice set for all, limits, and an order."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import classes, command_line
 from support.command_line import Command
+from support.pages import CHROMIUM
 
 from autograder.course import prepare
 from autograder.course.dataset import Dataset
@@ -71,3 +74,17 @@ def two(tmp_path: Path) -> Path:
 def autograder(monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs the command line in this process with some words, and returns what it exits with."""
     return command_line.command(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    if CHROMIUM is None and "CI" not in os.environ:
+        pytest.skip("no chromium")
+    assert CHROMIUM is not None
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()

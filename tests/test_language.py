@@ -36,7 +36,8 @@ from autograder.observations import Failure
 from autograder.publish import class_report, feedback_page
 
 TRANSLATIONS = [name for name in language.LANGUAGES if name != "en"]
-TEMPLATES = ("base.html", "parts.html", "epochs.html", "feedback.html")
+PARTS = ("feedback_training.html", "feedback_layers.html", "feedback_run.html", "code.html")
+TEMPLATES = ("base.html", "parts.html", "epochs.html", "feedback.html", *PARTS)
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,9 @@ from autograder.commands.request import ClassRequest, as_options
 
 app = typer.Typer(rich_markup_mode=None)
 
+StudentArgument = Annotated[str, typer.Argument(metavar="STUDENT")]
+ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history.")]
+
 
 @app.command()
 @as_options
@@ -79,9 +82,10 @@ def collect(
     from rich.console import Console
 
     from autograder.commands import collect as command
+    from autograder.grading import collected
     from autograder.results import history
 
-    taken = command.take(
+    taken = collected.take(
         submissions,
         homework or only_homework(),
         deadline=deadline,
@@ -89,7 +93,7 @@ def collect(
         lms=lms,
         roster=roster,
         extensions=extension,
-        settled={} if out is None else history.settled(history.read(out)),
+        decided=[] if out is None else history.read(out),
     )
     if as_json:
         print(command.as_json(taken))
@@ -99,40 +103,118 @@ def collect(
 
 @app.command()
 def regrade(
-    students: Annotated[list[str], typer.Argument(metavar="STUDENT...", help="Who is run again.")],
     out: OutOption,
+    students: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STUDENT]...", help="Who is run again (default: whoever was marked for it)."),
+    ] = None,
 ) -> None:
-    """Run students again, with the words that their class was graded with last.
+    """Run students again, with the words that their class was graded with last, and go by what was decided since.
 
     Everybody else's results are kept; what these had is put aside in `earlier/`.
     """
     from autograder.commands.grade import again
 
-    raise typer.Exit(again(out, students))
+    raise typer.Exit(again(out, students or []))
+
+
+@app.command()
+def desk(
+    out: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder that the class is graded into.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Where it listens; 0: a free one.")] = 0,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Another address than this machine's own needs the two TLS files.")
+    ] = "127.0.0.1",
+    tls_cert: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate, as PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, as PEM.")] = None,
+) -> None:
+    """Open the instructor's desk: pages to watch a class, look at hand-ins, decide, and hand back.
+
+    Before a run, during it or after; Ctrl-C ends the desk and nothing else.
+    """
+    from autograder.commands.course.desk import desk as command
+
+    command(out, host, port, tls_cert, tls_key)
 
 
 @app.command()
 def settle(
-    student: Annotated[str, typer.Argument(metavar="STUDENT")],
+    student: StudentArgument,
     out: OutOption,
     file: Annotated[
         str | None, typer.Option(metavar="NAME", help="The file that counts, as `collect` and `show` name it.")
     ] = None,
     none: Annotated[bool, typer.Option("--none", help="No file of theirs counts.")] = False,
     withdraw: Annotated[bool, typer.Option("--withdraw", help="The rules decide again.")] = False,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history.")] = "",
+    reason: ReasonOption = "",
 ) -> None:
     """Say which file of a student counts. It is written down, and holds for every later run."""
     if [file is not None, none, withdraw].count(True) != 1:
         raise typer.BadParameter("say either --file, --none or --withdraw", param_hint="--file")
-    from autograder.commands.settle import settle as command
+    from autograder.commands import decide
+    from autograder.grading.decisions import Decisions
 
-    command(out, student, file, reason, withdraw=withdraw)
+    decide.settle(Decisions.of_last_run(out), student, file, reason, withdraw=withdraw)
+
+
+@app.command()
+def extend(
+    student: StudentArgument,
+    out: OutOption,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help='Their own deadline, e.g. "2026-12-03 23:59".')
+    ] = None,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take it back.")] = False,
+    reason: ReasonOption = "",
+) -> None:
+    """Give a student a deadline of their own. It wins over the roster's, and holds for every later run."""
+    if (until is None) != withdraw:
+        raise typer.BadParameter("say either --until or --withdraw", param_hint="--until")
+    from autograder.commands import decide
+    from autograder.grading.decisions import Decisions
+
+    decide.extend(Decisions.of_last_run(out), student, until, reason)
+
+
+@app.command()
+def comment(
+    student: StudentArgument,
+    out: OutOption,
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="What the student reads.")] = None,
+    line: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of the script; of a notebook, of all its cells together.")
+    ] = None,
+    withdraw: Annotated[str | None, typer.Option(metavar="ID", help="A comment that is taken back.")] = None,
+) -> None:
+    """Say something to a student, on a line of their file or on the whole: it stands on their feedback page."""
+    if (text is None) == (withdraw is None):
+        raise typer.BadParameter("say either --text or --withdraw", param_hint="--text")
+    from autograder.commands import decide
+    from autograder.grading.decisions import Decisions
+
+    if withdraw is not None:
+        decide.take_back_comment(Decisions.of_last_run(out), student, withdraw)
+    else:
+        decide.comment(Decisions.of_last_run(out), student, text or "", line)
+
+
+@app.command()
+def looked(
+    student: StudentArgument,
+    out: OutOption,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="It is for a person again.")] = False,
+    reason: ReasonOption = "",
+) -> None:
+    """Write down that a person has looked at a student's hand-in, and that there is nothing to do."""
+    from autograder.commands import decide
+    from autograder.grading.decisions import Decisions
+
+    decide.looked_at(Decisions.of_last_run(out), student, reason, withdraw=withdraw)
 
 
 @app.command()
 def override(
-    student: Annotated[str, typer.Argument(metavar="STUDENT")],
+    student: StudentArgument,
     out: OutOption,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; the student may read it.")],
     points: Annotated[float | None, typer.Option(metavar="N", help="The points instead of the run's.")] = None,
@@ -142,21 +224,22 @@ def override(
     """Set a student's points by hand. It is written down, with time, reason and former points."""
     if (points is None) != withdraw:
         raise typer.BadParameter("say either --points or --withdraw", param_hint="--points")
-    from autograder.commands import override
+    from autograder.commands import decide
+    from autograder.grading.decisions import Decisions
 
-    override.override(out, student, points, reason, book_of(out, gradebook))
+    decide.override(Decisions(out, book_of(out, gradebook)), student, points, reason)
 
 
 @app.command()
 def show(
-    student: Annotated[str, typer.Argument(metavar="STUDENT")],
+    student: StudentArgument,
     out: OutOption,
     gradebook: BookOption = None,
 ) -> None:
     """Show all that is known of a student: attempts, runs, flags, and what was decided when."""
-    from autograder.commands import override
+    from autograder.commands import decide
 
-    override.show(out, student, book_of(out, gradebook))
+    decide.show(out, student, book_of(out, gradebook))
 
 
 @app.command()
@@ -173,9 +256,11 @@ def export(
     gradebook: BookOption = None,
 ) -> None:
     """Write the points as an LMS imports them; what a person has set wins."""
+    from autograder.grading.decisions import Decisions
     from autograder.publish import lms_grades as command
     from autograder.results import history
 
+    Decisions(out, book_of(out, gradebook)).finish()
     report = command.export(out, lms, merge, to, column=column, book=book_of(out, gradebook))
     for words, students in (
         ("not decided yet, left as they were", report.undecided),

@@ -5,83 +5,16 @@ Called by the command line and by `grade`. Only prints and makes text; `intake/h
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
-from pathlib import Path
+from collections.abc import Iterable
+from datetime import tzinfo
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from autograder.commands.request import ClassRequest
-from autograder.course import rubric
-from autograder.errors import KitError, printable
-from autograder.intake import hand_ins
-from autograder.intake.deadline import parse_deadline, parse_zone
+from autograder.errors import printable
+from autograder.grading.collected import Taken
 from autograder.intake.entry import STATES, Entry
-from autograder.intake.hand_ins import Intake
-from autograder.language import spoken
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A class that was read, its deadline and the course's time zone (both None where no option says them)."""
-
-    class_: Intake
-    deadline: datetime | None
-    zone: tzinfo | None
-
-
-def take(
-    submissions: Path,
-    homework_name: str,
-    *,
-    deadline: str | None = None,
-    timezone: str | None = None,
-    lms: str | None = None,
-    roster: Path | None = None,
-    extensions: Sequence[str] = (),
-    settled: Mapping[str, str | None] | None = None,
-) -> Taken:
-    """Read a class as a command's options say; see `hand_ins.collect`. The rubric says how late is too late.
-
-    Args:
-        extensions: "STUDENT=WHEN" each.
-        settled: student -> the file that counts, as a person has decided; see `history.settled`.
-
-    Raises KitError where an option isn't a deadline, zone or extension, and where the class or the rubric can't be
-    read.
-    """
-    zone = None if timezone is None else parse_zone(timezone)
-    moment = None if deadline is None else parse_deadline(deadline, zone)
-    class_ = hand_ins.collect(
-        submissions,
-        homework_name,
-        moment,
-        system=lms,
-        zone=zone,
-        listed=roster,
-        late=rubric.load(rubric.PATH, homework_name).late,
-        extensions=_extensions(extensions, zone),
-        settled=settled,
-    )
-    return Taken(class_, moment, zone)
-
-
-def of_request(request: ClassRequest, settled: Mapping[str, str | None]) -> Taken:
-    """The class that `grade` was asked for. Raises KitError as `take` does."""
-    with spoken(request.language):
-        return take(
-            request.submissions,
-            request.homework,
-            deadline=request.deadline,
-            timezone=request.timezone,
-            lms=request.lms,
-            roster=request.roster,
-            extensions=request.extension,
-            settled=settled,
-        )
 
 
 def show(taken: Taken, console: Console, *, everybody: bool) -> None:
@@ -132,16 +65,6 @@ def as_json(taken: Taken) -> str:
         "unlisted": list(taken.class_.unlisted),
     }
     return json.dumps(said, ensure_ascii=False, indent=1)
-
-
-def _extensions(words: Sequence[str], zone: tzinfo | None) -> dict[str, datetime]:
-    found = {}
-    for one in words:
-        student, equals, when = one.partition("=")
-        if not (student.strip() and equals):
-            raise KitError(f"{one!r} is no extension", 'write it as STUDENT="2026-12-03 23:59"')
-        found[student.strip()] = parse_deadline(when, zone)
-    return found
 
 
 def _file(entry: Entry) -> str | None:

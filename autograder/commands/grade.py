@@ -17,22 +17,26 @@ from rich.console import Console
 
 from autograder import checks
 from autograder.commands import collect
-from autograder.commands.collect import Taken
 from autograder.commands.options import book_of
-from autograder.commands.request import FILE, ClassRequest
+from autograder.commands.request import ClassRequest
 from autograder.course import rubric
 from autograder.course.homework import Homework, Protocol
 from autograder.course.rubric import Rubric
 from autograder.errors import KitError
 from autograder.files import EXAMPLES, write_text
+from autograder.grading import collected
 from autograder.grading.class_run import ClassRun
 from autograder.grading.cluster import Cluster
+from autograder.grading.collected import Taken
+from autograder.grading.decisions import Decisions
 from autograder.grading.lateness import percent_off
 from autograder.grading.progress_display import about
 from autograder.intake import hand_ins
 from autograder.machine import Card, cards, cores, unused_gpu
 from autograder.observations import Observations
 from autograder.results import history, store
+from autograder.results.history import Line
+from autograder.runner.request import FILE
 from autograder.runner.runner import SANDBOX_RUNNER, Runner
 from autograder.runner.setup import Setup, prepared
 from autograder.sandbox import sandbox as sandboxes
@@ -43,7 +47,7 @@ MOST_THREADS_CPU = 8  # of one full training on the CPU: more add little, and ar
 
 def show_class(request: ClassRequest) -> None:
     """Only say who handed in what. Raises KitError as `grade` does."""
-    collect.show(_taken(request), _console(), everybody=True)
+    collect.show(_taken(request, _history(request.out)), _console(), everybody=True)
 
 
 def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | None = None) -> int:
@@ -58,9 +62,11 @@ def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | 
     """
     console = _console()
     runner = runner or SANDBOX_RUNNER
-    taken = _taken(request)
+    decided = _history(request.out)
+    taken = _taken(request, decided)
     class_ = taken.class_
-    if unknown := sorted(set(again) - {entry.student for entry in class_.entries}):
+    known = {entry.student for entry in class_.entries}
+    if unknown := sorted(set(again) - known):
         raise KitError(f"there is no student called {unknown[0]!r}", "autograder collect lists them")
     elsewhere = Cluster(request.cluster, request.slurm) if request.cluster or request.slurm else None
     # On a cluster each worker looks whether its own sandbox works.
@@ -90,7 +96,9 @@ def grade(request: ClassRequest, *, again: Sequence[str] = (), runner: Runner | 
         recognised = request.lms if class_.lms == "folder" else class_.lms
         write_text(out / FILE, request.but(lms=recognised, protocol=setup.protocol.name).kept())
         place_of_book = book_of(out, request.gradebook)
-        run = ClassRun(class_, setup, out, taken.deadline, count, console, place_of_book, frozenset(again), elsewhere)
+        Decisions(out, place_of_book).finish()
+        due = frozenset(again) | (history.to_run_again(decided) & known)
+        run = ClassRun(class_, setup, out, taken.deadline, count, console, place_of_book, due, elsewhere, len(decided))
         return run.run()
 
 
@@ -106,13 +114,16 @@ def _console() -> Console:
     return Console(highlight=False, soft_wrap=True, markup=False)
 
 
-def _taken(request: ClassRequest) -> Taken:
-    """The class, as it was asked for."""
+def _history(out: Path) -> list[Line]:
+    return history.read(out) if (out / history.FILE).exists() else []
+
+
+def _taken(request: ClassRequest, decided: Sequence[Line]) -> Taken:
+    """The class, as it was asked for, and as persons have decided."""
     submissions, out = request.submissions, request.out
     if out.resolve().is_relative_to(submissions.resolve()):
         raise KitError(f"{out}: lies in the class's folder, and would be somebody's hand-in", "choose another --out")
-    there = history.read(out) if (out / history.FILE).exists() else []
-    return collect.of_request(request, history.settled(there))
+    return collected.of_words(request, decided)
 
 
 def _refuse_unknown_checks(ruled: Rubric, homework: Homework) -> None:

@@ -28,9 +28,7 @@ from autograder.commands.options import (
     only_homework,
 )
 from autograder.errors import KitError, first_line
-from autograder.runner.request import TrainingRequest
-
-FILE = "run.json"  # in the folder of a class: how it was graded last
+from autograder.runner.request import FILE, TrainingRequest
 
 
 class ClassRequest(TrainingRequest):

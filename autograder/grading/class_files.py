@@ -16,7 +16,6 @@ from autograder.errors import KitError
 from autograder.files import write_text
 from autograder.grading.student_run import Graded
 from autograder.intake.entry import Entry
-from autograder.language import spoken
 from autograder.publish import class_report, feedback_page, nbgrader_gradebook, similar_files
 from autograder.publish.charts import gpu_use
 from autograder.results import attempts, grades_table, history, store
@@ -65,7 +64,7 @@ class ClassFiles:
                 if (left := store.read(path.parent)) is not None:
                     yield left
 
-    def keep(self, graded: Graded) -> Result:
+    def keep(self, graded: Graded, entry: Entry) -> Result:
         """Write everything of one student. Returns what the class's files need of the result."""
         result = graded.result
         student, folder = result.student, self.out / result.student
@@ -76,13 +75,13 @@ class ClassFiles:
             store.put_aside(folder)
         if graded.log or graded.crash:
             write_text(folder / "log.txt", graded.log or graded.crash)
+        if entry.submission is not None:
+            store.write_handed_in(folder, entry.submission)
         if is_new:  # before the result: a power cut between the two repeats the entry, and loses none
             history.add(self.out, "result", student, points=result.points, key=result.key)
         store.write(folder, result)
         try:
-            with spoken(self.setup.language):
-                page = feedback_page.feedback(result, self.setup.rubric)
-            write_text(folder / "feedback.html", page)
+            feedback_page.write(self.out, result, self.setup.rubric, self.setup.language)
         except Exception:
             self.crashes[student] = traceback.format_exc()
         # Its page and what is on the disk have the rest, most of it what the checks looked at.
@@ -91,12 +90,18 @@ class ClassFiles:
     def write_class(self, everybody: Sequence[Result], entries: Sequence[Entry]) -> int:
         """The tables and the class's page. Returns how many pairs of files are alike."""
         store.remove_left_overs(self.out)
-        write_text(self.out / "grades.csv", grades_table.csv_text(everybody))
-        write_text(self.out / attempts.FILE, attempts.csv_text(entries))
+        with history.held(self.out):  # whoever decides meanwhile writes after it
+            overrides = history.overrides(history.read(self.out))
+            write_text(self.out / grades_table.FILE, grades_table.csv_text(everybody, overrides))
+        self.write_attempts(entries)
         used = gpu_use.plot(nvidia_smi.read(self.out))
         alike = similar_files.pairs(entries, self.setup.homework)
         write_text(self.out / "report.html", class_report.class_report(everybody, self.setup.rubric, alike, used))
         return len(alike)
+
+    def write_attempts(self, entries: Sequence[Entry]) -> None:
+        """The list of everybody's attempts, which is known before anybody runs."""
+        write_text(self.out / attempts.FILE, attempts.csv_text(entries))
 
     def prepare_gradebook(self) -> None:
         """Start, once, what takes seconds before the gradebook can be written, on a thread of its own."""

@@ -19,6 +19,7 @@ from autograder.grading.progress_display import Display
 from autograder.grading.student_run import Graded
 from autograder.intake import hand_ins
 from autograder.intake.entry import Entry
+from autograder.results import live
 from autograder.results.result import Result
 from autograder.runner import nvidia_smi
 from autograder.runner.setup import Setup
@@ -38,7 +39,9 @@ class ClassRun:
         book: str | None = None,
         again: frozenset[str] = frozenset(),
         elsewhere: Cluster | None = None,
+        lines: int = 0,
     ) -> None:
+        """`again`: who runs whatever there is. `lines`: how many of the history's the class was read by."""
         self.class_ = class_
         self.setup = setup
         self.deadline = deadline
@@ -48,14 +51,22 @@ class ClassRun:
         self.elsewhere = elsewhere
         self.files = ClassFiles(out, setup, book, again)
         self.finished: dict[str, Result] = {}  # what the class's files need of each
+        self.entries = {entry.student: entry for entry in class_.entries}
+        count = len(class_.entries)
+        self.teller = live.Teller(out, lines=lines, students=count, workers=workers, epochs=setup.protocol.epochs)
 
     def run(self) -> int:
         """Grade everybody. Returns the exit code: 0; 1 when the grader itself failed on somebody; 130 when interrupted.
 
         Raises KitError where the gradebook can't be written, after everything else has been.
         """
+        with self.teller:
+            return self._run_class()
+
+    def _run_class(self) -> int:
         for line in class_summary.before(self.class_, self.setup, self.deadline):
             self.console.print(line, style="bold" if line.startswith("notice: ") else None)
+        self.files.write_attempts(self.class_.entries)
         runs = self._without_running()
         if runs:
             try:
@@ -68,7 +79,8 @@ class ClassRun:
                 return 130
         entries = self.class_.entries
         everybody = [self.finished[entry.student] for entry in entries]
-        self.console.print("writing the class's tables and pages ...")
+        self.teller.phase = "writing the class's tables and pages"
+        self.console.print(f"{self.teller.phase} ...")
         if alike := self.files.write_class(everybody, entries):
             self.console.print(f"{alike} pair{'s' * (alike != 1)} of files are alike: see report.html")
         trouble: KitError | None = None
@@ -102,7 +114,8 @@ class ClassRun:
         return divided.runs
 
     def _keep(self, graded: Graded) -> None:
-        self.finished[graded.result.student] = self.files.keep(graded)
+        student = graded.result.student
+        self.finished[student] = self.files.keep(graded, self.entries[student])
 
     def _run(self, runs: list[Entry]) -> None:
         """Have the schedule run each file once; students with the same bytes share the evidence."""
@@ -123,6 +136,7 @@ class ClassRun:
             nvidia_smi.recorded(self.files.out),
             Display(self.console, runs, sum(map(len, left)) - len(runs), self.workers, estimate) as display,
         ):
+            self.teller.phase, self.teller.look = "checks and trainings", display.told
             listener = schedule.Listener(display.observed, display.progressed, display.notice)
             try:
                 with schedule.start(self.setup, self.workers, listener, self.elsewhere, patience_s) as run:

@@ -5,6 +5,7 @@ Called by `class_run.py`, and by `schedule.py` from two threads. Counts what it 
 
 import threading
 import time
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -13,6 +14,7 @@ from autograder.course.rubric import points_text
 from autograder.grading.estimate import Estimate, Work
 from autograder.intake.entry import Entry
 from autograder.observations import TrainingProgress
+from autograder.results.live import Running
 from autograder.results.result import Result
 from autograder.runner import gpu_sharing
 
@@ -34,6 +36,7 @@ class Display:
         self.estimate = estimate
         self.waiting = {entry.student for entry in runs}
         self.running: dict[str, float] = {}  # when each training began, by this process's clock
+        self.heard: dict[str, TrainingProgress] = {}  # what each of these said last
         self.seen = self.done = 0
         self.began = self.said = time.monotonic()  # `said`: when a line was last printed
         self.over = threading.Event()
@@ -97,6 +100,7 @@ class Display:
                 return  # sent before the training ended, received after
             self.waiting.discard(student)
             self.running.setdefault(student, now - said.seconds)
+            self.heard[student] = said
             if said.images:
                 self.estimate.measured(student, now - self.running[student], min(1.0, said.images / max(said.of, 1)))
             self._left(now)
@@ -106,6 +110,7 @@ class Display:
         self.done += 1
         with self.lock:
             began = self.running.pop(result.student, None)
+            self.heard.pop(result.student, None)
             self.waiting.discard(result.student)
             if began is not None:
                 self.estimate.measured(result.student, time.monotonic() - began, 1.0)
@@ -120,6 +125,17 @@ class Display:
             f"{self.done:>{len(str(self.total))}}/{self.total}  {result.student}  {protocol}{reached}  "
             f"{earned or result.status}{'' if self.console.is_terminal or not left else f'   {left} left'}"
         )
+
+    def told(self) -> dict[str, Any]:
+        """How far the class is, as fields of `Live`."""
+        with self.lock:
+            running = {
+                student: Running(images=said.images, of=said.of, seconds=said.seconds, loss=said.loss)
+                for student, said in self.heard.items()
+            }
+            counts = {"looks": self.looks, "seen": self.seen, "total": self.total, "done": self.done}
+            left = self._left(time.monotonic())
+            return {**counts, "left": left, "waiting": sorted(self.waiting), "running": running}
 
     def notice(self, text: str) -> None:
         self._say(f"notice: {text}")

@@ -32,7 +32,10 @@ from autograder.intake.submission import SUFFIXES, UnreadableError
 from autograder.language import gettext as _
 
 LEAST_SCRIPTS = 4  # beside a file with the homework's own name, so that it isn't one student's folder with modules
-RESERVED = ("grades.csv", "attempts.csv", "report.html", "gradebook.db", "formgrader", "history.jsonl", "run.json")
+RESERVED = (
+    *("grades.csv", "attempts.csv", "report.html", "gradebook.db", "formgrader", "history.jsonl", "run.json"),
+    *("live.json", "desk.log"),
+)
 
 
 @dataclass(frozen=True)

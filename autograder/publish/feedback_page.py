@@ -1,23 +1,31 @@
 """One student's page: points, one next step, what the checks saw, curves, layers, classes.
 
-Called by `grade` for each result. The same results make the same bytes, beside the same records of the solution's own
-runs.
+Called by `grade` for each result, and when a person has decided something that the student may read. The same results
+make the same bytes, beside the same file, decisions and records of the solution's own runs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from autograder import checks, homeworks
 from autograder.checks.places import place, told_of
 from autograder.course.rubric import Rubric
-from autograder.language import duration
+from autograder.files import write_text
+from autograder.intake.submission import Submission
+from autograder.language import duration, spoken
 from autograder.language import gettext as _
 from autograder.observations import TrainingReport
-from autograder.publish import preview, solution_runs
+from autograder.publish import code_view, preview, solution_runs
 from autograder.publish.banner import STATUS_WORDS, banner, others
 from autograder.publish.charts import epoch_curves, layer_figure, training_curve
 from autograder.publish.html import render
+from autograder.results import history, store
+from autograder.results.history import Line
 from autograder.results.result import Result
+
+FILE = "feedback.html"
 
 
 @dataclass(frozen=True)
@@ -29,42 +37,61 @@ class Step:
     check: checks.CheckResult | None = None
 
 
-def feedback(result: Result, rubric: Rubric) -> str:
-    """The page of one student, in the language that was chosen; sentences of the result stay as they were made."""
+def feedback(result: Result, rubric: Rubric, handed_in: Submission | None = None, decided: Sequence[Line] = ()) -> str:
+    """The page of one student, in the language that was chosen; sentences of the result stay as they were made.
+
+    Args:
+        handed_in: the file, to show its code; None for none.
+        decided: the lines of the history about the student: comments, and points that a person has set.
+    """
     with told_of([] if result.observations is None else result.observations.cells):
-        return _feedback(result, rubric)
+        return render("feedback.html", **values(result, rubric, handed_in, decided))
 
 
-def _feedback(result: Result, rubric: Rubric) -> str:
+def write(out: Path, result: Result, rubric: Rubric, language: str) -> None:
+    """Write a student's page into their folder under `out`, with their code and what persons have said."""
+    folder = out / result.student
+    with history.held(out), spoken(language):  # whoever comments meanwhile writes it again after this
+        page = feedback(result, rubric, store.handed_in(folder, result), history.about(out, result.student))
+        write_text(folder / FILE, page)
+
+
+def values(
+    result: Result, rubric: Rubric, handed_in: Submission | None = None, decided: Sequence[Line] = ()
+) -> dict[str, Any]:
+    """What the parts of a student's page are made from."""
     homework = homeworks.load(result.homework.name)
     rows = [] if result.observations is None else checks.layer_table(result.observations, homework)
     band = solution_runs.find(result)
-    return render(
-        "feedback.html",
-        result=result,
-        stem=homework.stem,
-        rubric=rubric,
-        banner=banner(result, [*result.notices, *result.notes], result.record_notes),
-        status=_(STATUS_WORDS[result.status]),
-        step=next_step(result, rubric),
-        failed=result.failed_checks,
-        advice=[check for check in result.checks if check.outcome == "advice"],
-        ended=_ended(result),
-        curve=None if result.training is None else training_curve.of_student(result.training, band),
-        band=band,
-        seen=preview.of_result(result, None if band is None else band.record.accuracies),
-        epochs=epoch_curves.of_student(result, homework, band),
-        reached=None
+    said = history.comments(decided)
+    return {
+        "result": result,
+        "set_points": history.overrides(decided).get(result.student),
+        "remarks": [line for line in said if line.at is None or handed_in is None or line.sha256 != handed_in.sha256],
+        "code": None if handed_in is None else code_view.of(handed_in, result, said),
+        "stem": homework.stem,
+        "rubric": rubric,
+        "banner": banner(result, [*result.notices, *result.notes], result.record_notes),
+        "status": _(STATUS_WORDS[result.status]),
+        "step": next_step(result, rubric),
+        "failed": result.failed_checks,
+        "advice": [check for check in result.checks if check.outcome == "advice"],
+        "ended": _ended(result),
+        "curve": None if result.training is None else training_curve.of_student(result.training, band),
+        "band": band,
+        "seen": preview.of_result(result, None if band is None else band.record.accuracies),
+        "epochs": epoch_curves.of_student(result, homework, band),
+        "reached": None
         if result.accuracy is None or rubric.by_error
         else others(homework, [result], [(_("this run"), result.accuracy.counted_percent)]),
-        entries=[] if result.observations is None else checks.entry_table(result.observations, homework),
-        classes=_classes(result),
-        answers=[*result.dataset.classes, _("no finite answer")],
-        ladder=rows,
-        ladder_figure=layer_figure.figure(rows),
-        rubric_rows=[*rubric.tiers, rubric.no_accuracy, rubric.no_file],
-        titles={check.id: check.title for check in result.checks},
-    )
+        "entries": [] if result.observations is None else checks.entry_table(result.observations, homework),
+        "classes": _classes(result),
+        "answers": [*result.dataset.classes, _("no finite answer")],
+        "ladder": rows,
+        "ladder_figure": layer_figure.figure(rows),
+        "rubric_rows": [*rubric.tiers, rubric.no_accuracy, rubric.no_file],
+        "titles": {check.id: check.title for check in result.checks},
+    }
 
 
 def next_step(result: Result, rubric: Rubric) -> Step:

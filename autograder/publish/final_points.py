@@ -64,9 +64,16 @@ def of_student(out: Path, student: str, book: str | None = None) -> Final:
     return _of(result, history.overrides(history.read(out)).get(student), by_hand.get(student))
 
 
-def _of(result: Result, line: history.Line | None, by_hand: float | None) -> Final:
+def decided(
+    of_run: float | None, line: history.Line | None, by_hand: float | None
+) -> tuple[float | None, DecidedBy, str]:
+    """Points, who decided them, and why, of those of the run, the line that set them last, and those of formgrader."""
     if line is not None and by_hand in (None, line.points):
-        return Final(line.points, "override", line.reason, result)
+        return line.points, "override", line.reason
     if by_hand is not None:
-        return Final(by_hand, "formgrader", "", result)
-    return Final(result.points, "nobody" if result.points is None else "run", "", result)
+        return by_hand, "formgrader", ""
+    return of_run, "nobody" if of_run is None else "run", ""
+
+
+def _of(result: Result, line: history.Line | None, by_hand: float | None) -> Final:
+    return Final(*decided(result.points, line, by_hand), result)

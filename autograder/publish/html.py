@@ -10,6 +10,7 @@ Templates are in `publish/templates/`: `base.html` holds the looks, the others t
 import base64
 import hashlib
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -28,24 +29,24 @@ LONGEST_TEXT = 20_000  # characters of one untrusted text; the proctor's message
 LONGEST_CELL = 300  # of those in the class's tables, where a thousand students may each have one
 
 
-def render(name: str, **values: Any) -> str:
-    """The page of the template called `name`, in the language that was chosen."""
-    return _environment().get_template(name).render(language=language.chosen(), **values)
+def render(name: str, /, templates: Path | None = None, **values: Any) -> str:
+    """The page of the template called `name`, in the language that was chosen. `templates`: a folder with more."""
+    return _environment(templates).get_template(name).render(language=language.chosen(), **values)
 
 
 @cache
-def _environment() -> Environment:
+def _environment(more: Path | None) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([TEMPLATES] if more is None else [TEMPLATES, more]),
         extensions=["jinja2.ext.i18n"],
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_printable,
+        finalize=printable,
         keep_trailing_newline=True,
     )
-    # As `install_gettext_callables` does it, but that values pass `_printable`: `finalize` sees none of them.
+    # As `install_gettext_callables` does it, but that values pass `printable`: `finalize` sees none of them.
     environment.newstyle_gettext = True  # type: ignore[attr-defined]  # the extension's
     environment.globals |= {"_": lambda text: Markup(language.gettext(text)), "gettext": _said, "ngettext": _counted}
     environment.filters |= {
@@ -54,6 +55,7 @@ def _environment() -> Environment:
         "code": _code,
         "percent": lambda value: "-" if value is None else f"{value:.1f}%",
         "address": lambda student, file="feedback.html": quote(f"{student}/{file}"),
+        "student_address": lambda student: f"/student/{quote(student, safe='')}",  # at the desk
         "shade": drawing.shade,
         "place": places.place,
         "places": places.places,
@@ -73,23 +75,23 @@ def script() -> dict[str, Markup]:
 
 def _said(text: str, /, **values: Any) -> Markup:
     """The translation of a template's own text, which is markup, with values that are not."""
-    return Markup(language.gettext(text)) % {name: _printable(value) for name, value in values.items()}
+    return Markup(language.gettext(text)) % {name: printable(value) for name, value in values.items()}
 
 
 def _counted(one: str, many: str, number: int, /, **values: Any) -> Markup:
     """The same of a text in two numbers."""
-    return Markup(language.ngettext(one, many, number)) % {name: _printable(value) for name, value in values.items()}
+    return Markup(language.ngettext(one, many, number)) % {name: printable(value) for name, value in values.items()}
 
 
 def _code(text: str) -> Markup:
     """Text, with what stands between backticks as code."""
-    parts = [escape(part) for part in _printable(text).split("`")]
+    parts = [escape(part) for part in printable(text).split("`")]
     if len(parts) % 2 == 0:  # a backtick without its partner is a backtick
         parts[-2:] = [parts[-2] + "`" + parts[-1]]
     return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
 
 
-def _printable(value: Any) -> Any:
+def printable(value: Any) -> Any:
     """Untrusted text without what a page can't hold or shouldn't obey: control and direction characters, no end."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from autograder.course.homework import Homework
 from autograder.course.rubric import points_text
 from autograder.errors import KitError, first_line, printable
-from autograder.files import whole, write_text
+from autograder.files import PARSING, whole, write_text
 from autograder.intake.entry import Entry
 from autograder.results.result import Result
 
@@ -44,7 +44,7 @@ def url_of(out: Path, asked: str | None = None) -> str:
 
 def prepare(url: str) -> None:
     """Import what `write` needs, and make the database where there is none. Whatever fails, `write` says."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), PARSING:  # alembic's templates are parsed, while somebody's checks may run
         import nbformat.v4  # noqa: F401  four seconds, most of them for what checks the syntax of addresses
 
         with _opened(url):

@@ -1,28 +1,50 @@
 """What happened to a class's grades, line by line: every result that was made, and every decision of a person.
 
-Called by `grade` (each new result), by `override`, and by whatever hands numbers on. The file, `history.jsonl`, is only
-ever added to. Each line holds the SHA-256 of the line before, so a line that was changed, taken out or put in between
-shows; that the last lines are missing shows where the last line's own hash was noted, which exports and `grade` print.
+Called by `grade` (each new result), by what a person decides (`grading.decisions`), and by whatever hands numbers on.
+The file, `history.jsonl`, is only ever added to, by one process at a time: see `held`. Each line holds the SHA-256 of
+the line before, so a line that was changed, taken out or put in between shows; that the last lines are missing shows
+where the last line's own hash was noted, which exports and `grade` print.
 """
 
+import contextlib
 import getpass
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from autograder.course.rubric import points_text
 from autograder.errors import KitError
 
 FILE = "history.jsonl"
+LOCK = ".history.lock"
+PATIENCE_S = 60.0  # of whoever waits for the lock, which is held for fractions of a second
 LONGEST = 2**20  # bytes of a line
 BEGINNING = "0" * 64  # what the first line holds in place of a hash
 
-What = Literal["result", "override", "override withdrawn", "settled", "settled withdrawn"]
+What = Literal[
+    "result",
+    "override",
+    "override withdrawn",
+    "settled",
+    "settled withdrawn",
+    "deadline",
+    "deadline withdrawn",
+    "comment",
+    "comment withdrawn",
+    "looked at",
+    "looked at withdrawn",
+    "run again",
+]
+
+FOR_A_RUN: tuple[What, ...] = ("settled", "settled withdrawn", "deadline", "deadline withdrawn", "run again")
+"""What shows only when the class is graded once more."""
 
 
 class Line(BaseModel):
@@ -33,9 +55,13 @@ class Line(BaseModel):
         who: the user of the machine.
         points: of the result, or set by a person; None for none.
         former: what they were before; None for none.
-        reason: of a person.
+        reason: of a person; of a comment, what it says.
         file: that counts, as a person has settled; "" for none, and in lines about something else.
         key: of the result that it is about; see `results.Result`.
+        at: the line of the script that a comment is on, from 1; None for the whole.
+        sha256: of the file that a comment is about, as hex: another file has other lines.
+        until: a deadline of one's own.
+        takes_back: the id of the line that this one withdraws, of a comment.
         previous: SHA-256 of the line before, as hex.
     """
 
@@ -50,7 +76,48 @@ class Line(BaseModel):
     reason: str = ""
     file: str = ""
     key: str = ""
+    at: int | None = None
+    sha256: str = ""
+    until: datetime | None = None
+    takes_back: str = ""
     previous: str
+
+    @property
+    def id(self) -> str:
+        """What no other line of the history is called."""
+        return self.previous[:16]
+
+    @property
+    def words(self) -> str:
+        """What it says, in a few words, without the reason."""
+        if self.what in ("result", "override", "override withdrawn"):
+            return f"{self.what}, {'no points' if self.points is None else f'{points_text(self.points)} points'}"
+        if self.what.startswith("settled"):
+            return f"{self.what}, {self.file or 'no file'}"
+        if self.what == "comment":
+            return f"comment {self.id} on {'the whole' if self.at is None else f'line {self.at}'}"
+        if self.what == "comment withdrawn":
+            return f"comment {self.takes_back} withdrawn"
+        return self.what if self.until is None else f"{self.what}, {self.until:%Y-%m-%d %H:%M}"
+
+
+@contextlib.contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Nobody else, in this process or another, adds to the history of `out` within. May be held again within.
+
+    Raises KitError where somebody has held it for a minute.
+    """
+    try:
+        lock = FileLock(out / LOCK, timeout=PATIENCE_S, is_singleton=True)  # each thread counts for itself
+        lock.acquire()
+    except Timeout as error:
+        raise KitError(f"{out / LOCK}: somebody has held it for a minute", "see what else works there") from error
+    except OSError as error:
+        raise KitError(f"{out}: can't be written ({error.strerror})") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read(out: Path) -> list[Line]:
@@ -72,21 +139,33 @@ def add(out: Path, what: What, student: str, **fields: Any) -> Line:
 
     Reads no more than the last line: whoever begins to add checks the whole once, by `read`.
     """
-    previous = _last_hash(out)
-    line = Line(
-        time=datetime.now(UTC).astimezone(), who=_who(), what=what, student=student, previous=previous, **fields
-    )
-    content = line.model_dump_json().encode() + b"\n"
-    try:
-        descriptor = os.open(out / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise KitError(f"{out / FILE}: can't be written ({error.strerror})") from error
+    with held(out):
+        previous = _last_hash(out)
+        line = Line(
+            time=datetime.now(UTC).astimezone(), who=_who(), what=what, student=student, previous=previous, **fields
+        )
+        _append(out, line.model_dump_json().encode() + b"\n")
     return line
+
+
+def about(out: Path, student: str) -> list[Line]:
+    """The lines about a student alone, in order, without a look at the chain: for pages, which are many."""
+    try:
+        content = (out / FILE).read_bytes()
+    except OSError:
+        return []
+    named = b'"student":' + json.dumps(student, ensure_ascii=False).encode()
+    found = []
+    for text in content.splitlines():
+        if named in text:
+            with contextlib.suppress(ValidationError):  # half a line, of a power cut: `read` deals with it
+                found.append(Line.model_validate_json(text))
+    return [line for line in found if line.student == student]
+
+
+def last_of(lines: Iterable[Line], student: str) -> str:
+    """The id of the last line about a student, "" without one: whoever decides says what they had seen."""
+    return next((line.id for line in reversed(list(lines)) if line.student == student), "")
 
 
 def overrides(lines: Sequence[Line]) -> dict[str, Line]:
@@ -111,6 +190,50 @@ def settled(lines: Sequence[Line]) -> dict[str, str | None]:
     return found
 
 
+def deadlines(lines: Iterable[Line]) -> dict[str, datetime]:
+    """Student -> the deadline of their own that a person has given last, where that wasn't withdrawn."""
+    found: dict[str, datetime] = {}
+    for line in lines:
+        if line.what == "deadline" and line.until is not None:
+            found[line.student] = line.until
+        elif line.what == "deadline withdrawn":
+            found.pop(line.student, None)
+    return found
+
+
+def to_run_again(lines: Iterable[Line]) -> set[str]:
+    """Students who are to be run again, and haven't been since."""
+    found: set[str] = set()
+    for line in lines:
+        if line.what == "run again":
+            found.add(line.student)
+        elif line.what == "result":
+            found.discard(line.student)
+    return found
+
+
+def looked_at(lines: Iterable[Line]) -> dict[str, Line]:
+    """Student -> the line by which a person says that there is nothing to do, where no newer result came since."""
+    found: dict[str, Line] = {}
+    for line in lines:
+        if line.what == "looked at":
+            found[line.student] = line
+        elif line.what in ("looked at withdrawn", "result"):
+            found.pop(line.student, None)
+    return found
+
+
+def comments(lines: Iterable[Line]) -> list[Line]:
+    """All comments that weren't withdrawn, in the order in which they were made."""
+    found: dict[str, Line] = {}
+    for line in lines:
+        if line.what == "comment":
+            found[line.id] = line
+        elif line.what == "comment withdrawn":
+            found.pop(line.takes_back, None)
+    return list(found.values())
+
+
 def _read(out: Path) -> tuple[list[Line], str]:
     path = out / FILE
     try:
@@ -120,7 +243,10 @@ def _read(out: Path) -> tuple[list[Line], str]:
     except OSError as error:
         raise KitError(f"{path}: can't be read ({error.strerror})") from error
     if content and not content.endswith(b"\n"):
-        content = _without_half_a_line(path, content)
+        with held(out):  # else it may be a line that somebody is just writing
+            content = path.read_bytes()
+            if content and not content.endswith(b"\n"):
+                content = _without_half_a_line(path, content)
     lines, previous = [], BEGINNING
     for number, text in enumerate(content.splitlines(keepends=True), start=1):
         try:
@@ -135,6 +261,18 @@ def _read(out: Path) -> tuple[list[Line], str]:
         lines.append(line)
         previous = hashlib.sha256(text).hexdigest()
     return lines, previous
+
+
+def _append(out: Path, content: bytes) -> None:
+    try:
+        descriptor = os.open(out / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise KitError(f"{out / FILE}: can't be written ({error.strerror})") from error
 
 
 def _last_hash(out: Path) -> str:

@@ -1,10 +1,12 @@
-"""Results on disk: `result.json` of each student, written whole and read as if a stranger had written it.
+"""Results on disk: `result.json` of each student and the file it is about, written whole and read as a stranger's.
 
 Called by `grade`, which also reads what an earlier run left, by what a person decides, and by what publishes. A result
 is written into a temporary file, to the disk, then into place by a rename. Decides nothing.
 """
 
 import contextlib
+import dataclasses
+import hashlib
 import json
 import math
 import shutil
@@ -15,9 +17,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from autograder.errors import KitError
-from autograder.files import write_text
+from autograder.files import whole, write_text
+from autograder.intake import submission
+from autograder.intake.submission import Submission
 from autograder.results.result import SCHEMA_VERSION, Result
 
+HANDED_IN = ("handed_in.py", "handed_in.ipynb")
 LARGEST_RESULT = 64 * 2**20  # bytes; one with a graph of 5,000 operations has under 4 MiB
 
 
@@ -46,8 +51,28 @@ def read(folder: Path) -> Result | None:
         raise KitError(f"{path}: not a result of schema version {SCHEMA_VERSION} ({reason})") from error
 
 
+def write_handed_in(folder: Path, handed_in: Submission) -> None:
+    """Keep the file that counts, byte for byte, under a name of ours: see `HANDED_IN`."""
+    own, other = HANDED_IN if handed_in.name.lower().endswith(".py") else HANDED_IN[::-1]
+    with whole(folder / own) as temporary:
+        temporary.write_bytes(handed_in.content)
+    (folder / other).unlink(missing_ok=True)
+
+
+def handed_in(folder: Path, result: Result) -> Submission | None:
+    """The file that a result is about, as it was handed in; None where there is none, or another one lies there."""
+    if result.submission is None:
+        return None
+    for name in HANDED_IN:
+        with contextlib.suppress(KitError):
+            content = submission.content_of(folder / name, submission.largest(name), follow_links=False)
+            if hashlib.sha256(content).hexdigest() == result.submission.sha256:
+                return dataclasses.replace(submission.of(name, content), name=result.submission.name)
+    return None
+
+
 def put_aside(folder: Path) -> None:
-    """Copy what an earlier run has left in `folder` to `earlier/<time>/`, under its own time: result, page and log.
+    """Copy what an earlier run has left in `folder` to `earlier/<time>/`, under its own time: result, page, log, file.
 
     Called before another result is written. Nothing is ever thrown away; a person may compare.
     """
@@ -60,14 +85,15 @@ def put_aside(folder: Path) -> None:
         number += 1
         aside = folder / "earlier" / f"{moment}-{number}"
     aside.mkdir(parents=True)
-    for name in ("result.json", "feedback.html", "log.txt"):
+    for name in ("result.json", "feedback.html", "log.txt", *HANDED_IN):
         with contextlib.suppress(FileNotFoundError):
             shutil.copy2(folder / name, aside / name)
 
 
 def remove_left_overs(folder: Path) -> None:
     """Remove the temporary files that killed runs left in a result's folder."""
-    for name in ("result.json", "feedback.html", "log.txt", "grades.csv", "attempts.csv", "report.html", "run.json"):
+    own = ("result.json", "feedback.html", "log.txt", *HANDED_IN)
+    for name in (*own, "grades.csv", "attempts.csv", "report.html", "run.json", "live.json"):
         for path in folder.glob(f".{name}.*"):
             path.unlink(missing_ok=True)
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+FILE = "run.json"
+"""In the folder of a class: how it was graded last."""
+
 
 class TrainingRequest(BaseModel):
     """The request for trainings, as a command's options say it. None is what the kit chooses by itself.

@@ -63,8 +63,9 @@ def environment(threads: int, home: str, card: Card | None = None, *, alone: boo
         "MPLCONFIGDIR": f"{home}/.matplotlib",
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
-        # glibc keeps freed memory for the next step instead of giving it back and having it zeroed again: 4% less CPU
-        # time for an 18-layer network in batches of 64.
+        # glibc keeps freed memory for the next step instead of giving it back and having it zeroed again, in huge pages
+        # where the kernel leaves that to programs: see docs/performance.md.
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "MALLOC_MMAP_MAX_": "0",
         "MALLOC_TRIM_THRESHOLD_": str(2**34),
         "TORCHDYNAMO_SUPPRESS_ERRORS": "1",  # torch.compile without a compiler at hand runs eagerly

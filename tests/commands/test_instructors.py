@@ -39,8 +39,8 @@ def _of_make(words: list[str]) -> list[str]:
 
 def test_the_page_has_the_whole_way() -> None:
     named = [words[1] for words in commands()]
-    asked = ["collect", "grade", "reference", "settle", "settle", "show", "regrade"]
-    asked += ["override", "override", "export", "feedback"]
+    asked = ["collect", "grade", "reference", "settle", "settle", "extend", "show", "regrade"]
+    asked += ["override", "override", "comment", "looked", "export", "feedback"]
     assert named == [*asked, "gradescope", "release", "release"]
 
 
@@ -76,7 +76,10 @@ def test_every_command_of_the_page_does_what_it_says(
         "run 5 of 5: 50.00% of the test images",
         "2016320187: hw6.py counts, on time; written down as decided by ",
         "2016320187: the rules decide again; written down as decided by ",
+        "2016320187: a deadline of their own, 2026-12-03 23:59; written down as decided by ",
         "2016320187: 12 points, 6 before",
+        "2016320187: a comment on the whole, ",
+        "2016320187: looked at, nothing to do; written down as decided by ",
         "2016320187: the points of the run again, 12 before",
         "wrote upload.csv: 3 students, column 'hw6 |1'",
         "wrote feedback.zip: 3 pages",

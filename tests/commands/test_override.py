@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from support.gradebook import full, write
 
-from autograder.commands import override
+from autograder.commands import decide
 from autograder.errors import KitError
+from autograder.grading.decisions import Decisions
 from autograder.publish import lms_grades, nbgrader_gradebook
 from autograder.publish.final_points import final
 from autograder.results import history, store
@@ -34,7 +35,7 @@ def points(out: Path) -> dict[str, tuple[float | None, str]]:
 
 def test_an_override_wins_everywhere_and_is_written_down(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     book = nbgrader_gradebook.url_of(out)
-    override.override(out, "s1", 12.5, "the machine was broken", book)
+    decide.override(Decisions(out, book), "s1", 12.5, "the machine was broken")
     assert "s1: 12.5 points, 6 before" in capsys.readouterr().out
     assert points(out) == {"s1": (12.5, "override"), "s2": (20.0, "run")}
     assert nbgrader_gradebook.set_by_hand(book, "hw6") == {"s1": 12.5}
@@ -51,7 +52,7 @@ def test_an_override_wins_everywhere_and_is_written_down(out: Path, capsys: pyte
     # Somebody changes it in formgrader, later.
     nbgrader_gradebook.set_score(book, "hw6", "s1", 15.0)
     assert points(out)["s1"] == (15.0, "formgrader")
-    override.override(out, "s1", None, "it was right after all", book)
+    decide.override(Decisions(out, book), "s1", None, "it was right after all")
     assert points(out)["s1"] == (2.0, "run")
     assert nbgrader_gradebook.set_by_hand(book, "hw6") == {}
 
@@ -69,15 +70,15 @@ def test_an_override_wins_everywhere_and_is_written_down(out: Path, capsys: pyte
 def test_what_is_no_decision_is_refused(out: Path, student: str, set_: float, reason: str, words: str) -> None:
     before = (out / history.FILE).read_bytes()
     with pytest.raises(KitError, match=words):
-        override.override(out, student, set_, reason, None)
+        decide.override(Decisions(out), student, set_, reason)
     assert (out / history.FILE).read_bytes() == before
 
 
 def test_all_that_is_known_is_shown(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    override.override(out, "s1", 12.0, "asked, and was right", None)
+    decide.override(Decisions(out), "s1", 12.0, "asked, and was right")
     store.put_aside(out / "s1")
     capsys.readouterr()
-    override.show(out, "s1", None)
+    decide.show(out, "s1", None)
     said = capsys.readouterr().out
     for words in (
         "s1, 김 하늘",
@@ -92,8 +93,8 @@ def test_all_that_is_known_is_shown(out: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_changed_history_shows(out: Path) -> None:
-    override.override(out, "s1", 12.0, "a reason", None)
-    override.override(out, "s2", 6.0, "another", None)
+    decide.override(Decisions(out), "s1", 12.0, "a reason")
+    decide.override(Decisions(out), "s2", 6.0, "another")
     path = out / history.FILE
     whole, noted = path.read_bytes(), history.head(out)
     lines = whole.splitlines(keepends=True)
@@ -110,7 +111,7 @@ def test_a_changed_history_shows(out: Path) -> None:
         with pytest.raises(KitError, match=r"history.jsonl:\d"):
             history.read(out)
         with pytest.raises(KitError):
-            override.override(out, "s1", 3.0, "a reason", None)
+            decide.override(Decisions(out), "s1", 3.0, "a reason")
         assert path.read_bytes() == content, name
     path.write_bytes(b"".join(lines[:-1]))  # cut short: nothing in the file shows that, but what was noted does
     assert len(history.read(out)) == len(lines) - 1

@@ -60,10 +60,12 @@ def test_pictures_are_shifted_and_mirrored_as_torchvision_would(few: Dataset) ->
 def test_larger_numbers_answer_the_same_and_adam_moves_them_less(few: Dataset) -> None:
     homework, recipe = pretrain.find("resnet50")
     network = pretrain._network(homework, recipe).double()
-    pictures = pretrain._prepared(pretrain._on_device(few.train_images, few.train_labels, torch.device("cpu"))[0])
+    pictures = pretrain._prepared(
+        pretrain._on_device(few.train_images[:6], few.train_labels[:6], torch.device("cpu"))[0]
+    )
     pictures = pictures.double()
     with torch.no_grad():
-        for _ in range(50):
+        for _ in range(40):
             trained = network(pictures)  # until the running statistics are those of these pictures, nearly
         evaluated = network.eval()(pictures)
         rescale(network, recipe.answering)
@@ -71,17 +73,17 @@ def test_larger_numbers_answer_the_same_and_adam_moves_them_less(few: Dataset) -
         torch.testing.assert_close(network.train()(pictures), trained, rtol=0, atol=0.01)
 
     def moved(answering: tuple[str, ...]) -> float:
-        """By how much of itself one step of Adam changes what the last layer reads."""
+        """By how much of itself one step of Adam changes what layer 4 reads."""
         network = pretrain._network(homework, recipe).double()
         if answering:
             rescale(network, answering)
-        network.fc = nn.Identity()
+        network.layer4, network.fc = nn.Identity(), nn.Identity()
         before = network(pictures)
         before.square().mean().backward()
         torch.optim.Adam(network.parameters(), lr=1e-3).step()
         return float(((network(pictures) - before).norm() / before.norm()).detach())
 
-    assert moved(recipe.answering) < 0.8 * moved(())
+    assert moved(recipe.answering) < moved(()) / 2
 
 
 @pytest.mark.slow

@@ -11,11 +11,11 @@ from support.downloads import Uploaded
 from support.runner import FakeRunner
 
 from autograder.commands import grade
-from autograder.commands.override import show
+from autograder.commands.decide import settle, show
 from autograder.commands.request import ClassRequest
-from autograder.commands.settle import settle
 from autograder.course.dataset import Dataset
 from autograder.errors import KitError
+from autograder.grading.decisions import Decisions
 from autograder.results import history, store
 from autograder.results.result import Result
 
@@ -115,26 +115,26 @@ def test_what_a_person_settles_holds_for_every_later_run(
     run()
     assert of(out, "ben").status == "needs a person"
     with pytest.raises(KitError, match=r"c.py: can't count for ben") as refused:
-        settle(out, "ben", "c.py", "")
+        settle(Decisions(out), "ben", "c.py", "")
     assert "a.py, b.py" in refused.value.hint
     with pytest.raises(KitError, match="no student called 'eve'"):
-        settle(out, "eve", "a.py", "")
-    settle(out, "BEN", "b.py", "asked him")
+        settle(Decisions(out), "eve", "a.py", "")
+    settle(Decisions(out), "BEN", "b.py", "asked him")
     run()
     assert of(out, "ben").submission is not None
     assert trainings(runs)[-1] == b"x = 2\n"
     assert "a person has decided that b.py counts" in of(out, "ben").notes
-    settle(out, "ben", "hw6_ben_attempt_2026-11-30-10-00-00_a.py", "the other one")
+    settle(Decisions(out), "ben", "hw6_ben_attempt_2026-11-30-10-00-00_a.py", "the other one")
     run()
     assert trainings(runs)[-1] == b"x = 1\n"
-    settle(out, "ben", None, "not his")
+    settle(Decisions(out), "ben", None, "not his")
     run()
     assert of(out, "ben").status == "absent"
-    settle(out, "ben", None, "", withdraw=True)
+    settle(Decisions(out), "ben", None, "", withdraw=True)
     run()
     assert of(out, "ben").status == "needs a person"
     with pytest.raises(KitError, match="nothing was settled"):
-        settle(out, "ben", None, "", withdraw=True)
+        settle(Decisions(out), "ben", None, "", withdraw=True)
     lines = [(line.what, line.file, line.reason) for line in history.read(out) if line.what.startswith("settled")]
     assert lines == [
         ("settled", "b.py", "asked him"),
@@ -162,8 +162,8 @@ def test_a_file_that_is_nobodys_is_settled_as_somebodys(
     with pytest.raises(AssertionError):  # there is no Ann
         run(submissions=source, out=out)
     assert of(out, "102").status == of(out, "final version").status == "needs a person"
-    settle(out, "102", "final version.py", "came by mail")
-    settle(out, "notes", None, "the instructor's own")
+    settle(Decisions(out), "102", "final version.py", "came by mail")
+    settle(Decisions(out), "notes", None, "the instructor's own")
     request = ClassRequest.of_last_run(out)
     assert grade.grade(request, runner=runs) == 0
     assert trainings(runs)[-1] == SECOND

@@ -108,7 +108,7 @@ def test_a_notebook_becomes_a_script_that_python_reads(tmp_path: Path) -> None:
         "import sys\nif 'google.colab' in sys.modules:\n    !pip install autograder\n    %cd /content",
         "%time y = x + 1",
         's = """\n%s and\n!x\n"""',
-        "%%bash\nrm -rf everything",
+        "%%html\n<b>everything</b>",
         ("raw", "not code"),
     )
     read_back = read(tmp_path, notebook(*cells, tags=["active-ipynb", "skip"]), "hw6.ipynb")

@@ -29,17 +29,6 @@ WIDER = """() => Array.from(document.querySelectorAll("main *"))
   .map((one) => one.outerHTML.slice(0, 80))"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    assert CHROMIUM is not None
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @contextmanager
 def opened(browser: Any, path: Path, **options: Any) -> Iterator[Any]:
     """A page with the file at `path`. In the end: nothing was complained about, and no request left the folder."""

@@ -111,11 +111,11 @@ def test_the_gradebook_column_of_a_preview_gives_no_points() -> None:
         [result("s2", name="김하늘"), result("s1", status="absent", accuracy=None, submission=None, flags=[])]
     )
     assert text == (
-        "student,name,points,max_points,accuracy_percent,tier,status,protocol,flags,submitted_at,sha256\n"
-        "s1,,,20,,would be 20 points,absent,preview,,,\n"
+        "student,name,points,max_points,accuracy_percent,tier,status,protocol,flags,submitted_at,sha256,decided_by\n"
+        "s1,,,20,,would be 20 points,absent,preview,,,,nobody\n"
         "s2,김하늘,,20,80.00,would be 20 points,preview,preview,own-weights other-data,2026-11-30 23:58:01+00:00,"
         + "ab" * 32
-        + "\n"
+        + ",nobody\n"
     )
 
 

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 from autograder.commands import collect
 from autograder.errors import KitError
+from autograder.grading import collected
 
 Files = dict[str, "bytes | tuple[bytes, str]"]
 """Path in a download -> what it holds, or that and when it was changed. A path that ends in "/" is an empty folder."""
@@ -246,7 +247,7 @@ def check(case: Case, folder: Path) -> list[str]:
     if "roster" in words:
         words["roster"] = folder / "roster.csv"
     try:
-        taken = collect.take(source, words.pop("homework"), **words)
+        taken = collected.take(source, words.pop("homework"), **words)
     except KitError as error:
         right = bool(case.expect_error) and case.expect_error in error.message
         return [] if right else [f"an error: {error.message}"]

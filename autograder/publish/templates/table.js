@@ -2,7 +2,6 @@
 // Sorts and filters the table of students. Without it the table is whole, by student, and the controls stay hidden.
 const table = document.getElementById("everybody");
 const rows = Array.from(table.tBodies[0].rows);
-const texts = rows.map((row) => row.textContent.toLowerCase());
 const search = document.getElementById("search");
 const only = document.getElementById("only");
 const count = document.getElementById("count");
@@ -11,9 +10,10 @@ const collator = new Intl.Collator(undefined, { numeric: true });
 function filter() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   let shown = 0;
-  rows.forEach((row, at) => {
+  rows.forEach((row) => {
+    const text = row.textContent.toLowerCase();
     const fits = !only.value || row.dataset.status === only.value;
-    row.hidden = !(fits && words.every((word) => texts[at].includes(word)));
+    row.hidden = !(fits && words.every((word) => text.includes(word)));
     shown += row.hidden ? 0 : 1;
   });
   count.textContent = count.dataset.text.replace("#", shown);
@@ -33,11 +33,11 @@ function sort(header, keys) {
 }
 
 Array.from(table.tHead.rows[0].cells).forEach((header, column) => {
-  const keys = rows.map((row) => row.cells[column].dataset.key ?? row.cells[column].textContent.trim());
+  const keys = () => rows.map((row) => row.cells[column].dataset.key ?? row.cells[column].textContent.trim());
   const button = document.createElement("button");
   button.type = "button";
   button.append(...header.childNodes);
-  button.addEventListener("click", () => sort(header, keys));
+  button.addEventListener("click", () => sort(header, keys()));
   header.append(button);
 });
 search.addEventListener("input", filter);

@@ -1,6 +1,6 @@
-"""What a person decides about one student, and what is known of them: the commands `override` and `show`.
+"""What a person decides about one student, and what is known of them: `override`, `settle`, `comment`, ..., and `show`.
 
-Called by the command line. Changes no result: a decision is a line of the history, and a score in the gradebook.
+Called by the command line. Says what `grading/decisions.py` has done.
 """
 
 from pathlib import Path
@@ -9,39 +9,59 @@ from rich.console import Console
 
 from autograder import homeworks
 from autograder.course.rubric import points_text
-from autograder.errors import KitError
+from autograder.grading.decisions import Decisions
 from autograder.language import duration
-from autograder.publish import nbgrader_gradebook
 from autograder.publish.final_points import of_student
 from autograder.results import attempts, history, store
 from autograder.results.result import Result
 
 
-def override(out: Path, student: str, points: float | None, reason: str, book: str | None) -> None:
-    """Set a student's points, or with None go back to those of the run. They stay when the class is graded again.
-
-    Args:
-        book: the gradebook's address; None for none.
-
-    Raises KitError when there is no such student, no reason, or more points than there are.
-    """
-    if not reason.strip():
-        raise KitError("a decision needs a reason", "say it with --reason")
-    now = of_student(out, student, book)
-    result = now.result
-    if points is not None and not 0 <= points <= result.max_points:
-        raise KitError(
-            f"{points_text(points)} points: the rubric has 0 to {points_text(result.max_points)}",
-            "an instructor's points stay within the rubric's",
-        )
-    if book is not None:
-        nbgrader_gradebook.set_score(book, result.homework.name, student, points)
-    what: history.What = "override withdrawn" if points is None else "override"
-    line = history.add(out, what, student, points=points, former=now.points, reason=reason.strip(), key=result.key)
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+def override(decisions: Decisions, student: str, points: float | None, reason: str) -> None:
+    """Set a student's points by hand; see `Decisions.points`."""
+    line = decisions.points(student, points, reason)
     words = "the points of the run again" if points is None else f"{points_text(points)} points"
-    before = "none" if now.points is None else points_text(now.points)
-    console.print(f"{student}: {words}, {before} before; written down as decided by {line.who}")
+    before = "none" if line.former is None else points_text(line.former)
+    _say(f"{student}: {words}, {before} before", line)
+
+
+def settle(decisions: Decisions, student: str, file: str | None, reason: str, *, withdraw: bool = False) -> None:
+    """Write down which of a student's files counts; see `Decisions.settle`."""
+    line, entry = decisions.settle(student, file, reason, withdraw=withdraw)
+    words = "no file counts" if file is None else f"{file} counts, {entry.state}"
+    _say(f"{entry.student}: {'the rules decide again' if withdraw else words}", line)
+
+
+def extend(decisions: Decisions, student: str, until: str | None, reason: str) -> None:
+    """Give a student a deadline of their own; see `Decisions.deadline`."""
+    line = decisions.deadline(student, until, reason)
+    words = (
+        "the deadline of the class" if line.until is None else f"a deadline of their own, {line.until:%Y-%m-%d %H:%M}"
+    )
+    _say(f"{line.student}: {words}", line)
+
+
+def comment(decisions: Decisions, student: str, text: str, at: int | None) -> None:
+    """Say something to a student on their page; see `Decisions.comment`."""
+    line = decisions.comment(student, text, at)
+    _say(f"{student}: a comment {'on the whole' if at is None else f'on line {at}'}, {line.id}", line)
+
+
+def take_back_comment(decisions: Decisions, student: str, id_: str) -> None:
+    """Withdraw a comment; see `Decisions.take_back_comment`."""
+    _say(f"{student}: the comment {id_} is withdrawn", decisions.take_back_comment(student, id_))
+
+
+def looked_at(decisions: Decisions, student: str, reason: str, *, withdraw: bool) -> None:
+    """Write down that a person has looked; see `Decisions.looked_at`."""
+    line = decisions.looked_at(student, reason, withdraw=withdraw)
+    _say(f"{student}: {'for a person again' if withdraw else 'looked at, nothing to do'}", line)
+
+
+def _say(words: str, line: history.Line) -> None:
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(f"{words}; written down as decided by {line.who}")
+    if line.what in history.FOR_A_RUN:
+        console.print("the next run of the class goes by it: autograder regrade --out FOLDER")
 
 
 def show(out: Path, student: str, book: str | None) -> None:
@@ -79,11 +99,8 @@ def show(out: Path, student: str, book: str | None) -> None:
     console.print("history")
     for line in history.read(out):
         if line.student == student:
-            set_ = "no points" if line.points is None else f"{points_text(line.points)} points"
-            if line.what.startswith("settled"):
-                set_ = line.file or "no file"
             said = f": {line.reason}" if line.reason else ""
-            console.print(f"  {line.time:%Y-%m-%d %H:%M:%S%z}   {line.what}, {set_}, by {line.who}{said}")
+            console.print(f"  {line.time:%Y-%m-%d %H:%M:%S%z}   {line.words}, by {line.who}{said}")
 
 
 def _about(result: Result) -> str:

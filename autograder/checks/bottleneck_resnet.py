@@ -2,8 +2,8 @@
 
 After figure 5 of "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), in the way of the homework: a ReLU
 after every BN, the stride in the first 1x1 convolution of a stage's last block, and a projection on every shortcut that
-changes the shape. A projection where nothing changes is as right; so is a ReLU after the addition, which changes
-nothing, since neither path has negative values left.
+changes the shape. A projection where the shape stays is right, too; and so is a ReLU after the addition: neither path
+has negative values, so it changes nothing.
 """
 
 from itertools import takewhile

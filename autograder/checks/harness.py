@@ -151,7 +151,7 @@ class _Course:
         self.results[result.id] = result.model_copy(update=change)
 
     def ordered_results(self) -> list[CheckResult]:
-        """In declared order; what waits for a waiting check waits for what that one waits for."""
+        """In declared order. A check that waits for a skipped check waits for what that one waits for."""
         ordered = []
         for name in self.declared:
             result = self.results[name]

@@ -1,7 +1,7 @@
 """Checks of a pre-activation residual network in stages of basic blocks.
 
 After "Identity Mappings in Deep Residual Networks" (arXiv 1603.05027): the trunk carries the sum on untouched, each
-block adds BN, ReLU, convolution, BN, ReLU, convolution to it. What its constructor takes are the blocks of each stage.
+block adds BN, ReLU, convolution, BN, ReLU, convolution to it. Its constructor takes the number of blocks of each stage.
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
 """How a place in a submission is called: the line of a script, or the cell of a notebook and a line in it.
 
-Called wherever a line is told. A notebook's cells make one script, whose lines the proctor speaks of; people see cells.
-Who tells says whose places they are, once, with `told_of`; like the language, it holds for what runs inside.
+Called wherever a message names a line. A notebook's cells make one script; the proctor counts its lines, and people see
+cells. Enter `told_of` with the cells once; like the language, it holds for what runs inside.
 """
 
 import bisect

@@ -1,8 +1,8 @@
 """Checks of a network beside the homework's own, entry by entry and answer by answer.
 
-Where a homework fixes the names of a network's layers, so that a checkpoint can be loaded, two things can be told
-that no table of layers shows: whether the state dict has the entries asked for, and whether equal weights give equal
-answers. The reference itself isn't here: its entries and answers are in the declaration.
+Where a homework fixes the names of a network's layers, so that a checkpoint can be loaded, two more things can be
+checked: whether the state dict has the entries asked for, and whether equal weights give equal answers. The reference
+itself isn't here: its entries and answers are in the declaration.
 """
 
 from autograder.checks.network.beside_solution import log_softmax

@@ -260,7 +260,7 @@ def _seen_shapes(structure: Structure) -> tuple[list[tuple[int, int]], list[int 
 
 
 def _other_stem(structure: Structure, homework: Homework) -> Rung | None:
-    """The first convolution, where nothing of it but its padding is another than the homework's."""
+    """The first convolution, where only its padding differs from the homework's; else None."""
     theirs = next((rung for rung in observed_ladder(structure) if rung.kind == "conv"), None)
     asked = next(rung for rung in expected_ladder(homework, skips(structure, homework)) if rung.kind == "conv")
     if theirs is None or theirs.padding == asked.padding or theirs.channels_in != asked.channels_in:

@@ -14,13 +14,13 @@ class CheckResult(BaseModel):
     Attributes:
         id: stable name, such as `own-weights`.
         title: a sentence that says what is right when it passes.
-        outcome: "skipped" when something else has to be right before it can be told; "advice" when it doesn't hold
-            and nothing depends on it.
+        outcome: "skipped" when something else has to be right before it can be judged; "advice" when it failed and
+            nothing depends on it.
         question: the blank it is about, "Q5", or None.
         line: of the submission (of a notebook: of the script its cells make).
-        saw, expected, why: the message of a check that doesn't hold; "" otherwise.
+        saw, expected, why: the message of a failed check, or of advice; "" otherwise.
         waits_for: of a skipped check, the id of the failed check, or what else has to happen first.
-        required: whether the whole fails with it.
+        required: whether `check` fails when this check fails.
         hint: where to look next, shown on request.
     """
 

@@ -41,9 +41,10 @@ def check(
     Args:
         identifier: its stable id; a homework's declaration says which question it is about.
         hint: where to look next; a question or a place, not the answer.
-        more: a second hint, for who asks on: nearer, and still not the answer.
-        after: checks that must have passed, or this one waits for them; those that the homework doesn't have are none.
-        advice: it never fails the whole.
+        more: a second hint, which says more, and still not the answer.
+        after: ids of checks that have to pass first, else this one is skipped; ids that the homework doesn't have are
+            ignored.
+        advice: whether it is advice only, and can't fail `check`.
     """
     return pytest.mark.check(identifier=identifier, hint=hint, more=more, after=after, advice=advice)
 

@@ -1,9 +1,8 @@
 """Checkpoints that a training may go on from: two files, NAME.safetensors and its record NAME.json beside it.
 
 Called by `grade` and `check --train`, which look for the homework's own, and by `pretrain`, which writes them. A
-checkpoint belongs to the pictures it was trained on, however they are encoded: on any others it counts for nothing,
-since it may have seen those of the test. Never imports torch, and never unpickles: safetensors holds names, shapes and
-numbers only.
+A checkpoint counts only for the images that it was trained on, in whatever encoding. On other data it may have been
+trained on the test images. Never imports torch, and never unpickles: safetensors holds names, shapes and numbers only.
 """
 
 import hashlib
@@ -33,7 +32,8 @@ class Record(BaseModel):
     Attributes:
         model: which network it is of.
         dataset, fingerprint: the data it was trained on, and tested on.
-        pictures: sketches of some of them, by which they are known in another encoding; None where nobody made any.
+        pictures: sketches of some of its images, by which the data is recognised in another encoding; None where there
+            are none.
         accuracy_percent: of its test images, in eval mode.
         epochs: how many it was trained.
         recipe: how, in words; of an imported one, where it came from.
@@ -115,11 +115,11 @@ def sha256(path: Path) -> str:
 
 
 def find(homework: Homework, protocol: Protocol, dataset: Dataset, asked: str | None) -> tuple[Checkpoint | None, str]:
-    """The checkpoint that trainings of this run go on from; or None, and why, as a sentence that ends no line.
+    """The checkpoint that trainings of this run go on from; or None, and the reason, a sentence without its full stop.
 
     `asked`: a file, "none", or None for the homework's own in `default_folder`. ("" for a homework without any.)
-    `protocol`: of a training that starts from nothing.
-    Raises KitError when the one asked for can't be read, or was trained on other data.
+    `protocol`: the one that a training without a checkpoint follows.
+    Raises KitError when the checkpoint asked for can't be read, or was trained on other data.
     """
     if not homework.goes_on_from_checkpoint:
         if asked is not None:

@@ -1,7 +1,7 @@
 """Datasets as four `.npy` arrays and a `dataset.json`, memory-mapped by everything that reads them.
 
-Called by the commands (`autograder data ...`, `check --train`, `grade`) and by whoever needs images; what they
-are prepared from is read by `sources.py`. Never runs in the process of a student's code, and never unpickles.
+Called by `prepare.py`, by the commands and by every module that needs images. `sources.py` reads what they are prepared
+from. Never runs in the process of a student's code, and never unpickles.
 
 On disk, for a dataset called NAME, in `ROOT/NAME/`:
 
@@ -12,11 +12,11 @@ On disk, for a dataset called NAME, in `ROOT/NAME/`:
 Arrays of an instructor's own lie there under the same names: inputs of any shape as "images", (N, ...) float32 or
 int64, and where there are no classes, targets as "labels", (N, ...) float32.
 
-Which data is the homework's own? The data called "cifar10". That name is given here and only after torchvision's
-MD5 sums of the official batches matched; an imported image folder can't have it. What this doesn't do: there is no
-list of known fingerprints, so a person who may write to the data folder can forge the name in `dataset.json`.
-Submissions never can, their sandbox doesn't hold the folder. `verify` re-hashes the arrays and finds arrays that
-changed after they were prepared; the fingerprint goes into every result, so that two runs can be compared.
+A homework's own data is the dataset that its declaration names. An official dataset ("cifar10", "mnist") gets its name
+only after torchvision's MD5 sums matched; an imported image folder can't have it. There is no list of known
+fingerprints, so a person who may write to the data folder can forge the name in `dataset.json`. Submissions can't:
+their sandbox doesn't hold the folder. `verify` re-hashes the arrays and finds arrays that changed after they were
+prepared; the fingerprint goes into every result, so that two runs can be compared.
 
 Cost on one core of a 2-core container: `load` 1 ms; the 60,000 JPEGs of a `.tar.xz` 13 s.
 """

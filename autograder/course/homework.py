@@ -25,8 +25,8 @@ class Protocol:
 
     `full` is the homework's own budget on all of the homework's own data: the only one that gives points.
     `preview` takes the first `train_images` and `test_images` of a dataset, to see that everything works: it names no
-    row of the rubric. `demo` trains as a preview does, and shows the rows that its accuracies would be in: for the
-    demonstration class, whose pictures are drawn so that each row is reached.
+    tier. `demo` trains as a preview does, and shows the tiers that its accuracies would be in: for the demonstration
+    class, whose images are drawn so that each tier is reached.
     """
 
     name: Literal["full", "preview", "demo"]
@@ -43,7 +43,7 @@ class Protocol:
 
     @property
     def names_rows(self) -> bool:
-        """Whether a row of the rubric is named for what came of it."""
+        """Whether a result of it names a tier."""
         return self.name != "preview"
 
     def train_count(self, available: int) -> int:
@@ -79,7 +79,8 @@ TRAINING_QUESTIONS = (
     Question(8, "the optimizer's step", "step"),
     Question(9, "testing without graphs", "no-grad"),
 )
-"""Those of a script that trains batch by batch and then tests, of which `checks/training_step.py` knows the answers."""
+"""The questions of a script that trains batch by batch and then tests; `checks/training_step.py` checks their
+answers."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class AskedOptimizer:
 
 @dataclass(frozen=True)
 class Reference:
-    """What others reached with the same network, to set a student's curve beside.
+    """What others reached with the same network, to compare a student's curve with.
 
     Attributes:
         curve: (epoch, test accuracy in percent), by epoch; empty where only single numbers are known.
@@ -117,7 +118,7 @@ class Entry:
     Attributes:
         name: such as `layer1.0.weight`.
         shape: of the tensor; () for a single number.
-        optional: a network without it is as right.
+        optional: a network without it is right, too.
     """
 
     name: str
@@ -127,7 +128,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the right network says to the pictures, with the weights, that `proctor/drawn_weights.py` draws.
+    """The scores of a right network for the images and the weights that `proctor/drawn_weights.py` draws.
 
     Attributes:
         name: what was chosen, for who reads the declaration.
@@ -152,8 +153,8 @@ class Recipe:
         file, network: the file in the solution's folder that has its class, and the class.
         lr: the highest learning rate.
         label_smoothing: how much of a target goes to all classes alike.
-        answering: BNs whose scale nothing divides out behind them. Where they are named, what is trained is kept with
-            larger numbers, for a homework that goes on with Adam.
+        answering: names of the BNs whose scale no later BN divides out. Where there are any, the weights are rescaled
+            after training (`commands/course/rescaled.py`), for a homework that goes on with Adam.
     """
 
     model: str
@@ -177,13 +178,14 @@ class Homework:
         network: the class that students write.
         arguments: what it is built with.
         input_shape: one input as the network gets it; of an image (C, H, W).
-        classes: how many classes it tells apart; 0 where its answer isn't a score for each class.
+        classes: how many classes there are; 0 where its answer isn't a score for each class.
         checks: modules under `autograder/checks`, in the order they run and are shown.
         optimizer: what trains the network.
         full, preview: the two protocols; the rubric may set another budget for `full`.
         images_per_core_s: training images a second on one core of a 2020s server, in float32, for estimates only.
         questions: the numbered blanks.
-        other_arguments: further ways to build the network that are reported and never charged.
+        other_arguments: further arguments to build the network with; what fails with them is advice, and costs no
+            points.
         family: what is asked of a network of its kind, which check modules of that kind read; None for any other kind.
         tests_epochs: whether the network is tested as it was after each epoch, for a curve of the epochs.
         reference: what others reached; None when there is nothing to compare.
@@ -198,8 +200,9 @@ class Homework:
             the script.
         entries: the entries of the network's state dict, where their names and shapes are the homework's.
         answers: its scores for drawn weights, one for each choice that the homework leaves.
-        recipes: of the networks that `autograder pretrain` can train. From the one that is called as the homework, a
-            graded training goes on, for `epochs_from_checkpoint`; the given script loads it from its own folder.
+        recipes: how `autograder pretrain` trains networks. A graded training goes on, for `epochs_from_checkpoint`
+            epochs, from the checkpoint whose recipe has the homework's name; the given script loads it from its own
+            folder.
     """
 
     name: str

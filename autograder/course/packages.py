@@ -1,4 +1,4 @@
-"""Packages that homework may import: what is there where it is graded, and what only watches or draws.
+"""Packages that a submission may import: those installed where it is graded, and those that only log or draw.
 
 Read by the proctor, which stands in for the second kind, and by `check`, which tells a student what will be missing.
 """
@@ -28,9 +28,9 @@ WATCHING = frozenset(
         *("dotenv", "knockknock", "emoji", "ipympl", "wordcloud", "missingno", "calflops", "torchlens", "torchvista"),
     )
 )
-"""What only looks on, logs or draws: a script that trains with it trains as well without."""
+"""Packages that only observe, log or draw: a script trains the same without them."""
 
-_PARENTS = ("google.colab",)  # of which the first part alone says nothing
+_PARENTS = ("google.colab",)  # whose first part alone doesn't name the package
 
 
 def with_parent(module: str) -> str:

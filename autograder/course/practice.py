@@ -1,7 +1,8 @@
 """The practice set: ten classes of drawn 32x32 pictures, the same bytes on every machine.
 
-Called by `dataset.practice`. It stands in for CIFAR-10 where that can't be had or a training has to take a minute:
-the demonstration class, previews, tests. Runs on it never give points.
+Called by `prepare.practice`, by the proctor for rehearsals, and by `in_nbgrader.py`. It replaces CIFAR-10 where that
+can't be had, or where a training may take only a minute: the demonstration class, previews, tests. Runs on it never
+give points.
 
 A class is a figure (disc, ring, ... slopes) that comes in any size and place, and in colours that lean towards a hue
 of the class's own; light, noise and stray blots differ. How hard that is was tuned on an 18-layer network, with the

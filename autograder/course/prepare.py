@@ -1,6 +1,6 @@
 """Datasets, got ready: chosen for a training, downloaded, imported or drawn.
 
-Called by the commands (`autograder data ...`) and by `runner.setup`. What is prepared lies where `dataset.py` says.
+Called by the commands and by `runner/setup.py`. What is prepared lies where `dataset.py` says.
 """
 
 import hashlib

@@ -78,7 +78,7 @@ class Budget(BaseModel):
 
 
 class Borderline(BaseModel):
-    """How near below a better row an accuracy is trained again with other random numbers, and how often at most."""
+    """How close below a better tier an accuracy is trained again with other random numbers, and how often at most."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,7 +87,7 @@ class Borderline(BaseModel):
 
 
 class Late(BaseModel):
-    """What is taken off the points of who hands in late: `percent` of them for each `unit_s` begun, up to `most_s`."""
+    """What a late hand-in loses: `percent` of them for each `unit_s` begun, up to `most_s`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -146,7 +146,7 @@ class Rubric(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of what the section means, as hex: another wording of the same rows has the same."""
+        """SHA-256, as hex, of what the section means: it doesn't change when the same tiers are worded otherwise."""
         meaning = [
             row.model_dump(exclude={"line", "label"} | ({"unit"} if row.unit == "%" else set())) for row in self.rows
         ]
@@ -155,7 +155,7 @@ class Rubric(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def tier_for(self, accuracy_percent: float | None) -> Tier:
-        """The row for an accuracy in percent, or the row for none.
+        """The tier for an accuracy in percent, or the one for no accuracy.
 
         Raises ValueError for a number that is no percentage.
         """
@@ -177,7 +177,7 @@ class Rubric(BaseModel):
         return any(bound - accuracy_percent <= self.borderline.points for bound in bounds)
 
     def decide(self, accuracy_percent: float | None, failed_checks: Iterable[str] = ()) -> Tier:
-        """The row that decides: the accuracy's, unless a required check failed and its row gives less."""
+        """The tier that decides: the accuracy's, unless a required check failed and the tier for that gives less."""
         tier = self.tier_for(accuracy_percent)
         capped = self.required_failed is not None and not set(self.required_checks).isdisjoint(failed_checks)
         if capped and self.required_failed is not None and self.required_failed.points < tier.points:

@@ -1,9 +1,9 @@
 """Whether two datasets hold the same pictures, however they are encoded and in whatever order they come.
 
-Called by `checkpoint`: what a training may go on from depends on the pictures that it saw, not on their bytes. Of some
-pictures of each split a sketch is kept, the grey of 4x4 fields. Measured on CIFAR-10's pictures as JPEG: encoding them
-once more, at a quality of 30 to 95, moves a sketch by 2.3 of 255 at most (root mean square); of 500 pictures of one
-split none comes nearer than 4 to any of the other.
+Called by `checkpoint`, and by `pretrain`, which keeps the sketches: which data a checkpoint counts for depends on its
+pictures, not on their bytes. Of some pictures of each split a sketch is kept, the grey of 4x4 fields. Measured on
+CIFAR-10's pictures as JPEG: encoding them once more, at a quality of 30 to 95, moves a sketch by 2.3 of 255 at most
+(root mean square); of 500 pictures of one split none comes nearer than 4 to any of the other.
 """
 
 import base64

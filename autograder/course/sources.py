@@ -1,6 +1,6 @@
 """Where images come from: the official archive or its unpacked folder, and image folders or tar archives of them.
 
-Called by `dataset.fetch`, which writes what is read here. Never unpickles a file whose MD5 isn't the official one, and
+Called by `prepare.fetch`, which writes what is read here. Never unpickles a file whose MD5 isn't the official one, and
 unpacks nothing to the disk.
 """
 
@@ -32,7 +32,7 @@ class Found:
     """What a source holds.
 
     Attributes:
-        official: whether it is CIFAR-10 itself, by its checksums.
+        official: whether it is the official dataset, by its checksums.
         words: where it came from.
         classes: their names; label i means `classes[i]`.
     """
@@ -309,7 +309,8 @@ def _is_image(path: PurePosixPath) -> bool:
 def _image_folder(
     files: Iterator[tuple[PurePosixPath, bytes]], source: Path, shape: Shape
 ) -> tuple[Arrays, tuple[str, ...]]:
-    """The arrays of an image folder: every stretch of the order has all classes, and no listing order matters."""
+    """The arrays of an image folder, in an order that mixes the classes evenly and doesn't depend on how files are
+    listed."""
     pictures: dict[str, dict[str, dict[str, Images]]] = {"train": {}, "test": {}}
     with _progress("reading pictures", None) as advance:
         for path, content in files:

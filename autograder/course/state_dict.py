@@ -1,6 +1,6 @@
-"""The entries of a network's state dict beside those that the homework asks for, or those of a checkpoint.
+"""Compares the entries of a network's state dict with those that the homework asks for, or those of a checkpoint.
 
-Called by the check of it, by `check --verbose`, by the feedback page, and where a checkpoint is to be loaded.
+Called by the check `state-dict`, by `check --verbose`, by the feedback page, and where a checkpoint is loaded.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a page says first of the run: why nobody has points, how far a hand-in came, and what others reached.
+"""What a page says first about the run: why nobody has points, the status of a submission, and what others reached.
 
 Called by `feedback_page` and `class_report`.
 """

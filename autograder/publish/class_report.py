@@ -111,7 +111,7 @@ def _counted(words: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def histogram(accuracies: Sequence[float], rubric: Rubric | None) -> dict[str, Any]:
-    """Accuracies in bars of `BIN_PERCENT`, and the rubric's rows behind them, if any, ready to be drawn.
+    """Accuracies in bars of `BIN_PERCENT` percentage points, with the tiers behind them, if any, ready to be drawn.
 
     A bar holds the accuracies from its lower bound to below its upper one; the last one holds 100% too.
     """

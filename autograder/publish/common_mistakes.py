@@ -1,6 +1,6 @@
 """What the checks say about a class: outcomes of every check, and mistakes that are alike, with one example of each.
 
-Called by the pages. Takes results and gives rows for the templates. An example is to be shown to others: it names
+Called by `class_report`. Takes results and gives rows for the templates. An example is to be shown to others: it names
 nobody.
 """
 

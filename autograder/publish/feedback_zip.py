@@ -26,9 +26,9 @@ _MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can say
 def bundle(out: Path, lms: str, source_names: Mapping[str, str] | None, to: Path) -> int:
     """Write to `to` a zip file of the feedback page of everybody who has a result under `out`; how many there are.
 
-    Moodle finds whose a page is by the participant's number in its folder's name. Canvas does by two numbers, the
-    student's and the upload's: only the name of what it gave has both, so it passes over whoever isn't in
-    `source_names`. Elsewhere a name has the id, for people.
+    Moodle finds whose a page is by the participant's number in its folder's name. Canvas finds it by two numbers, the
+    student's and the upload's. Only the file name that Canvas gave has both, so Canvas ignores the pages of students
+    who aren't in `source_names`. Elsewhere a name has the id, for people.
 
     Args:
         lms: one of `lms_grades.NAMES`.

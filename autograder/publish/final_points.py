@@ -1,6 +1,6 @@
 """What everybody ends up with: the points of the run, or what a person has set since, which always wins.
 
-Called by whatever hands numbers on: exports, `show`, the gradebook. Reads what `grade` wrote; writes nothing.
+Called by `export`, `feedback`, `show`, `grading/decisions.py` and the desk. Reads what `grade` wrote; writes nothing.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """A grade file of a learning management system, cell by cell, so that a few can be replaced and every other byte stays.
 
-Called by `lms_grades`. Reads; what is written is its caller's to write.
+Called by `lms_grades`. Only reads; the caller writes.
 """
 
 import re

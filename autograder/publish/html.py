@@ -1,8 +1,8 @@
 """Pages made from templates: HTML texts that need nothing else, no network, no font, no file beside them.
 
 Called by `feedback_page` and `class_report`. What students wrote (code, messages, names) is untrusted text: the
-templates escape all of it and cut what is endless, and a page's own policy lets nothing be loaded, and nothing be run
-but `table.js`, which it names by its hash. That sorts and filters the class's table; without it everything can be read.
+templates escape all of it and cut long texts. A page's Content-Security-Policy lets nothing load, and no script run but
+`table.js`, which it names by its hash. That sorts and filters the class's table; without it everything can be read.
 
 Templates are in `publish/templates/`: `base.html` holds the looks, the others the words.
 """

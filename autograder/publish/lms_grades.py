@@ -50,7 +50,8 @@ _FORMULAS = "=+-@\t\r＝＋－＠"  # what a spreadsheet takes for a formula's b
 
 @dataclass(frozen=True)
 class Report:
-    """What became of everybody. A student of ours is in one of the first four, by id.
+    """What the export did with everybody. Each student with a result is in one of `written`, `undecided`, `unknown` and
+    `ambiguous`, by id.
 
     Attributes:
         column: the header of the column that has the points.
@@ -295,8 +296,8 @@ def _cell(table: GradeFile, row: int, column: int) -> Cell:
 
 
 class _Owners:
-    """Whose row is whose, by the same forms of ids as in a roster. `names`: of each row that is a student's, what the
-    file calls them."""
+    """Finds the student of each row, by the same forms of ids as in a roster. `names`: of each row that is a student's,
+    what the file calls them."""
 
     def __init__(self, table: GradeFile, lms: str, ids: Sequence[int], written: set[int]) -> None:
         self.names: dict[int, str] = {}

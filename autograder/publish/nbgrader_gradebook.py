@@ -43,7 +43,8 @@ def url_of(out: Path, asked: str | None = None) -> str:
 
 
 def prepare(url: str) -> None:
-    """Import what `write` needs, and make the database where there is none. Whatever fails, `write` says."""
+    """Import what `write` needs, and make the database where there is none. A failure is ignored here: `write` reports
+    it."""
     with contextlib.suppress(Exception), PARSING:  # alembic's templates are parsed, while somebody's checks may run
         import nbformat.v4  # noqa: F401  four seconds, most of them for what checks the syntax of addresses
 

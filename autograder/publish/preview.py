@@ -1,8 +1,8 @@
 """What a preview can know: whether a script runs to its end, whether it learns, how it compares with the solution.
 
 Called by `check --train`, by the pages and by the class's summary. A preview makes a few steps of the optimizer on a
-few hundred pictures: that foretells no row of the rubric, so none is named. The course's own solution has been through
-the same preview, and its record says how far that came. Decides nothing about points.
+few hundred images: that predicts no tier, so none is named. The course's own solution has been through the same
+preview, and its record says how far that came. Decides nothing about points.
 """
 
 import math

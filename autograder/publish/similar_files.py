@@ -1,10 +1,10 @@
 """Files of a class that are alike, but for names and formatting.
 
 Called by `grade`, which shows the pairs in the class report and nowhere else: nobody's page names another student, and
-nobody's points change. copydetect reads the files: it puts one letter for each name, leaves out comments and white
-space, and makes fingerprints of what is left; what the skeleton has is left out too, and what most of the class has:
-some courses hand out another skeleton. Every file is compared with every
-other, so the time grows with the square of the class, its memory does not.
+nobody's points change. copydetect reads the files: it replaces each name by one letter, leaves out comments and white
+space, and fingerprints the rest. What the skeleton has is left out, and so is what most of the class has, since some
+courses hand out another skeleton. Every file is compared with every other, so the time grows with the square of the
+class, its memory does not.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""What the course's own solution does in a training, recorded, to be set beside a student's: a band, never a target.
+"""Records of the course's own solution in training, to compare a student's training with: a band, never a target.
 
 Called by the pages, which look for the record that fits a result, and by the command `reference`, which makes one. A
 record is a JSON file of a homework, a dataset and a protocol. What comes with the kit, for previews on the practice
@@ -260,7 +260,7 @@ def _files(homework: str) -> Iterator[Path]:
 
 
 def _changed(path: Path) -> int:
-    """When, so that a record that is made anew is read anew; 0 where there is no telling."""
+    """Its modification time, so that a new record is read again; 0 where it isn't known."""
     try:
         return path.stat().st_mtime_ns
     except OSError:

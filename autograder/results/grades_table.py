@@ -1,6 +1,6 @@
 """The class as one table, `grades.csv`: a row for each student.
 
-Called by `grade` and by what a person decides. Decides nothing.
+Called by `grading/class_files.py` and `grading/decisions.py`. Decides nothing.
 """
 
 import csv

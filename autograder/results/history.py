@@ -1,9 +1,9 @@
-"""What happened to a class's grades, line by line: every result that was made, and every decision of a person.
+"""The history of a class's grades: a line for every result, and for every decision of a person.
 
 Called by `grade` (each new result), by what a person decides (`grading.decisions`), and by whatever hands numbers on.
 The file, `history.jsonl`, is only ever added to, by one process at a time: see `held`. Each line holds the SHA-256 of
-the line before, so a line that was changed, taken out or put in between shows; that the last lines are missing shows
-where the last line's own hash was noted, which exports and `grade` print.
+the line before, so a line that was changed, taken out or put in between shows. Missing lines at the end show only to
+somebody who has noted the last line's hash, which `export` and `grade` print.
 """
 
 import contextlib
@@ -137,7 +137,7 @@ def head(out: Path) -> str:
 def add(out: Path, what: What, student: str, **fields: Any) -> Line:
     """Add a line. Raises KitError where the history can't be written.
 
-    Reads no more than the last line: whoever begins to add checks the whole once, by `read`.
+    Reads only the last line: call `read` once before, which checks all lines.
     """
     with held(out):
         previous = _last_hash(out)
@@ -288,7 +288,7 @@ def _last_hash(out: Path) -> str:
 
 
 def _without_half_a_line(path: Path, content: bytes) -> bytes:
-    """A line that a power cut left half written never happened: what it is about is written after it, or again."""
+    """Remove a line that a power cut left half written: what it is about is written later, or again."""
     whole = content[: content.rfind(b"\n") + 1]
     try:
         json.loads(content[len(whole) :])

@@ -1,10 +1,11 @@
 """What came of one submission: the fields of `result.json`, as people, pages and programs read them.
 
-Made by `grading.decision`, kept by `store`, read by whatever publishes. Holds no logic: points are what `grade` says.
+Made by `grading.decision`, kept by `store`, read by whatever publishes. Holds no logic: `grading/decision.py` decides
+the points.
 
 `result.json` is one object, UTF-8, with the fields of `Result`, schema version 2. Times are ISO 8601 with an offset.
 Numbers that aren't finite (a loss can be) are the strings "NaN", "Infinity" and "-Infinity". A later version of the kit
-that changes the meaning of a field counts the schema version up, and grades again what has another.
+that changes the meaning of a field raises the schema version, and results with another version are graded again.
 """
 
 from datetime import datetime
@@ -24,8 +25,7 @@ SCHEMA_VERSION = 2  # the same as in Result
 
 Status = Literal["graded", "preview", "no points", "no accuracy", "late", "absent", "needs a person"]
 """How far a submission came. The first three have an accuracy: with the points it gives, in a preview, or in a full run
-that gives no points, on other data or within another time box. "needs a person" has no row of the rubric, and neither
-has a preview."""
+that gives no points, on other data or within another time box. "needs a person" and "preview" have no tier."""
 
 
 class Recorded(BaseModel):
@@ -105,7 +105,7 @@ class Result(Recorded):
         outcome: "GRADED", or which way it ended: a name of intake ("NO_FILE") or of the sandbox ("TIMEOUT").
         message: the same in a sentence; "" for "GRADED".
         points: None where none are given, and `no_points_because` says why.
-        would_earn: the row's points, given or not; None without a row.
+        would_earn: the tier's points after what being late costs, given or not; None without a tier.
         max_points: of the rubric.
         tier: the rubric's row.
         late: what being late cost; None where it cost nothing, or everything.

@@ -1,4 +1,4 @@
-"""Results on disk: `result.json` of each student and the file it is about, written whole and read as a stranger's.
+"""Results on disk: each student's `result.json` and submission, written whole, and validated as untrusted when read.
 
 Called by `grade`, which also reads what an earlier run left, by what a person decides, and by what publishes. A result
 is written into a temporary file, to the disk, then into place by a rename. Decides nothing.

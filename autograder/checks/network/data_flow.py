@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from autograder.observations import Op
 
-REPEATABLE = ("conv", "bn", "relu", "maxpool", "avgpool")  # the same of the same input is the same
+REPEATABLE = ("conv", "bn", "relu", "maxpool", "avgpool")  # repeated on the same input, they give the same values
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Block:
 
     @property
     def reshapes(self) -> bool:
-        """Whether what comes out has another shape than what the skip starts from."""
+        """Whether its output has another shape than the input of its skip."""
         return self.head.shape != self.addition.shape
 
     @property
@@ -53,8 +53,8 @@ class Structure:
     """A graph, read.
 
     Attributes:
-        ops: by index, without those that compute again what is there already.
-        repeats: convolutions that do: (the first one, the one that repeats it); `norms_again`: the same of BNs.
+        ops: by index, without those that repeat an earlier computation.
+        repeats: (first, repeat) of convolutions that run twice on the same input; `norms_again`: the same of BNs.
         output: what the network answers with.
         live: indices of the operations that the output depends on.
         trunk: operations that every path from the image to the output goes through, in order; `on_trunk` has

@@ -1,7 +1,8 @@
 """The ladder of layers: theirs, from the traced forward pass, beside another, such as the homework's own.
 
-Called by `expected.py`, which has the homework's. Compares nothing by name: a rung is what a layer does (kernel,
-stride, padding, channels, size of the map).
+Called by `expected.py` and `beside_solution.py`, which have the homework's layers, by the check modules, by the
+command `new`, and by the page's figure. Compares nothing by name: a rung is what a layer does (kernel, stride, padding,
+channels, size of the map).
 """
 
 import difflib
@@ -147,7 +148,7 @@ def beside(ours: Sequence[Rung], theirs: Sequence[Rung]) -> list[Row]:
 
 
 def first_wrong(rows: Sequence[Row]) -> Row:
-    """The first row that differs; of equal layers in a row, of which there are too many, the last is the one."""
+    """The first row that differs; where there are too many equal layers one after another, the last of them."""
     first = next(place for place, row in enumerate(rows) if not row.same)
     row = rows[first]
     if row.ours is None and row.theirs is not None:

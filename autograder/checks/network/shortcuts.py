@@ -1,7 +1,7 @@
 """What is wrong with the shortcuts of a network of bottleneck blocks.
 
-Called by the check of them, and by that of the shapes, which can't read the trunk of a network that goes through its
-blocks where an addition should be.
+Called by the check `skip`, and by the check `stage-shapes`, which can't read the trunk where a block lacks its
+addition.
 """
 
 from autograder.checks.network.data_flow import Block, Structure, is_large

@@ -1,4 +1,4 @@
-"""How checks read a network that was seen: what they wait for, and what they call its operations in messages.
+"""Helpers of checks that read an observed network: what they wait for, and how messages name its operations.
 
 Called by the check modules of networks.
 """
@@ -60,7 +60,7 @@ def labels(ops: list[Op]) -> str:
 
 
 def kinds(ops: list[Op]) -> str:
-    """The same where what they are says more than their names: `a 1x1 convolution and maxpool`."""
+    """The same by kind, where that says more than names: `a 1x1 convolution and maxpool`."""
     said = [
         _("a {size} convolution").format(size="x".join(map(str, op.kernel))) if op.kind == "conv" else label(op)
         for op in ops

@@ -1,8 +1,7 @@
 """For GitHub Classroom: a repository template, the handout and a workflow that checks the homework at every push.
 
-Called by the command line. Copies what `release` has made and never makes it; reads no solution. The workflow runs on
-GitHub's machines with the student's own rights there, and gives no points: a student may change it, and nobody grades
-by it.
+Called by the command line. Copies what `release` has written; never runs `release`, and reads no solution. The workflow
+runs on GitHub's machines with the student's rights there, so a student can change it: it gives no points.
 """
 
 import json

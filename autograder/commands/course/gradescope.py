@@ -2,8 +2,8 @@
 
 `build` is called by the command line. `main` is called on Gradescope, by the script `run_autograder` of that zip file:
 it checks the submission as `check` does and writes `results.json`. It measures no points and never names any: the
-score is 0 whatever passes. The platform's container is the sandbox, and the submission has the same rights in it as
-the kit, so what stands there is for the student to read, and for nobody to grade by.
+score is 0 whatever passes. The platform's container is the only sandbox, and the submission has the same rights in it
+as the kit. So the output is for the student, and nobody should grade by it.
 
 https://gradescope-autograders.readthedocs.io/en/latest/specs/ has the platform's side of it. A check takes what
 `check` takes; the image, with torch in it, takes minutes to build, once. What a check needs is imported when it begins,
@@ -261,7 +261,7 @@ def _checked(homework: Homework, handed_in: Submission, seen: "Observations", no
 
 
 def _status(result: "CheckResult") -> str:
-    """The platform knows two: what can't be told yet hasn't passed, and advice costs nothing."""
+    """The platform knows two statuses: a skipped check hasn't passed; advice has, since nothing depends on it."""
     return "passed" if result.outcome in ("passed", "advice") else "failed"
 
 
@@ -308,7 +308,7 @@ def _summary(
 
 
 def _preview(homework: Homework, handed_in: Submission, seen: "Observations", runner: "Runner") -> str:
-    """What a short training on drawn pictures came to. No row of the rubric is named: nothing here could reach one."""
+    """What a short training on drawn images came to, without a tier."""
     from autograder.course.checkpoint import NONE
     from autograder.course.dataset import PRACTICE
     from autograder.machine import cores

@@ -1,9 +1,9 @@
-"""Checkpoints, made: a network of the course's own trained by a homework's recipe, or a file that somebody has.
+"""Makes checkpoints: by training a network of the course by a homework's recipe, or from a file that somebody has.
 
-Called by the command `pretrain`. Runs the solution's and the given files' code, never a student's. What a training has
-reached is written every few minutes and after every epoch, and the same command goes on from there; the pictures come
-in the same order as if nothing had happened. Nothing is unpickled: what is read is a safetensors file, or is read with
-`weights_only`. It computes in bfloat16 where the processor or the GPU multiplies such numbers, else in float32.
+Called by the command `pretrain`. Runs the solution's and the given files' code, never a student's. The state of a
+training is written every few minutes and after every epoch. The same command goes on from there, with images in the
+same order as without a stop. Nothing is unpickled: what is read is a safetensors file, or is read with `weights_only`.
+It computes in bfloat16 where the processor or the GPU multiplies such numbers, else in float32.
 """
 
 import ast
@@ -269,13 +269,13 @@ def _varied(images: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _prepared(images: Tensor) -> Tensor:
-    """Of uint8 to float32, with each colour's mean taken off and its spread divided out."""
+    """(N, 3, H, W) uint8 to float32, normalised by each channel's mean and standard deviation."""
     mean, spread = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in (MEAN, SPREAD))
     return (images.float() / 255 - mean) / spread
 
 
 def _accuracy(network: nn.Module, images: Images, labels: Labels, device: torch.device) -> float:
-    """Percent of the images that it recognises, in eval mode and float32."""
+    """Accuracy in percent, in eval mode and float32."""
     network.eval()
     right = 0
     with torch.no_grad():

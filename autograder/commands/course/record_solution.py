@@ -3,8 +3,8 @@
 Called by the command line. The trainings are those of `grade`: the same sandbox, proctor, budget and test. Nothing is
 graded.
 
-Solutions set a seed for themselves, so that what the handout says of a run can be seen again; five runs would be one
-run five times. So the solution's own seed is moved by the run's number, and the first run is the file as it is.
+Solutions set a seed, so that what the handout says can be reproduced; five runs would be equal. So each run adds its
+number to that seed; the first run (number 0) is the file as it is.
 """
 
 import re

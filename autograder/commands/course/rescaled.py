@@ -1,4 +1,4 @@
-"""The same network with larger numbers, beside which an optimizer's steps are small.
+"""Rescales a network without changing its answers, so that an optimizer's steps are small relative to its weights.
 
 Called by `pretrain` for a checkpoint that a homework goes on from with Adam. Adam changes every weight by about its
 learning rate in each step, however large the weight is; weight decay leaves weights small, and one epoch at 0.001 takes

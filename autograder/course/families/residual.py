@@ -17,7 +17,7 @@ class Stage:
 
     Attributes:
         middle: channels within a bottleneck block; None in others.
-        halves_last: its last block halves the map, not its first.
+        halves_last: whether its last block halves the map, instead of its first.
     """
 
     channels: int
@@ -29,7 +29,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Stem:
-    """What comes before the first stage: a convolution with padding `kernel // 2`, to the first stage's channels.
+    """What comes before the first stage: a convolution with padding `kernel // 2`.
 
     Attributes:
         channels: what it gives; None: as many as the first stage has.
@@ -49,9 +49,9 @@ class Block:
     Attributes:
         norm: where BN and ReLU stand: before each convolution (the stem then has none), or after it.
         bottleneck: whether it is 1x1, 3x3, 1x1; else two 3x3.
-        choice: what a student may choose of the shortcuts: nothing; for each change of shape in a stage, option A (2x2
-            max pool and zero channels) or B (1x1 convolution), and a BN of its own; or for each block whose channels
-            agree, a projection or none.
+        choice: what a student may choose about shortcuts. "": nothing. "by stage": option A (2x2 max pool and zero
+            channels) or B (1x1 convolution) at each change of shape, with or without a BN. "by block": a projection or
+            none in each block whose channels agree.
         why_shapes: why the stages have their shapes, a sentence.
     """
 

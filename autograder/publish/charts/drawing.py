@@ -1,4 +1,4 @@
-"""Where things lie in a plot: from shares of an axis to the units of an SVG, and axes with round numbers.
+"""Positions in a plot: from shares of an axis to SVG units, and axes with round numbers.
 
 Called by the pages and the modules of its plots. All plots have one drawing area; a share is 0 at its left or bottom, 1
 at its right or top.

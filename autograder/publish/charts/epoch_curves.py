@@ -1,7 +1,7 @@
 """The epochs on the pages: curves of accuracy, their tables, and numbers beside what others reached.
 
-Called by the pages. Takes results and a homework with a reference, and gives numbers and SVG paths for the templates.
-What a student recorded is drawn and never judged: it decides nothing.
+Called by `class_report` and `feedback_page`. Takes results and a homework with a reference, and gives numbers and SVG
+paths for the templates. What a student recorded is drawn and never judged: it decides nothing.
 """
 
 import statistics
@@ -102,7 +102,8 @@ class Average:
         whose: in words.
         epochs: how many it is over; None for a final result.
         error_percent: the mean of 100 - accuracy.
-        reference_percent: the same of the reference, over those of these epochs that it has; None for none of them.
+        reference_percent: the reference's mean error over the same epochs, as far as it has them; None where it has
+            none of them.
         reference_epochs: how many it has; None where nothing is set beside it.
     """
 
@@ -120,14 +121,15 @@ class OfStudent:
     Attributes:
         reference: what the curves are set beside.
         run_name: what the run is called: "the proctored run", or a preview's.
-        compared: the run's numbers may be set beside the reference's: it was a full run on the homework's own data.
+        compared: whether the run can be compared with the reference: it was a full run on the homework's own data.
         plot: the curves.
         solution: whether the solution's runs are among them.
         rows: all of them by epoch.
         averages: average errors.
         differences: (whose, last accuracy of the run minus theirs, in percentage points).
         last: the run's last epoch.
-        apart: (the run's, their own) where they differ by more than `APART_PERCENT` at the last epoch both have.
+        apart: the last epoch that both have, as (the run's, the student's own), where their accuracies differ by more than
+            `APART_PERCENT`; else None.
     """
 
     reference: Reference

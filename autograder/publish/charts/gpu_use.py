@@ -1,6 +1,6 @@
 """The class report's figure of what this machine's GPUs did while the class ran, from nvidia-smi's record.
 
-Called by `class_run.py`. It decides nothing.
+Called by `grading/class_files.py`, and drawn by `class_report`. Decides nothing.
 """
 
 import statistics

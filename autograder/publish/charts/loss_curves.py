@@ -1,6 +1,6 @@
 """Everybody's training losses, small: a plot each over one pair of axes, with the class's band behind it.
 
-Called by the pages. Takes results and gives SVG paths and numbers for the templates. A class of a thousand has a
+Called by `class_report`. Takes results and gives SVG paths and numbers for the templates. A class of a thousand has a
 thousand of them, so a curve is few points on whole units.
 """
 

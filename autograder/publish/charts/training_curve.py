@@ -1,6 +1,6 @@
 """The losses of one training, large, over the range of the solution's own runs where that is known.
 
-Called by the pages. Takes what the proctor saw and gives SVG paths and numbers for the templates.
+Called by `feedback_page`. Takes what the proctor saw and gives SVG paths and numbers for the templates.
 """
 
 import math

@@ -1,1 +1,1 @@
-"""The instructor's desk: pages, served on this machine, to watch a class, look at hand-ins, decide and hand back."""
+"""The instructor's desk: pages, served on this machine, to watch a class, read submissions, decide and hand back."""

@@ -1,7 +1,7 @@
-"""The desk's pages and what they are told: addresses, and what each answers.
+"""The desk's web application: its addresses, and the answer of each.
 
-Called by `serve.py`. Pages are made from templates here and in `publish/templates/`; decisions are made in
-`deciding.py`. Whatever takes more than a moment runs on a thread, so that the others' pages go on being told.
+Called by `serve.py`. Pages are rendered from templates here and in `publish/templates/`; `deciding.py` makes the
+decisions. What takes more than a moment runs on a thread, so that other open pages get their events meanwhile.
 """
 
 import contextlib
@@ -43,12 +43,12 @@ from autograder.results import attempts, history
 from autograder.runner import nvidia_smi
 
 HERE = Path(__file__).parent
-PULSE_S = 15.0  # an open page hears something this often, so that a connection that is gone is found out
+PULSE_S = 15.0  # an open page gets a line at least this often, so that a lost connection is noticed
 LISTS = ("class", "queue")
 
 
 class Desk:
-    """What the pages of one class share."""
+    """The pages of one class, and the state that they share."""
 
     def __init__(self, out: Path, keys: Keys) -> None:
         self.out = out
@@ -64,16 +64,16 @@ class Desk:
         return Decisions(self.out, self.view.book)
 
     def prepare(self) -> None:
-        """Look once, and make what the first page would wait for."""
+        """Read the class once, and render in advance what the first page shows."""
         now = self.view.look(book=False)
         self.summary_html(now)
         for row in now.everybody:
             self.row_html(row)
 
     def watch(self) -> None:
-        """Look at the folder every second, on a thread of its own, until `over`."""
+        """Read the folder every `EVERY_S` seconds, until `over` is set; runs on a thread of its own."""
         while not self.over.wait(EVERY_S):
-            with contextlib.suppress(Exception):  # an odd file costs a look, not the desk
+            with contextlib.suppress(Exception):  # a file that can't be read must not end the desk
                 self.view.look()
 
     def page(self, name: str, code: int = 200, /, **values: Any) -> HTMLResponse:
@@ -84,7 +84,7 @@ class Desk:
         return HTMLResponse(text, code)
 
     def row_html(self, row: Row) -> Markup:
-        """A row of the class's table; made once for each state of it."""
+        """A row of the class's table; rendered again only when the row changes."""
         kept = self._html.get(row.student)
         if kept is None or kept[0] != row:
             epochs = 0 if self.view.now.run is None else self.view.now.run.epochs
@@ -93,7 +93,7 @@ class Desk:
         return kept[1]
 
     def summary_html(self, now: Class) -> Markup:
-        """What stands above the table: the run, the queue, the histogram."""
+        """The part above the table: the run, the queue, the histogram."""
         histogram, median, by_error = None, "-", False
         if now.accuracies and now.median is not None:
             first = next(row.summary for row in now.everybody if row.summary)
@@ -127,7 +127,7 @@ class Desk:
         )
 
     def find(self, request: Request) -> Response:
-        """The student whom a few letters mean, or the class's table filtered by them."""
+        """Redirects to the one student whose id or name fits the search, or to the class's table filtered by it."""
         words = request.query_params.get("q", "").strip()
         folded = words.casefold()
         found = [row for row in self.view.now.everybody if folded in f"{row.student} {row.name}".casefold()]
@@ -137,7 +137,7 @@ class Desk:
         return RedirectResponse(f"/?{urlencode({'q': words})}", 303)
 
     def queue(self, request: Request) -> Response:
-        """The first who needs a person, or the class where nobody does."""
+        """Redirects to the first student who needs a person, or to the class where nobody does."""
         queue = self.view.now.queue
         return RedirectResponse(address(queue[0].student, "queue") if queue else "/", 303)
 
@@ -220,7 +220,7 @@ class Desk:
         return RedirectResponse("/", 303)
 
     async def export(self, request: Request) -> Response:
-        """The points as an LMS imports them, merged into its own file where one is sent."""
+        """The points as a file that an LMS imports, merged into the LMS's own file where one is uploaded."""
         form = await self.form_of(request, whole=True)
         file = form.get("merge")
         content = await file.read() if isinstance(file, UploadFile) and file.filename else None
@@ -243,7 +243,7 @@ class Desk:
             return _download(to.read_bytes(), name, "text/csv")
 
     async def pages(self, request: Request) -> Response:
-        """Everybody's page in a zip file."""
+        """All students' pages in a zip file."""
         form = await self.form_of(request)
         return await run_in_threadpool(self._pages, form.get("lms", ""))
 
@@ -259,7 +259,7 @@ class Desk:
     # --- what changes, as it does ----------------------------------------------------------------------------------
 
     async def events(self, request: Request) -> Response:
-        """What has changed since the version that a page shows, and from then on, as Server-Sent Events."""
+        """Server-Sent Events: what has changed since the version that a page shows, and every change from then on."""
         student = request.query_params.get("student")
         since = request.query_params.get("since", "0")
         told = self._class_events(int(since) if since.isdigit() else 0)
@@ -274,7 +274,7 @@ class Desk:
             now = self.view.now
             if now.version != since:
                 rows, changed = now.rows or {}, now.changed or {}
-                if set(rows) != shown or since > now.version:  # of another desk's time, or another class
+                if set(rows) != shown or since > now.version:  # an earlier desk's page, or students came or left
                     yield _event({"reload": True})
                     return
                 fresh = {rows[student].id: self.row_html(rows[student]) for student in rows if changed[student] > since}
@@ -287,7 +287,7 @@ class Desk:
             quiet += EVERY_S / 4
 
     async def _student_events(self, student: str, seen: str) -> AsyncIterator[str]:
-        """One event where something was decided about the student, or a new result came; `row` while one is made."""
+        """`changed`, once, when a decision or a new result came for the student; before that, `state` as it changes."""
         told, quiet = "", 0.0
         while not self.over.is_set():
             now = self.view.now
@@ -314,12 +314,13 @@ class Desk:
         return row
 
     def listed(self, request: Request) -> str:
-        """Which list `j` and `k` go through."""
+        """Which list the keys `j` and `k` go through: "class" or "queue"."""
         asked = request.query_params.get("in", "class")
         return asked if asked in LISTS else "class"
 
     async def form_of(self, request: Request, *, whole: bool = False) -> Any:
-        """What a form says. Raises HTTPException where the form isn't the desk's."""
+        """The fields of a form: texts only, or with `whole` the upload, too. Raises HTTPException where the form isn't
+        the desk's."""
         sent = await request.form(max_files=1, max_fields=50)
         token = sent.get("token")
         if not isinstance(token, str) or not self.keys.is_of_form(token, request.scope["path"]):
@@ -344,7 +345,7 @@ def _state(row: Row, now: Class) -> str:
 
 
 def _gpus(out: Path) -> list[nvidia_smi.Sample]:
-    """What each GPU was doing when that was last written down."""
+    """The last sample that was recorded of each GPU."""
     return list({sample.gpu: sample for sample in nvidia_smi.read(out)}.values())
 
 
@@ -358,14 +359,14 @@ def _download(content: bytes, name: str, media_type: str) -> Response:
 
 
 def refused(request: Request, error: Exception) -> Response:
-    """What is answered where there is no page."""
+    """The page for an error, with its status."""
     assert isinstance(error, HTTPException)
     text = render("refused.html", templates=HERE / "templates", status=error.status_code, message=error.detail)
     return HTMLResponse(text, error.status_code)
 
 
 def app(desk: Desk, hosts: list[str], *, tls: bool = False) -> Starlette:
-    """The application: everything behind the gate."""
+    """The application; every request passes `Gate` first."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

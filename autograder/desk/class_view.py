@@ -1,7 +1,7 @@
-"""A class as the desk sees it: what is on the disk, read again where it has changed, as rows for a page.
+"""A class as the desk shows it: rows for a page, made from the files of a class's folder and updated when these change.
 
-Called by `app.py`. Only reads. Of each result it keeps what a row shows, so that a thousand students take little memory
-however long the desk is open; what a student's screen needs is read when it is asked for.
+Called by `app.py`. Only reads. Of each result it keeps only what a row shows, so that a thousand students take little
+memory; what a student's screen needs is read when somebody opens it.
 """
 
 import contextlib
@@ -23,15 +23,15 @@ from autograder.results.history import Line
 from autograder.results.live import Live, Running
 from autograder.results.result import Result
 
-EVERY_S = 1.0  # between two looks at the disk
-BOOK_EVERY_S = 30.0  # between two looks into a gradebook that is no file
+EVERY_S = 1.0  # between two readings of the disk
+BOOK_EVERY_S = 30.0  # between two readings of a gradebook on a database server
 
 Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a row shows of a result; see `Result`. `shown`: the accuracy, or the error, as pages have it."""
+    """What a row shows of a result; see `Result`. `shown`: accuracy or error, as text. `row`: the tier's label."""
 
     name: str
     status: str
@@ -67,15 +67,15 @@ class Summary:
 
 @dataclass(frozen=True)
 class Row:
-    """A student, now.
+    """A student at one moment.
 
     Attributes:
-        summary: of the result; None while there is none.
-        state: of the hand-in, where there is no result yet.
-        points, decided_by: what they end up with.
-        running: the training that goes on; `waiting`: one will.
-        looked: a person has said that there is nothing to do.
-        comments: how many there are.
+        summary: what the row shows of the result; None while there is none.
+        state: of the submission, as `attempts.csv` has it; "" where it has none.
+        points, decided_by: the final points, None where there are none, and who decided them.
+        running: the student's training, while it goes on; `waiting`: whether the run still has to train the student.
+        looked: whether a person has said that there is nothing to do.
+        comments: how many comments there are.
     """
 
     student: str
@@ -91,24 +91,26 @@ class Row:
 
     @property
     def id(self) -> str:
-        """What the row is called in a page."""
+        """The `id` of the row's HTML element."""
         return f"row-{hashlib.sha256(self.student.encode('utf-8', 'replace')).hexdigest()[:16]}"
 
     @property
     def is_for_a_person(self) -> bool:
-        """Whether somebody has to look, and nobody has decided."""
+        """Whether a person has to look at the student, and nobody has looked or decided."""
         return bool(self.summary and self.summary.reasons) and not self.looked and self.decided_by in ("run", "nobody")
 
 
 @dataclass(frozen=True)
 class Class:
-    """A class at one moment; `version` counts the moments at which it was another one.
+    """A class at one moment.
 
     Attributes:
-        rows: by student, in their order; `changed`: the version since which each is as it is.
+        version: 0 at first, and one more after each change.
+        rows: by student, sorted by id; `changed`: the version at which each row changed last.
         run: the run that goes on, or the last one; `goes_on`: whether it does.
-        due: decisions that only another run carries out.
-        trouble: what can't be read, in a sentence; "" where all can.
+        due: decisions that take effect in the next run.
+        trouble: what can't be read, a sentence; "" where everything can.
+        head: the id of the history's last line; "" without any.
     """
 
     version: int = 0
@@ -127,29 +129,29 @@ class Class:
 
     @property
     def queue(self) -> list[Row]:
-        """Who needs a person: those first whom no rule decides, then those whose points only need a look."""
+        """Students who need a person: first those whose status says so, then those whose points need a look."""
         waiting = [(row.summary, row) for row in self.everybody if row.summary and row.is_for_a_person]
         ordered = sorted(waiting, key=lambda one: (one[0].status != "needs a person", one[1].student))
         return [row for _, row in ordered]
 
     @property
     def accuracies(self) -> list[float]:
-        """Of everybody who has one."""
+        """The accuracies of all students who have one."""
         return [row.summary.accuracy for row in self.everybody if row.summary and row.summary.accuracy is not None]
 
     @property
     def median(self) -> float | None:
-        """Of the accuracies; None without any."""
+        """The median of the accuracies; None without any."""
         return statistics.median(self.accuracies) if self.accuracies else None
 
     @property
     def graded(self) -> int:
-        """Who has a result."""
+        """How many students have a result."""
         return sum(row.summary is not None for row in self.everybody)
 
 
 class ClassView:
-    """Looks at a folder of results. `now` is the class as it was at the last look; any thread may look again."""
+    """Reads a class's folder. `now` is the class when it was read last; any thread may call `look`."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -163,7 +165,7 @@ class ClassView:
         self._looking = threading.Lock()
 
     def look(self, *, book: bool = True) -> Class:
-        """Read what has changed on the disk. `book`: what was set in formgrader too, which takes seconds at first."""
+        """Read the files that have changed. `book`: the scores of formgrader, too; the first time takes seconds."""
         with self._looking:
             trouble = ""
             run = live.read(self.out)
@@ -171,7 +173,7 @@ class ClassView:
             try:
                 self._read_history()
                 self._find_book()
-                if book and not (run is not None and run.goes_on):  # which writes into it all the time
+                if book and not (run is not None and run.goes_on):  # a run writes into it all the time
                     self._read_book()
             except KitError as error:
                 trouble = error.message
@@ -180,7 +182,7 @@ class ClassView:
             return self.now
 
     def lines(self) -> list[Line]:
-        """The history, as it was at the last look."""
+        """The history, as it was read last."""
         return self._lines[1]
 
     def _made(self, run: Live | None, trouble: str) -> Class:
@@ -237,7 +239,7 @@ class ClassView:
         for student, stamp in found.items():
             if self._summaries.get(student, (None,))[0] == stamp:
                 continue
-            with contextlib.suppress(KitError):  # of another version: the next run makes it anew
+            with contextlib.suppress(KitError):  # another schema version: the next run writes it anew
                 if (result := store.read(self.out / student)) is not None:
                     self._summaries[student] = (stamp, Summary.of(result))
 
@@ -258,12 +260,12 @@ class ClassView:
         self._handed_in = (stamp, found)
 
     def _find_book(self) -> None:
-        with contextlib.suppress(KitError):  # no run has said yet
+        with contextlib.suppress(KitError):  # no run has been recorded yet
             self._asked = LastRun.of(self.out).gradebook
             self.book = None if self._asked == "none" else nbgrader_gradebook.url_of(self.out, self._asked)
 
     def _read_book(self) -> None:
-        """What was set in formgrader; a file is read again when it has changed, a server now and then."""
+        """Read the scores set in formgrader: a file when it has changed, a server every `BOOK_EVERY_S` seconds."""
         homework = next((summary.homework for _, summary in self._summaries.values()), None)
         if self.book is None or homework is None:
             return

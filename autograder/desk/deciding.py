@@ -1,6 +1,7 @@
-"""What is sent from the desk's forms: a decision each, made where the commands make theirs.
+"""Turns each form of the desk into a decision, made by `grading/decisions.py` as the commands' are.
 
-Called by `app.py`. Each form says what its page had shown; where something else was decided since, nothing is written.
+Called by `app.py`. Each form has the history's last line that its page had shown (`seen`); where a newer decision
+exists, nothing is written. `Runs` starts runs of the class.
 """
 
 import subprocess
@@ -12,11 +13,11 @@ from autograder.errors import KitError
 from autograder.grading.decisions import Decisions
 
 Form = Mapping[str, str]
-LOG = "desk.log"  # of a run that the desk has started
+LOG = "desk.log"  # output of the last run that the desk has started
 
 
 def decide(decisions: Decisions, student: str, what: str, form: Form) -> None:
-    """Make the decision that a form asks for. `what` is the last part of its address, one of `DECISIONS`.
+    """Make the decision that a form asks for. `what` is the last part of the form's address, a key of `DECISIONS`.
 
     Raises KitError where it can't be made, ChangedError where something else was decided meanwhile.
     """
@@ -82,7 +83,7 @@ DECISIONS: dict[str, Callable[[Decisions, str, Form], None]] = {
 
 
 class Runs:
-    """Runs of the class that this desk has started: the command itself, in a process that outlives the desk."""
+    """Runs of the class that this desk has started: `autograder regrade`, in a process that outlives the desk."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -90,19 +91,19 @@ class Runs:
 
     @property
     def goes_on(self) -> bool:
-        """Whether one does."""
+        """Whether a run that this desk has started goes on."""
         return self.process is not None and self.process.poll() is None
 
     @property
     def trouble(self) -> str:
-        """The last words of one that ended as none should; "" otherwise."""
+        """The last lines that a failed run has printed; "" while it goes on, or when it ended well."""
         if self.process is None or self.process.poll() in (None, 0):
             return ""
         said = (self.out / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return "; ".join(said[-2:])[-500:] or f"the run ended with {self.process.returncode}"
 
     def start(self) -> None:
-        """Grade by what was decided. Raises KitError where a run goes on that this desk has started."""
+        """Start a run that carries out the decisions. Raises KitError while one goes on that `start` has started."""
         if self.goes_on:
             raise KitError("a run goes on", "what was decided since it began needs another one")
         command = [sys.executable, "-m", "autograder", "regrade", "--out", str(self.out.resolve())]

@@ -1,7 +1,7 @@
-"""Who may use the desk: the address's token once, then a cookie; for changes a token of each form; this machine's name.
+"""Who may use the desk: a token in the first address, then a cookie; a token in each form; known hosts only.
 
-Called by `app.py`, around everything that it serves. What a page may do is said here too: load nothing from elsewhere,
-run nothing but the desk's own script, be framed by nobody.
+Called by `app.py`, around everything that it serves, and by `serve.py`, which makes the keys. The headers here also
+limit what a page may do: load nothing from elsewhere, run no script but the desk's own, be in nobody's frame.
 """
 
 import hashlib
@@ -38,11 +38,12 @@ def _drawn() -> str:
 
 @dataclass(frozen=True)
 class Keys:
-    """What this desk knows its users by, drawn anew at each start.
+    """The secrets of this desk, drawn anew at each start.
 
     Attributes:
-        token: of the first address.
-        session: the cookie's.
+        token: in the address that the command prints.
+        session: the cookie's value.
+        secret: the key of the HMAC that makes a form's token of its address.
     """
 
     token: str = field(default_factory=_drawn)
@@ -50,11 +51,11 @@ class Keys:
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def of_form(self, address: str) -> str:
-        """The token of the form that is sent to `address`, which is quoted as addresses are."""
+        """The token of the form that is sent to `address`, a percent-encoded path."""
         return self._of_path(unquote(address))
 
     def is_of_form(self, token: str, path: str) -> bool:
-        """Whether it is the token of the form that is sent to `path`, which isn't quoted any more."""
+        """Whether `token` belongs to the form that is sent to `path`, which is decoded."""
         return _equal(token, self._of_path(path))
 
     def _of_path(self, path: str) -> str:
@@ -62,16 +63,16 @@ class Keys:
 
 
 class Gate:
-    """Lets in who has the token or the cookie, and nobody under a name that isn't this machine's."""
+    """Lets in requests with the token or the cookie, and only those whose Host header is one of `hosts`."""
 
     def __init__(self, app: ASGIApp, keys: Keys, hosts: Iterable[str], *, tls: bool = False) -> None:
-        """`hosts`: what a Host header may say, each with its port."""
+        """`hosts`: the allowed Host headers, each with its port."""
         self.app = app
         self.keys = keys
         self.hosts = {host.lower() for host in hosts}
         self.tls = tls
         port = next(iter(self.hosts)).rpartition(":")[2]
-        self.cookie = f"desk-{port}"  # cookies know no ports, and a machine may have two desks
+        self.cookie = f"desk-{port}"  # cookies don't depend on the port, and a machine may have two desks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,12 +90,12 @@ class Gate:
         await (self.app if answer is None else answer)(scope, receive, with_headers)
 
     def _refused(self, request: Request) -> Response | None:
-        """What is answered instead of the page; None where it may be seen."""
+        """The answer to a request that isn't let through, or that has the token; None where it is let through."""
         if request.headers.get("host", "").lower() not in self.hosts:
             return PlainTextResponse("this desk isn't called so", 421)
         token = request.query_params.get("token")
         if request.url.path == "/" and token is not None and _equal(token, self.keys.token):
-            answer = RedirectResponse("/", 303)  # so that the token stays in no address bar
+            answer = RedirectResponse("/", 303)  # so that no address bar keeps the token
             answer.set_cookie(
                 self.cookie, self.keys.session, httponly=True, samesite="strict", secure=self.tls, path="/"
             )

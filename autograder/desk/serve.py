@@ -1,7 +1,7 @@
-"""The desk's process: where it listens, and the address that it prints.
+"""The desk's server: the address at which it listens, which it prints.
 
-Called by the command `desk`. Ends on Ctrl-C; a run of the class that goes on, also one that was started from its pages,
-doesn't end with it.
+Called by the command `desk`. Ends on Ctrl-C. A run of the class doesn't end with it, even if it was started from the
+desk.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from autograder.errors import KitError
 
 
 class _Server(uvicorn.Server):
-    """Tells open pages that it ends, which else would be waited for."""
+    """Ends the events of open pages first: the server would wait for them otherwise."""
 
     def __init__(self, config: uvicorn.Config, desk: Desk) -> None:
         super().__init__(config)
@@ -31,9 +31,10 @@ class _Server(uvicorn.Server):
 
 
 def serve(out: Path, host: str, port: int, tls_cert: Path | None = None, tls_key: Path | None = None) -> None:
-    """Serve the class of `out` until somebody ends it. `port` 0: a free one.
+    """Serve the class of `out` until Ctrl-C. `port` 0: any free port.
 
-    Raises KitError for an address that others can reach without TLS, and where nobody can listen there.
+    Raises KitError for an address that other machines can reach without TLS, and where the port or the TLS files can't
+    be used.
     """
     if (tls_cert is None) != (tls_key is None):
         raise KitError("a certificate and its key go together", "name both: --tls-cert and --tls-key")
@@ -47,7 +48,7 @@ def serve(out: Path, host: str, port: int, tls_cert: Path | None = None, tls_key
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-        listening.listen()  # who opens the address before the first page is ready waits for it
+        listening.listen()  # a browser that comes before the first page is ready waits for it
     except (OSError, OverflowError) as error:
         raise KitError(f"{host}:{port}: can't listen there ({error})", "choose another --port") from error
     port = listening.getsockname()[1]
@@ -55,14 +56,14 @@ def serve(out: Path, host: str, port: int, tls_cert: Path | None = None, tls_key
     tls = tls_cert is not None
     desk = Desk(out, Keys())
     desk.prepare()
-    with contextlib.suppress(KitError):  # the pages say what is wrong
+    with contextlib.suppress(KitError):  # the pages show what is wrong
         desk.decisions.finish()
     hosts = [f"{shown}:{port}", *([f"localhost:{port}", f"127.0.0.1:{port}"] if is_this_machines(host) else [])]
     try:
         config = uvicorn.Config(
             app(desk, hosts, tls=tls),
             log_level="error",
-            access_log=False,  # addresses hold the token
+            access_log=False,  # the log would have the token, which is in the address
             server_header=False,
             timeout_graceful_shutdown=2,
             ssl_certfile=tls_cert,
@@ -77,7 +78,7 @@ def serve(out: Path, host: str, port: int, tls_cert: Path | None = None, tls_key
 
 
 def is_this_machines(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
+    """Whether only this machine can reach an address."""
     if host == "localhost":
         return True
     try:

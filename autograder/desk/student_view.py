@@ -1,6 +1,6 @@
-"""One student's screen: the code as it was handed in, and beside it all that is known, and what can be decided.
+"""The values of one student's screen: the submission's code, what is known about the student, and what can be decided.
 
-Called by `app.py`. Only reads, and runs nothing: the file is text here.
+Called by `app.py`. Only reads, and runs nothing: the submission is text here.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ LONGEST_LOG = 2**18  # bytes; a run keeps half of it
 
 @dataclass(frozen=True)
 class Place:
-    """Where a student stands in a list of the class: who comes before and after, and how many there are."""
+    """A student's place in a list of the class: its number, 0 outside the list, and who comes before and after."""
 
     name: str
     number: int
@@ -32,19 +32,19 @@ class Place:
 
 
 def place(view: ClassView, student: str, listed: str) -> Place:
-    """Where a student stands: in the queue where `listed` says "queue", else in the class."""
+    """A student's place in the queue where `listed` is "queue", else in the class."""
     now = view.now
     names = [row.student for row in (now.queue if listed == "queue" else now.everybody)]
     if student in names:
         at = names.index(student)
         before = names[at - 1] if at else None
         return Place(listed, at + 1, len(names), before, names[at + 1] if at + 1 < len(names) else None)
-    # Who has left the queue is followed by the first who is still in it.
+    # After a student who has left the queue comes the first who is still in it.
     return Place(listed, 0, len(names), None, names[0] if names else None)
 
 
 def values(view: ClassView, row: Row, listed: str, file: str | None) -> dict[str, Any]:
-    """What the screen is made from. `file`: a file of theirs to show instead of the one that counts.
+    """The values for the template. `file`: another file of the student, shown instead of the one that counts.
 
     Raises KitError where the result or that file can't be read.
     """

@@ -128,8 +128,8 @@ class OfStudent:
         averages: average errors.
         differences: (whose, last accuracy of the run minus theirs, in percentage points).
         last: the run's last epoch.
-        apart: the last epoch that both have, as (the run's, the student's own), where their accuracies differ by more than
-            `APART_PERCENT`; else None.
+        apart: the last epoch that both have, as (the run's, the student's own), where their accuracies differ by more
+            than `APART_PERCENT`; else None.
     """
 
     reference: Reference

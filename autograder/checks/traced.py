@@ -1,6 +1,6 @@
-"""Checks of any network beside the course's own solution: its layers, their order, its weights, its answers.
+"""Checks that compare any network with the course's solution: its layers, their order, its weights, its answers.
 
-What is asked is what was seen of the solution (`course/families/traced.py`). Names, a bias or none, and the order of
+The solution's network was observed and recorded (`course/families/traced.py`). Names, a bias or none, and the order of
 branches that don't depend on each other are the student's choice.
 """
 
@@ -31,7 +31,7 @@ HINTS = {
     "avgpool": marked("print x.shape before and after the pool: which side should come out?"),
     "relu": marked("after which layers of the handout's table does the ReLU stand?"),
 }
-"""First hints for what is amiss, by the kind of operation."""
+"""First hints, by the kind of the first operation that differs."""
 
 WHY = {
     "conv": marked("Kernel, stride, padding and channels decide what the layers behind it get."),
@@ -42,7 +42,7 @@ WHY = {
     "avgpool": marked("A pool decides how large the maps behind it are."),
     "relu": marked("Without something between them that isn't linear, two layers are as one."),
 }
-"""Why it matters, by the kind of operation."""
+"""Why it matters, by the kind of the first operation that differs."""
 
 THEIR_PLACE = marked("The layers are the homework's: each has its place in the handout's table.")
 OTHERWISE = marked("In another order, or with another operation, the same layers are another network.")
@@ -188,7 +188,7 @@ test_every_parameter_gets_a_gradient = residual.test_every_parameter_gets_a_grad
 
 
 def _uses(network: Network) -> dict[str, list[Op]]:
-    """Layer -> its uses, of those that take one operation each time."""
+    """Layer -> its uses, for layers that are one operation each time."""
     flow = beside_solution.structure(network)
     single = {layer.name for layer in network.layers if layer.kind != "other"}
     uses: dict[str, list[Op]] = defaultdict(list)
@@ -205,7 +205,7 @@ def _made_at(network: Network, rung: Rung | None) -> int | None:
 
 
 def _unnamed(op: Op, homework: Homework) -> str:
-    """What it is, without the name that the solution gave it."""
+    """What an operation of the solution is, without the name that the solution gave its layer."""
     solution = beside_solution.solution_of(homework)
     rung = next((rung for rung in beside_solution.rungs(solution) if op.layer and rung.name == op.layer), None)
     return str(rung) if rung is not None else label(op.model_copy(update={"line": None, "layer": None}))

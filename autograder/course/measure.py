@@ -1,6 +1,6 @@
-"""How good a network's answers are: what a homework is scored by, and how people read it.
+"""The measure that a homework is scored by, and how its values are shown to people.
 
-Called by the scoring, by the rubric and by the pages. Computes nothing.
+Called by `runner/score.py`, which computes the values, and as `Homework.measure` to show them. Computes nothing.
 """
 
 import re
@@ -11,35 +11,35 @@ from autograder.errors import KitError
 from autograder.language import gettext as _
 
 LARGEST_ERROR = 1e6
-"""What an error is at most: that of answers that are larger, or no numbers."""
+"""The largest error; answers that aren't finite count as numbers of this size."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure: accuracy, macro F1, or whether the class is among the `most` highest scores, each in percent; or the
-    mean of squared or absolute differences, where less is better."""
+    """A measure: accuracy, macro F1, or accuracy among the `most` highest scores (top-k), each in percent; or the mean
+    of squared or absolute differences, where less is better."""
 
     kind: Literal["accuracy", "f1", "top", "mse", "mae"] = "accuracy"
     most: int = 1
 
     @property
     def is_error(self) -> bool:
-        """Whether less is better."""
+        """Whether it is an error: less is better."""
         return self.kind in ("mse", "mae")
 
     @property
     def title(self) -> str:
-        """What it is called: `test accuracy`."""
+        """Its name, translated: `test accuracy`."""
         if self.kind == "top":
             return _("test accuracy among the first {count}").format(count=self.most)
         return {"accuracy": _("test accuracy"), "f1": _("test F1")}.get(self.kind) or _("test error")
 
     def shown(self, value: float, digits: int = 1) -> str:
-        """A number as people read it: `81.3%`, or `0.0312 error` with four significant digits."""
+        """A value as text: `81.3%` with `digits` decimals, or `0.0312 error` with four significant digits."""
         return _("{number:.4g} error").format(number=value) if self.is_error else f"{value:.{digits}f}%"
 
     def better(self, one: float, other: float) -> bool:
-        """Whether `one` is better than `other`."""
+        """Whether the value `one` is better than `other`."""
         return one < other if self.is_error else one > other
 
 

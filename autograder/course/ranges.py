@@ -1,4 +1,4 @@
-"""A range of accuracies or of errors, as a row of the rubric says it: `from 30% to 70%`, `below 0.15 error`.
+"""Ranges of accuracies or errors, as the rubric's rows write them: `from 30% to 70%`, `below 0.15 error`.
 
 Called by `rubric.py`. Knows no points.
 """
@@ -10,14 +10,14 @@ from typing import Literal
 Unit = Literal["%", "error"]
 
 LARGEST: dict[Unit, float] = {"%": 100.0, "error": 1e9}
-"""Where ranges end, by their unit."""
+"""The upper end of a range without one, by its unit."""
 
 EXAMPLES = "'over 70%', 'below 30%' or 'from 30% to 70%'"
 
 
 @dataclass(frozen=True)
 class Range:
-    """From `low` to `high`; `low_included` and `high_included` say whether the ends belong to it."""
+    """From `low` to `high`, in `unit`; `low_included` and `high_included`: whether the ends belong to the range."""
 
     low: float
     high: float
@@ -27,7 +27,7 @@ class Range:
 
 
 def parse(label: str) -> Range:
-    """The range that a row is about. Raises ValueError with what is wrong, to stand after the label."""
+    """The range that a row's label means. Raises ValueError with what is wrong, a text that follows the label."""
     text = label.lower()
     unit: Unit = "error" if re.search(r"\d error\b", text) else "%"
     number = r"(\d+(?:\.\d+)?)" + (r"(?: error)?" if unit == "error" else " ?%")
@@ -49,5 +49,5 @@ def parse(label: str) -> Range:
 
 
 def said(number: float, unit: Unit) -> str:
-    """`70%`, or `0.15 error`."""
+    """A number with its unit: `70%`, or `0.15 error`."""
     return f"{number:g}%" if unit == "%" else f"{number:g} error"

@@ -319,8 +319,7 @@ class Desk:
         return asked if asked in LISTS else "class"
 
     async def form_of(self, request: Request, *, whole: bool = False) -> Any:
-        """The fields of a form: texts only, or with `whole` the upload, too. Raises HTTPException where the form isn't
-        the desk's."""
+        """A form's texts; with `whole` its upload, too. Raises HTTPException where the form isn't the desk's."""
         sent = await request.form(max_files=1, max_fields=50)
         token = sent.get("token")
         if not isinstance(token, str) or not self.keys.is_of_form(token, request.scope["path"]):

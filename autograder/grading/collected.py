@@ -1,7 +1,7 @@
-"""A class as its commands' words name it, with what persons have decided since: who handed in what.
+"""Reads a class as a command's options name it, with the decisions since: which entry each student has.
 
-Called by `collect`, by `grade`, and by what a person decides. Reads the class, the rubric and the history; decides
-nothing by itself: see `intake/hand_ins.py`.
+Called by `collect`, `grade` and `regrade`, by `decisions.py` and by the desk. Reads the class and the rubric, and gets
+the history's lines. Decides nothing itself: `intake/hand_ins.py` does.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from autograder.runner.request import FILE
 
 
 class Words(Protocol):
-    """Of the words of a command, those that say which class is meant and how it is read."""
+    """The options of a command that say which class is meant, and how it is read."""
 
     @property
     def submissions(self) -> Path: ...
@@ -45,7 +45,7 @@ class Words(Protocol):
 
 
 class LastRun(BaseModel):
-    """Of the words that a class was graded with last, those that say which class it is and how it is read."""
+    """The options of a class's last run that say which class it is, and how it is read."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,7 +61,7 @@ class LastRun(BaseModel):
 
     @classmethod
     def of(cls, out: Path) -> "LastRun":
-        """How the class of `out` was graded last. Raises KitError where no run has left that there."""
+        """The options of the last run into `out`. Raises KitError where no run has left them there."""
         path = out / FILE
         try:
             return cls.model_validate_json(path.read_bytes())
@@ -74,7 +74,7 @@ class LastRun(BaseModel):
 
 @dataclass(frozen=True)
 class Taken:
-    """A class that was read, its deadline and the course's time zone (both None where no option says them)."""
+    """A class that was read, its deadline and the course's time zone (each None where no option gives it)."""
 
     class_: Intake
     deadline: datetime | None
@@ -92,11 +92,11 @@ def take(
     extensions: Sequence[str] = (),
     decided: Sequence[Line] = (),
 ) -> Taken:
-    """Read a class as a command's options say; see `hand_ins.collect`. The rubric says how late is too late.
+    """Read a class by a command's options; see `hand_ins.collect`. The rubric says how late is too late.
 
     Args:
         extensions: "STUDENT=WHEN" each.
-        decided: the history: which file counts, and deadlines, which win over all others.
+        decided: the history's lines. Files settled there count, and deadlines given there win over all others.
 
     Raises KitError where an option isn't a deadline, zone or extension, and where the class or the rubric can't be
     read.
@@ -118,7 +118,7 @@ def take(
 
 
 def of_words(request: Words, decided: Sequence[Line]) -> Taken:
-    """The class that `grade` was asked for. Raises KitError as `take` does."""
+    """The class that the options of `grade` name. Raises KitError as `take` does."""
     with spoken(request.language):
         return take(
             request.submissions,

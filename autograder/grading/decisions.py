@@ -1,12 +1,11 @@
 """What a person decides about one student: points, comments, which file counts, a deadline, or that nothing is to do.
 
 Called by the commands and by the desk: each decision is made here and nowhere else. A decision is a line of the
-history, written under the history's lock; then what follows from it is written: gradebook, `grades.csv`, the student's
-page. A process that is killed between the two leaves a note of it, and whoever decides, grades or exports next finishes
-it.
+history, written under the history's lock; then its consequences are written: gradebook, `grades.csv`, the student's
+page. A process that is killed in between leaves a note (`NOTE`), and the next decision, run or export writes the rest.
 
-Whoever decides can say what they had seen (`history.last_of`): where something else was decided since, nothing is
-written, and they are told what.
+A caller can pass the last line that it has seen (`seen`, from `history.last_of`): where a newer decision about the
+student exists, nothing is written, and ChangedError says which.
 """
 
 import contextlib
@@ -31,12 +30,12 @@ from autograder.results import grades_table, history, store
 from autograder.results.history import Line
 from autograder.results.result import Result
 
-NOTE = ".decision.json"  # of a decision whose consequences aren't all written yet
+NOTE = ".decision.json"  # says that the consequences of a decision may not all be written yet
 LONGEST_COMMENT = 5_000  # characters
 
 
 class ChangedError(KitError):
-    """Somebody has decided about the same student since; `lines` say what."""
+    """Somebody has decided about the same student since; `lines` are these decisions."""
 
     def __init__(self, student: str, lines: Sequence[Line]) -> None:
         said = "; ".join(f"{line.what} by {line.who} at {line.time:%H:%M:%S}" for line in lines)
@@ -46,11 +45,11 @@ class ChangedError(KitError):
 
 @dataclass(frozen=True)
 class Decisions:
-    """The decisions about a class.
+    """Makes the decisions about a class.
 
     Attributes:
-        out: its folder of results.
-        book: its gradebook's address; None for none.
+        out: the class's folder of results.
+        book: the gradebook's database address; None without a gradebook.
     """
 
     out: Path
@@ -58,14 +57,14 @@ class Decisions:
 
     @classmethod
     def of_last_run(cls, out: Path) -> "Decisions":
-        """With the gradebook that the class was graded into last. Raises KitError where no run has said which."""
+        """With the gradebook of the class's last run. Raises KitError where no run is recorded."""
         asked = LastRun.of(out).gradebook
         return cls(out, None if asked == "none" else nbgrader_gradebook.url_of(out, asked))
 
     def points(self, student: str, points: float | None, reason: str, seen: str | None = None) -> Line:
-        """Set a student's points, or with None go back to those of the run. They stay when the class is graded again.
+        """Set a student's points, which stay when the class is graded again; None: go back to the run's points.
 
-        Raises KitError when there is no such student, no reason, or more points than there are.
+        Raises KitError when there is no such student, no reason, or the points aren't within the rubric's.
         """
         if not reason.strip():
             raise KitError("a decision needs a reason", "say it with --reason")
@@ -85,9 +84,9 @@ class Decisions:
             )
 
     def comment(self, student: str, text: str, at: int | None = None, seen: str | None = None) -> Line:
-        """Say something to a student, on a line of the script or on the whole; it stands on their page.
+        """Add a comment for a student's page, on line `at` of the script, counted from 1, or on the whole file.
 
-        Raises KitError when there is no such student or line, and nothing, or too much, is said.
+        Raises KitError when there is no such student or line, or the text is empty or too long.
         """
         said = text.strip().replace("\r\n", "\n")
         if not said or len(said) > LONGEST_COMMENT:
@@ -102,7 +101,7 @@ class Decisions:
             return self._write("comment", result, reason=said, at=at, sha256=sha256, key=result.key)
 
     def take_back_comment(self, student: str, comment: str, seen: str | None = None) -> Line:
-        """Withdraw a comment, by its id. Raises KitError when there is none that is called so."""
+        """Withdraw a comment, by its id. Raises KitError when the student has no comment with this id."""
         with self._deciding(student, seen) as lines:
             made = {line.id for line in history.comments(lines) if line.student == student}
             if comment not in made:
@@ -110,9 +109,9 @@ class Decisions:
             return self._write("comment withdrawn", of_student(self.out, student).result, takes_back=comment)
 
     def looked_at(self, student: str, reason: str = "", seen: str | None = None, *, withdraw: bool = False) -> Line:
-        """A person has looked, and there is nothing to do: the student leaves the queue until there is a newer result.
+        """Record that a person has looked, and nothing is to do: until a newer result, the student isn't in the queue.
 
-        Raises KitError when there is no such student; to withdraw, when nobody had said so.
+        Raises KitError when there is no such student; with `withdraw`, when there is nothing to withdraw.
         """
         with self._deciding(student, seen) as lines:
             result = of_student(self.out, student).result
@@ -122,7 +121,7 @@ class Decisions:
             return self._write(what, result, reason=reason.strip(), key=result.key)
 
     def run_again(self, students: Sequence[str], reason: str = "", seen: str | None = None) -> list[Line]:
-        """The next run of the class runs these students again. Raises KitError when one isn't there."""
+        """Have the next run of the class run these students again. Raises KitError when one of them doesn't exist."""
         lines = []
         for student in students:
             with self._deciding(student, seen):
@@ -133,9 +132,10 @@ class Decisions:
     def settle(
         self, student: str, file: str | None, reason: str = "", seen: str | None = None, *, withdraw: bool = False
     ) -> tuple[Line, Entry]:
-        """Say which of a student's files counts; None: none of them. `withdraw`: the rules decide again.
+        """Say which of a student's files counts; None: none of them. `withdraw`: go back to what the rules say.
 
-        The next run of the class goes by it. Returns also the entry that follows.
+        The next run of the class follows it. Returns also the entry that the student then has; with `withdraw`, the
+        entry before that.
 
         Raises KitError when there is no such student in the class that `out` was graded from, or no such file.
         """
@@ -153,7 +153,7 @@ class Decisions:
             return history.add(self.out, what, entry.student, reason=reason.strip(), file=file or ""), after or entry
 
     def deadline(self, student: str, until: str | None, reason: str = "", seen: str | None = None) -> Line:
-        """Give a student a deadline of their own, in the course's zone; None takes it back. The next run goes by it.
+        """Give a student their own deadline, in the course's time zone; None withdraws it. The next run follows it.
 
         Raises KitError when there is no such student in the class that `out` was graded from, or no such time.
         """
@@ -169,7 +169,7 @@ class Decisions:
             return history.add(self.out, what, student, reason=reason.strip(), until=moment)
 
     def entry(self, student: str) -> Entry:
-        """What came of somebody's hand-in, by the rules and what persons have decided. Raises KitError for nobody."""
+        """A student's entry, by the rules and by decisions. Raises KitError when there is no such student."""
         entries = self._class(history.read(self.out))
         found = next((one for one in entries if names.key(one.student) == names.key(student)), None)
         if found is None:
@@ -177,7 +177,7 @@ class Decisions:
         return found
 
     def with_file(self, entry: Entry, file: str | None) -> Entry:
-        """What would come of somebody's hand-in if that file counted."""
+        """The entry that the student would have if `file` counted; None: if none of the files did."""
         lines = history.read(self.out)
         settled = Line(
             time=datetime.now().astimezone(),
@@ -191,7 +191,7 @@ class Decisions:
         return next((one for one in entries if names.key(one.student) == names.key(entry.student)), entry)
 
     def finish(self) -> None:
-        """Write what follows from a decision whose process was killed before it had written that."""
+        """Write the consequences of a decision whose process was killed before it had written them."""
         with history.held(self.out):
             try:
                 noted = json.loads((self.out / NOTE).read_bytes())["previous"]
@@ -207,7 +207,7 @@ class Decisions:
 
     @contextlib.contextmanager
     def _deciding(self, student: str, seen: str | None) -> Iterator[list[Line]]:
-        """The history, which nobody else adds to within. Raises ChangedError where it isn't as it was seen."""
+        """Hold the history's lock, and yield its lines. Raises ChangedError if the student's last line isn't `seen`."""
         with history.held(self.out):
             self.finish()
             lines = history.read(self.out)
@@ -225,7 +225,7 @@ class Decisions:
         return line
 
     def _follow(self, line: Line, result: Result) -> None:
-        """Write what follows from a decision; the same again changes nothing."""
+        """Write the consequences of a decision; writing them again changes nothing."""
         if line.what in ("override", "override withdrawn"):
             if self.book is not None:
                 nbgrader_gradebook.set_score(self.book, result.homework.name, line.student, line.points)
@@ -235,7 +235,7 @@ class Decisions:
 
 
 def write_page(out: Path, result: Result) -> None:
-    """Write a student's page anew, where there is one, as the class was graded last."""
+    """Write a student's page anew, where there is one, in the language of the class's last run."""
     if not (out / result.student / feedback_page.FILE).exists():
         return
     run = LastRun.of(out)

@@ -1,4 +1,4 @@
-"""The layers of a network as observations: their kinds, their parameters, where they were made.
+"""Describes the layers of a network as observations: their kinds, their parameters, the lines that made them.
 
 Called by `examine.py`. Runs nothing of the student's.
 """
@@ -22,14 +22,14 @@ MOST_PARENTS = 32
 
 
 class Made(NamedTuple):
-    """A module and the line that made it. It is kept alive, so that no later one gets its id."""
+    """A module and the line that made it. The module is kept alive, so that no later one gets its `id()`."""
 
     module: nn.Module
     line: int | None
 
 
 def described(network: nn.Module, made: dict[int, Made], values: bool) -> list[Layer]:
-    """Every module with parameters of its own. `values`: say what these start from, too."""
+    """Every module that has parameters itself, `MOST_LAYERS` at most. `values`: with their statistics, too."""
     layers: list[Layer] = []
     known = dict(nn.Module.named_modules(network))
     times = Counter(id(module) for _, module in nn.Module.named_modules(network, remove_duplicate=False))
@@ -66,7 +66,7 @@ def _line_of(module: nn.Module, made: dict[int, Made]) -> int | None:
 
 
 def _above(name: str, known: dict[str, nn.Module]) -> list[str]:
-    """The names of the modules that a module lies in, outermost first, but for the network itself."""
+    """The names of the modules that contain a module, outermost first, without the network itself."""
     parts = name.split(".")[:MOST_PARENTS]
     names = [".".join(parts[:count]) for count in range(1, len(parts))]
     return [each for each in names if each in known]

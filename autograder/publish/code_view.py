@@ -1,7 +1,7 @@
-"""A hand-in's code as pages show it: coloured, a notebook by its cells, with what was found and said at its lines.
+"""A submission's code as pages show it: coloured, a notebook by its cells, with findings and comments at their lines.
 
-Called by `feedback_page` and by the desk. What students wrote is text: every character of it is escaped here, and what
-a page can't hold is replaced. Nothing is run, imported or parsed; Pygments only tells words apart.
+Called by `feedback_page` and by the desk. What students wrote is untrusted text: it is escaped here, and characters
+that a page can't hold are replaced. Nothing is run or imported; Pygments only splits it into tokens.
 """
 
 import bisect
@@ -22,12 +22,12 @@ from autograder.publish.html import printable
 from autograder.results.history import Line as Said
 from autograder.results.result import Result
 
-MOST_LINES = 3_000  # of a file that are shown, beside those near what was found
+MOST_LINES = 3_000  # of a file that are shown, besides those near a note
 LONGEST_LINE = 500  # characters
-COLOURED = 2**18  # characters; what follows is shown without colours
-NEAR = 5  # lines around what was found or said stay open
-SHORT = 60  # a file of so many lines is folded nowhere
-LEAST_FOLDED = 10  # lines; a smaller gap stays open
+COLOURED = 2**18  # characters; the code after them is shown without colours
+NEAR = 5  # so many lines before and after a note are never folded
+SHORT = 60  # a file of at most so many lines isn't folded
+LEAST_FOLDED = 10  # lines; fewer of them aren't folded
 
 _COLOURS: tuple[tuple[_TokenType, str], ...] = (
     *((Comment, "c"), (String, "s"), (Number, "m"), (Keyword, "k")),
@@ -37,14 +37,14 @@ _COLOURS: tuple[tuple[_TokenType, str], ...] = (
 
 @dataclass(frozen=True)
 class Note:
-    """What stands at a line.
+    """A finding or a comment at a line.
 
     Attributes:
         kind: "failed", "advice", "crash" or "comment".
-        title: in a few words; "" of a comment.
-        parts: (label, text) each.
-        check: the id of the check, or of the comment.
-        who: whose comment it is.
+        title: a few words; "" for a comment.
+        parts: pairs of a label and a text.
+        check: the id of the check, or of the comment; "" for a crash.
+        who: who wrote the comment; "" for a finding.
     """
 
     kind: str
@@ -56,7 +56,7 @@ class Note:
 
 @dataclass
 class Line:
-    """A line: its number in the script, what its cell calls it, its code as HTML, and what stands at it."""
+    """A line: `number` in the script, `shown` in its cell, both counted from 1; its code as HTML, and its notes."""
 
     number: int
     shown: int
@@ -66,7 +66,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Block:
-    """Lines that follow each other: folded, open, or left out, where only the numbers are known."""
+    """Consecutive lines, `first` to `last`: open, folded, or left out (folded, with `lines` empty)."""
 
     first: int
     last: int
@@ -76,7 +76,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a notebook, of kind "code", "markdown" or "raw"; a script is one, without a title."""
+    """A cell of a notebook, of kind "code", "markdown" or "raw"; a script is one cell without a title."""
 
     title: str
     kind: str
@@ -85,7 +85,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Code:
-    """A file. `notes` counts what stands at its lines."""
+    """A file with `count` lines, and `notes` findings and comments at them."""
 
     name: str
     count: int
@@ -94,9 +94,10 @@ class Code:
 
 
 def of(handed_in: Submission, result: Result | None, said: Sequence[Said] = (), *, folded: bool = True) -> Code:
-    """The code of a file, with what the checks of its result found, and the comments among `said` that are about it.
+    """A submission's code, with the findings of its result, and the comments among `said` that are about this file.
 
-    `folded`: lines of a long file that are far from all of that are folded; else only what is too much is left out.
+    `folded`: whether lines of a long file that are far from all notes are folded; lines after `MOST_LINES` are left out
+    in any case, except near a note.
     """
     texts = _lines(handed_in)
     notes = _notes(result) if result is not None else {}
@@ -118,7 +119,7 @@ def of(handed_in: Submission, result: Result | None, said: Sequence[Said] = (), 
 
 
 def _lines(handed_in: Submission) -> list[str]:
-    """The script's lines as Python counts them."""
+    """The lines of the script, as Python counts them."""
     encoding = "utf-8"
     try:
         encoding, _first = tokenize.detect_encoding(io.BytesIO(handed_in.script).readline)
@@ -156,7 +157,7 @@ def _coloured(texts: Sequence[str]) -> Iterator[Markup]:
 def _cells(
     lines: Sequence[Line], texts: Sequence[str], starts: Sequence[int]
 ) -> Iterator[tuple[str, str, Sequence[Line]]]:
-    """(title, kind, lines) of each cell; the marks between them are ours and left out."""
+    """(title, kind, lines) of each cell, without the marks that the kit puts between cells."""
     if not starts:
         yield "", "code", lines
         return
@@ -174,7 +175,7 @@ def _cells(
 
 
 def _blocks(lines: Sequence[Line], near: set[int], fold: bool) -> Iterator[Block]:
-    """The lines in blocks that are open, folded or left out."""
+    """Groups the lines into blocks that are open, folded or left out."""
 
     def state(line: Line) -> str:
         if line.number in near:
@@ -196,7 +197,7 @@ def _blocks(lines: Sequence[Line], near: set[int], fold: bool) -> Iterator[Block
 
 
 def _notes(result: Result) -> dict[int, list[Note]]:
-    """Line -> what the checks and the training found there."""
+    """Line -> the findings of the checks and of the training there."""
     found: dict[int, list[Note]] = {}
     for check in result.checks:
         if check.line is not None and check.outcome in ("failed", "advice"):

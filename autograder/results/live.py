@@ -1,7 +1,7 @@
-"""How far a class's run is, for whoever looks on: `live.json`, written every second or two while it goes on.
+"""How far a class's run is, for others to read: `live.json`, written every second or so while the run goes on.
 
-Written by `grading.class_run`, read by the desk. The run knows nothing of who reads; a file that can't be written stops
-nobody.
+`grading/class_run.py` writes it, and the desk reads it. The run doesn't know its readers; where the file can't be
+written, the run goes on.
 """
 
 import contextlib
@@ -20,11 +20,17 @@ from autograder.files import write_text
 
 FILE = "live.json"
 EVERY_S = 1.0
-SILENT_S = 60.0  # a run on another machine that hasn't written for so long is taken for ended
+SILENT_S = 60.0  # a run on another machine counts as ended when it hasn't written for so long
 
 
 class Running(BaseModel):
-    """A training that goes on: images served of its budget's, seconds so far, the loss of the last batch, if any."""
+    """A training that goes on.
+
+    Attributes:
+        images, of: training images served so far, of those in its budget.
+        seconds: how long it has run.
+        loss: of the last batch; None where none is known.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,17 +44,18 @@ class Live(BaseModel):
     """A run of a class, at one moment.
 
     Attributes:
-        host, pid, process_began: whose it is; the last in seconds since 1970.
-        began, updated, ended: of the run; `ended` is None while it goes on.
-        lines: of the history that the run has taken into account.
-        students: in the class.
-        phase: what it is doing, in a few words.
+        host, pid, process_began: the process that runs the class, and when it started, in seconds since 1970.
+        began, updated, ended: when the run began, wrote this, and ended; `ended` is None while it goes on.
+        lines: how many lines of the history the run has taken into account.
+        students: how many are in the class.
+        phase: what the run is doing, in a few words.
         workers: how many are trained at a time.
-        epochs: of the protocol.
-        looks, seen: who is looked at before trainings, and who was.
-        total, done: who is graded in this run, and who has a result.
-        left: how long the rest takes, in words; "" while that can't be said.
-        waiting: who is left, but those in `running`.
+        epochs: how many a training has by the protocol.
+        looks, seen: how many submissions are to be observed, and how many have been.
+        total, done: how many students are graded in this run, and how many of them have a result.
+        left: the estimated time for the rest, in words; "" while there is no estimate.
+        waiting: students who still have to be trained.
+        running: by student, the trainings that go on.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,7 +81,7 @@ class Live(BaseModel):
 
     @property
     def goes_on(self) -> bool:
-        """Whether the run does: it hasn't ended, and neither has its process."""
+        """Whether the run goes on: it hasn't ended, and its process still exists."""
         if self.ended is not None:
             return False
         if self.host != platform.node():
@@ -85,22 +92,22 @@ class Live(BaseModel):
 
 
 def read(out: Path) -> Live | None:
-    """The run of `out` that goes on, or the last one; None where nothing says."""
+    """The run of `out` that goes on, or the last one; None where no such file can be read."""
     with contextlib.suppress(OSError, ValidationError):
         return Live.model_validate_json((out / FILE).read_bytes())
     return None
 
 
 class Teller:
-    """Writes how far a run is, from a thread of its own, within a `with` block.
+    """Writes `live.json` from a thread of its own, as long as its `with` block lasts.
 
     Attributes:
         phase: what the run is doing.
-        look: what it says of itself beside that: fields of `Live`.
+        look: returns other fields of `Live` as they are now.
     """
 
     def __init__(self, out: Path, **fields: Any) -> None:
-        """`fields`: of `Live`, those that stay as they are."""
+        """`fields`: fields of `Live` that don't change during the run."""
         self.out = out
         self.phase = "reading what is there"
         self.look: Callable[[], dict[str, Any]] = dict
@@ -134,5 +141,5 @@ class Teller:
     def _write(self, **more: Any) -> None:
         told = {"phase": self.phase, "updated": datetime.now(UTC), **self.look(), **more}
         self._live = self._live.model_copy(update=told)
-        with contextlib.suppress(OSError):  # a full disk is the results' to tell
+        with contextlib.suppress(OSError):  # where the disk is full, writing a result reports it
             write_text(self.out / FILE, self._live.model_dump_json() + "\n")

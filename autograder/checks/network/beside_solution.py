@@ -1,7 +1,8 @@
-"""A student's network beside the course's own solution, as both were seen: their layers, and where they first part.
+"""Compares a student's network with the course's solution, as both were observed: their layers, operations and answers.
 
-Called by the checks of traced networks, and for the table of layers. Nothing goes by name: a layer is what it does, and
-an operation is what it does to what. Equal answers with equal weights settle everything, whatever the style.
+Called by the checks `traced` and `reference_answers`, by `expected.py` for the table of layers, and by the command
+`new`. Nothing is compared by name: a layer is what it does, and an operation is what it does to which inputs. Where
+equal weights give equal answers, the networks count as equal, whatever their style.
 """
 
 import math
@@ -16,7 +17,7 @@ from autograder.course.homework import Homework
 from autograder.observations import Network, Op
 
 SHOWN_TOO = (*SHOWN, "conv_transpose")
-# Values that are only moved, cast or seen in another shape: what they are is told by who reads them.
+# Operations that only move, cast or reshape values: they are skipped, and the operation that reads the values counts.
 TRANSPARENT = {
     *("view", "_unsafe_view", "reshape", "_reshape_alias", "squeeze", "unsqueeze", "flatten", "detach", "alias"),
     *("clone", "_to_copy", "lift_fresh", "expand", "permute", "transpose", "t", "contiguous", "dropout"),
@@ -24,13 +25,13 @@ TRANSPARENT = {
 EITHER_WAY = {"add", "mul"}  # a + b is b + a
 SOFTMAX = "_log_softmax"
 TOLERANCE = 1e-8
-"""Of the largest number. Two right ways to compute it differ by less than 1e-12 of it in float64 (another order of
-additions)."""
+"""Relative to the largest answer. Two right ways to compute an answer differ by less than 1e-12 of it in float64
+(another order of additions)."""
 
 
 @dataclass(frozen=True)
 class Parting:
-    """Where two networks first differ: `before` are the operations both have; then theirs, and ours, or None."""
+    """Where two networks first differ: after `before`, operations that both have, come `theirs` and `ours`, or None."""
 
     before: tuple[Op, ...]
     theirs: Op | None
@@ -38,19 +39,19 @@ class Parting:
 
 
 def solution_of(homework: Homework) -> Network:
-    """The course's own network as it was seen. Raises ValueError where the homework has none recorded."""
+    """The solution's network as it was recorded. Raises ValueError where the homework has no record."""
     if not isinstance(homework.family, Traced):
         raise ValueError(f"{homework.name} has no recorded network")
     return homework.family.network
 
 
 def structure(network: Network) -> Structure:
-    """A network's forward pass."""
+    """The data flow of a network's forward pass."""
     return Structure(network.graph, network.outputs.get(2, []))
 
 
 def rungs(network: Network) -> list[Rung]:
-    """Every layer with weights and every pool, in the order of execution.
+    """A rung for every layer with weights and every pool, in the order of execution.
 
     A layer of another kind (an embedding, a recurrent one) is one rung, however many operations it takes.
     """
@@ -72,7 +73,7 @@ def rungs(network: Network) -> list[Rung]:
 
 
 def table(network: Network, homework: Homework) -> list[Row]:
-    """The solution's layers beside theirs; where both have the same ones in another order, side by side."""
+    """The solution's layers beside the student's; equal ones are paired where only their order differs."""
     ours, theirs = rungs(solution_of(homework)), rungs(network)
     rows = beside(ours, theirs)
     if all(row.same for row in rows) or Counter(rung.does for rung in ours) != Counter(rung.does for rung in theirs):
@@ -87,7 +88,10 @@ def table(network: Network, homework: Homework) -> list[Row]:
 
 
 def apart(network: Network, homework: Homework) -> tuple[float, float] | None:
-    """The largest difference of both answers with equal weights, and the largest number; None where nobody knows."""
+    """With equal weights: the largest difference of the answers, and the largest absolute value of the solution's.
+
+    None where answers aren't known, or have different shapes.
+    """
     ours, theirs = solution_of(homework), network
     if not ours.answers or not theirs.answers or len(ours.answers) != len(theirs.answers):
         return None
@@ -109,9 +113,10 @@ def agree(network: Network, homework: Homework) -> bool:
 
 
 def parting(network: Network, homework: Homework) -> Parting | None:
-    """The first operation that does what none of the solution's does, to what the solution has too.
+    """The first operation of the student's that the solution doesn't have, though it has all inputs of it; or else the
+    first one of the solution's that the student's network doesn't have.
 
-    None where both flows are the same, or where a layer takes many operations, of which styles differ.
+    None where both networks have the same operations, or where one layer takes many operations: these depend on style.
     """
     ours, theirs = solution_of(homework), network
     if any(_takes_many(one) for one in (ours, theirs)):
@@ -139,11 +144,12 @@ def _next(flow: "_Flow", known: set[str], wanted: set[str]) -> Op | None:
 
 
 class _Flow:
-    """What each operation is, in words that two networks share: what it does, to what.
+    """Describes each operation of a network by a text that is equal for equal operations of two networks.
 
     Attributes:
         ordered: the operations that the answer depends on and that do something, in the order of execution.
-        says: index -> what it is; `known` has all of these.
+        says: index -> the text of an operation: what it does, and the texts of its inputs.
+        known: the texts of `ordered`, and of operations without inputs.
     """
 
     def __init__(self, network: Network) -> None:
@@ -156,14 +162,14 @@ class _Flow:
         self.ordered: list[Op] = []
         for op in self._flow.ops.values():
             self.says[op.index] = self._said(op)
-            # What is made of nothing, such as zeros, is told by who reads it.
+            # An operation without inputs, such as zeros, is part of the text of the operation that reads it.
             if op.index in self._flow.live and op.kind not in TRANSPARENT and op.inputs:
                 self.ordered.append(op)
         sources = [op for op in self._flow.ops.values() if not op.inputs]
         self.known = {self.says[op.index] for op in (*self.ordered, *sources)}
 
     def read(self, op: Op) -> list[Op]:
-        """What it reads, past what only moves values."""
+        """The operations whose values `op` reads, without those that only move values."""
         found = []
         for one in self._flow.inputs(op):
             while one.kind in TRANSPARENT and one.inputs:
@@ -181,7 +187,7 @@ class _Flow:
         if not op.inputs and op.kind != "zeros":
             own.append(op.shape[1:])
         said = f"{own}({', '.join(sorted(inputs) if kind in EITHER_WAY else inputs)})"
-        # As long as the way to it, and each step says all before it again: so its fingerprint stands for it.
+        # Each text has all texts before it, so it grows with the depth: a long one is replaced by its hash.
         return said if len(said) < 200 else f"#{hash(said):x}"
 
 
@@ -198,7 +204,7 @@ def _ends_in_softmax(network: Network) -> bool:
 def _both_normalised(
     our: Sequence[float], their: Sequence[float], ours_is: bool, theirs_is: bool
 ) -> tuple[Sequence[float], Sequence[float]]:
-    """Scores, or both after log_softmax where one of them is: the loss may do the same once more without a change."""
+    """Both rows of scores, after log_softmax if only one network ends in it: applied twice, it changes nothing more."""
     if ours_is == theirs_is:
         return our, their
     return log_softmax(our), log_softmax(their)
@@ -212,7 +218,7 @@ def log_softmax(row: Sequence[float]) -> list[float]:
 
 
 def expected_parameters(network: Network, homework: Homework) -> int:
-    """How many numbers the solution trains, with theirs in the place of its choices of a bias."""
+    """How many parameters the solution has, if its layers have a bias where the student's do."""
     total = solution_of(homework).parameters
     for row in table(network, homework):
         if row.ours is not None and row.theirs is not None and row.ours.bias != row.theirs.bias:

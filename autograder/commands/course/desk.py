@@ -1,6 +1,6 @@
-"""The command `desk`: the instructor's pages of a class.
+"""The command `desk`: serves the instructor's pages of a class.
 
-Called by the command line; the pages are `autograder/desk/`.
+Called by the command line; `autograder/desk/` has the pages.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from autograder.errors import KitError
 
 
 def desk(out: Path, host: str, port: int, tls_cert: Path | None, tls_key: Path | None) -> None:
-    """Serve the desk of a class's folder; see `desk.serve`. Raises KitError where what it needs isn't installed."""
+    """Serve the desk of a class's folder; see `desk/serve.py`. Raises KitError where a package is missing."""
     try:
         from autograder.desk.serve import serve
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The files of a new homework, as texts: what was seen is filled in, the rest is a question with a default.
+"""The texts of a new homework's files: what was observed is filled in; the rest has a default and a question.
 
 Called by `new_homework.py`. Writes nothing.
 """
@@ -15,18 +15,19 @@ from autograder.course.dataset import OFFICIALS, Official
 from autograder.course.homework import AskedOptimizer, Homework
 from autograder.observations import Network
 
-EPOCHS = 5  # where the script doesn't say
+EPOCHS = 5  # where the script doesn't say how many
 NETWORK_CHECKS = ("builds", "output-shape", "layers", "order", "answers", "own-weights", "gradients", "parameters")
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What is known of a homework so far.
+    """What is known about a new homework so far.
 
     Attributes:
         given: the shape of one input, as the network gets it.
-        answer: the shape of its answer to one input.
-        seen: whether the script has run.
+        answer: the shape of the network's answer to one input.
+        classes: how many classes there are; 0 where the answer isn't a score for each class.
+        seen: whether the script has run in the sandbox.
     """
 
     name: str
@@ -39,23 +40,23 @@ class Draft:
 
     @property
     def epochs(self) -> int:
-        """Of the solution's own training, or the default."""
+        """The epochs of the solution's training, or `EPOCHS`."""
         return self.reading.epochs or EPOCHS
 
     @property
     def rebuilds(self) -> bool:
-        """Whether it answers with what has the shape of its input, on data whose targets aren't that."""
+        """Whether it may be an autoencoder: its answer has its input's shape, and the data has class labels."""
         data = self.reading.data
         return not self.classes and self.answer == self.given and (data is None or data.classes > 0)
 
     @property
     def scored_by_error(self) -> bool:
-        """Whether its answer is numbers, which are compared with others."""
+        """Whether the answers are numbers to compare with targets, and no scores of classes."""
         return not self.classes
 
 
 def first_draft(name: str, reading: Reading) -> Draft:
-    """Before the script has run."""
+    """The draft before the script has run: shapes by the dataset."""
     data = reading.data or OFFICIALS[reading.dataset]
     shape = data.image_shape
     given = (shape[2], *shape[:2]) if data.dtype == "uint8" else shape
@@ -65,7 +66,7 @@ def first_draft(name: str, reading: Reading) -> Draft:
 def second_draft(
     first: Draft, given: tuple[int, ...], answer: tuple[int, ...], optimizer: AskedOptimizer | None
 ) -> Draft:
-    """After it has."""
+    """The draft after the script has run, with the shapes and the optimizer that were observed."""
     classes = first.classes if answer == (first.classes,) else 0
     return replace(
         first, given=given, answer=answer, classes=classes, optimizer=optimizer or first.optimizer, seen=True
@@ -73,7 +74,7 @@ def second_draft(
 
 
 def declaration(draft: Draft, recorded: bool) -> str:
-    """The module that declares it. `recorded`: its network is."""
+    """The text of the module that declares the homework. `recorded`: whether there is a record of its network."""
     reading, asked = draft.reading, draft.optimizer
     momentum = "" if asked.momentum is None else f", momentum={asked.momentum:g}"
     imports = ["AskedOptimizer", "Homework", "Protocol"] + (["Question"] if reading.questions else [])
@@ -132,7 +133,7 @@ def _quoted(text: str) -> str:
 
 
 def open_questions(draft: Draft) -> list[str]:
-    """What nobody could know, for who runs `new`."""
+    """What the instructor has to fill in: what neither the text nor the run says."""
     asked = []
     if draft.reading.epochs is None:
         asked.append(f"how many epochs a training has ({EPOCHS} for now)")
@@ -141,7 +142,7 @@ def open_questions(draft: Draft) -> list[str]:
 
 
 def handout(draft: Draft, homework: Homework) -> str:
-    """What students read, with the table of what was seen."""
+    """The handout that students read, with a table of the observed layers."""
     network = beside_solution.solution_of(homework)
     every = list(declared(homework))
     training = [check for check in every if check not in (*NETWORK_CHECKS, "blanks", "runs")]
@@ -169,7 +170,7 @@ def handout(draft: Draft, homework: Homework) -> str:
 
 
 def layer_rows(network: Network) -> list[str]:
-    """A Markdown table: what each layer does, the shape of what comes out, and its parameters."""
+    """A Markdown table: for each layer what it does, the shape of its output, and its parameters."""
     shapes = {op.layer: op.shape[1:] for op in network.graph if op.layer and op.shape[:1] == [2]}
     counts = {layer.name: layer.count for layer in network.layers}
     rows = ["| layer | gives | parameters |", "| --- | --- | --- |"]
@@ -186,7 +187,7 @@ def _plain(rung: Rung) -> str:
 
 
 def rubric(draft: Draft) -> str:
-    """Its section, with rows to be filled in."""
+    """The rubric's section, with example rows that the instructor replaces."""
     if draft.scored_by_error:
         what, rows = "test error", ["below 0.05 error", "from 0.05 to below 0.1 error", "from 0.1 error"]
     else:
@@ -215,11 +216,12 @@ MUTANTS = (
     (r"^\s*\w*optim\w*\.step\(\)\n", "step"),
     (r"^\s*\w+\.backward\(\)\n", "backward"),
 )
-"""A line that goes, and the check that must miss it."""
+"""(regular expression of a line, check): without this line, the check has to fail."""
 
 
 def examples(source: str) -> dict[str, str]:
-    """Three made-up submissions by the student's name: a right one, one with a blank left, one with a mistake."""
+    """Example submissions by the student's name: a right one, one with a blank, and one of `MUTANTS` if there can be
+    one."""
     plain = re.sub(rf"^[ \t]*({BEGIN}|{END})[ \t]*\n", "", source, flags=re.MULTILINE)
     begin, rest = source.split(BEGIN, 1)
     _, after = rest.split(END, 1)
@@ -241,7 +243,7 @@ def _parses(script: str) -> bool:
 
 
 def test(name: str) -> str:
-    """A test of the three made-up submissions."""
+    """The text of a test of the example submissions."""
     return f'''"""{name}: its solution passes everything, a blank is told, and the planted mistake is caught."""
 
 import pytest

@@ -1,8 +1,8 @@
-"""The command `new`: from a marked solution to a homework, with everything that one consists of.
+"""The command `new`: makes a homework, with all files that belong to one, from a solution with marks.
 
-Called by the command line. Reads the solution's text, runs it once in the sandbox to see what it trains on and what its
-network does, and writes the files; a look at what was written is the last step. Overwrites nothing, and where
-anything fails, nothing is left.
+Called by the command line. Reads the solution's text, observes it in the sandbox (what it trains on, and what its
+network does), writes the files, and at last runs the new homework's checks on the solution. Overwrites nothing. Where a
+step fails, it removes what it has written.
 """
 
 import importlib
@@ -35,7 +35,7 @@ RUBRIC = "grading_rubric.md"
 
 @dataclass(frozen=True)
 class Made:
-    """What `new` has made: the files, what is open, and what the checks say of the solution."""
+    """What `new` has made: the files, the questions that are open, and the checks' results for the solution."""
 
     files: list[Path]
     open_questions: list[str]
@@ -43,7 +43,7 @@ class Made:
 
 
 def new(name: str, source: Path, *, root: Path = ROOT, sandbox: str | None = None) -> Made:
-    """Make the homework `name` of the solution at `source`, in the checkout `root`.
+    """Make the homework `name` from the solution at `source`, in the checkout `root`.
 
     Raises KitError where the name is taken or can't be one, where the solution can't be read, doesn't run to its end or
     has no network that is trained; then nothing is written.
@@ -71,7 +71,7 @@ def new(name: str, source: Path, *, root: Path = ROOT, sandbox: str | None = Non
         seen = _looked_at(homeworks.load(name), source, place)
         assert seen.network is not None
         traced.record(declaration, seen.network)
-        again = _looked_at(_declare(draft, declaration), source, place)  # now that answers are asked for
+        again = _looked_at(_declare(draft, declaration), source, place)  # the declaration now asks for answers, too
         assert again.network is not None
         traced.record(declaration, again.network)
         homework = _declare(draft, declaration)
@@ -87,7 +87,7 @@ def new(name: str, source: Path, *, root: Path = ROOT, sandbox: str | None = Non
 
 
 def _drafted(name: str, reading: Reading, source: Path, declaration: Path, place: Sandbox) -> Draft:
-    """What is known once the script has run: what its network is given, and what it answers."""
+    """The draft once the script has run: with the shapes of its network's inputs and answers."""
     given = homework_files.first_draft(name, reading)
     homework = _declare(given, declaration)
     rehearsal = _rehearsed(homework, source, place)
@@ -106,7 +106,7 @@ def _drafted(name: str, reading: Reading, source: Path, declaration: Path, place
 
 
 def _declare(draft: Draft, declaration: Path) -> Homework:
-    """Write the declaration, and read it as the program does."""
+    """Write the declaration, and load it as the kit does."""
     write_text(declaration, homework_files.declaration(draft, traced.record_of(declaration).exists()))
     importlib.invalidate_caches()
     sys.modules.pop(f"{homeworks.__name__}.{draft.name}", None)

@@ -1,7 +1,7 @@
-"""What the text of an instructor's solution says of a homework: its data, its network, its questions.
+"""Reads from the text of an instructor's solution what a homework needs: its data, its network, its questions.
 
-Called by `new_homework.py`. The solution is the instructor's own file; it is parsed here, and runs in the sandbox only.
-What the text doesn't say is None, and becomes a question in the declaration that is written.
+Called by `new_homework.py`. The solution is the instructor's own file. It is only parsed here; it runs in the sandbox.
+What the text doesn't say is None, and gets a default, with a question to the instructor.
 """
 
 import ast
@@ -28,20 +28,20 @@ SIGNS = (
     ("model-on-device", r"\.to\(|\.cuda\("),
     ("forward", r"=\s*\w*(net|model)\w*\("),
 )
-"""Which check of the training step an answer is about: the first whose words stand in it."""
+"""(check, regular expression): an answer is about the first check whose expression is found in it."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read.
+    """What was read from a solution.
 
     Attributes:
-        dataset, data: its name, and what it is where the kit doesn't know that.
-        source: the file of arrays, where there is one.
-        network: the class that is trained; `arguments` is what it is built with.
-        epochs: of the training loop.
-        questions: those that a check is about.
-        untold: numbers of questions that no check knows.
+        dataset, data: the dataset's name; and its description, or None where the kit knows the dataset.
+        source: the instructor's own folder of images, or file of arrays; None for a dataset that the kit knows.
+        network: the name of the class that is trained; `arguments`: the arguments that it is built with.
+        epochs: of the training loop; None where the text doesn't say.
+        questions: those for which there is a check.
+        untold: the numbers of the other questions.
     """
 
     dataset: str
@@ -55,7 +55,7 @@ class Reading:
 
 
 def read(name: str, path: Path) -> Reading:
-    """What the solution at `path` says of the homework `name`. Raises KitError where it can't be told."""
+    """Read the solution at `path` for the homework `name`. Raises KitError if its data or its network isn't found."""
     try:
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
@@ -89,7 +89,7 @@ def _dataset(name: str, path: Path, tree: ast.Module) -> tuple[str, Official | N
 
 
 def _of_folder(folder: Path) -> Official:
-    """Of an image folder: its classes, how many pictures there are, and the size of the first one."""
+    """Describe an image folder: its number of classes, its counts of images, and the size of one of them."""
     from PIL import Image
 
     counts = {}
@@ -153,7 +153,7 @@ def _network(path: Path, tree: ast.Module) -> tuple[str, tuple[int, ...]]:
 
 
 def _epochs(tree: ast.Module) -> int | None:
-    """How often the first loop that counts goes around: over `range` of a number, or of a name that is one."""
+    """The epochs of the first loop over a `range` whose variable has "epoch" in its name; None without one."""
     constants = {
         node.targets[0].id: node.value.value
         for node in ast.walk(tree)
@@ -171,7 +171,7 @@ def _epochs(tree: ast.Module) -> int | None:
 
 
 def _questions(text: str) -> tuple[tuple[Question, ...], tuple[int, ...]]:
-    """Each `# Q3. What is asked` above an answer, and the check that the answer's words are about."""
+    """The questions (`# Q3. What is asked` above an answer) that have a check, and the numbers of the others."""
     found: dict[int, Question] = {}
     untold: list[int] = []
     asked: tuple[int, str] | None = None

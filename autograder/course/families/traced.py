@@ -1,8 +1,8 @@
-"""Any network, as the course's own solution was seen: what a student's is set beside.
+"""A network of any kind, as it was observed in the course's solution: students' networks are compared with it.
 
-`autograder new` looks at the solution and writes what it saw into a file beside the homework's declaration, which reads
-it with `recorded`. Checks of traced networks ask for the same layers in the same order; what is free, such as names,
-the order of independent branches, or a bias, they know.
+`autograder new` observes the solution and writes its network into a file beside the homework's declaration, which reads
+it with `recorded`. Checks of traced networks ask for the same layers in the same order. They leave free what doesn't
+matter: names, the order of independent branches, a bias.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from autograder.observations import Network
 
 @dataclass(frozen=True)
 class Traced(Family):
-    """A network as it was seen: its layers, its graph, its answers with drawn weights."""
+    """A network as it was observed: its layers, its graph, its answers with drawn weights."""
 
     network: Network
 
@@ -29,9 +29,9 @@ class Traced(Family):
 
 
 def recorded(declaration: str) -> Traced:
-    """What is recorded of the solution of the homework that the module `declaration` (its `__file__`) declares.
+    """The recorded network of the homework whose declaration is the file `declaration`: the module's `__file__`.
 
-    Raises KitError where it can't be read.
+    Raises KitError where the record can't be read.
     """
     path = record_of(Path(declaration))
     try:
@@ -41,7 +41,7 @@ def recorded(declaration: str) -> Traced:
 
 
 def record(declaration: Path, network: Network) -> Path:
-    """Write what was seen of a solution's network. Returns where."""
+    """Write the record of a solution's network. Returns its path."""
     path = record_of(declaration)
     kept = network.model_copy(update={"zeroed": [], "line": None})
     write_text(path, kept.model_dump_json(indent=1, exclude_defaults=True) + "\n")
@@ -49,5 +49,5 @@ def record(declaration: Path, network: Network) -> Path:
 
 
 def record_of(declaration: Path) -> Path:
-    """Where it is recorded: beside the declaration."""
+    """The path of the record: beside the declaration."""
     return declaration.with_suffix(".json")

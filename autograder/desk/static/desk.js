@@ -1,5 +1,5 @@
 "use strict";
-// The desk's keys, and what changes while a page is open. Without it every page can be read and every form sent.
+// Keyboard shortcuts, and updates of an open page. Without this script every page can be read and every form sent.
 const byId = (id) => document.getElementById(id);
 const header = byId("student");
 const table = byId("everybody");
@@ -50,7 +50,7 @@ document.querySelectorAll("[data-shows]").forEach((button) => {
   button.addEventListener("click", () => byId(button.dataset.shows).showModal());
 });
 
-// --- a line that was chosen ---
+// --- the chosen line ---
 
 function choose() {
   const number = /^#L(\d+)$/.exec(location.hash)?.[1];
@@ -67,9 +67,9 @@ choose();
 if (typed) byId("comment-line").value = typed;
 if (byId("error")) byId("error").scrollIntoView({ block: "nearest" });
 
-// --- what changes ---
+// --- updates ---
 
-// Only a page that is seen listens: browsers have six connections for one address, however many tabs there are.
+// Only a visible page listens: a browser opens at most six connections to one host, for all its tabs together.
 function listen(address, heard) {
   let source = null;
   let failed = 0;
@@ -133,14 +133,14 @@ if (table) {
   });
 }
 
-// A page on which somebody is writing isn't taken away from them.
+// A page isn't reloaded while somebody is writing on it.
 function isWriting() {
   return Array.from(document.querySelectorAll("main input, main textarea")).some(
     (field) => field.type !== "hidden" && field.id !== "find" && (field.value !== field.defaultValue || field.checked !== field.defaultChecked),
   );
 }
 
-// What this page itself has sent changes the class, too: its own answer is on the way.
+// A form that this page has sent changes the class, too; the answer to it loads the page anew.
 let leaves = false;
 addEventListener("submit", (event) => {
   leaves ||= event.target.method !== "dialog";

@@ -1,6 +1,6 @@
-"""What a person decides about one student, and what is known of them: `override`, `settle`, `comment`, ..., and `show`.
+"""The commands for decisions about one student: `override`, `settle`, `comment`, ...; and `show`, which lists them.
 
-Called by the command line. Says what `grading/decisions.py` has done.
+Called by the command line. `grading/decisions.py` makes the decisions; this module prints what was done.
 """
 
 from pathlib import Path

@@ -195,6 +195,7 @@ def test_grade_gets_what_was_said(autograder: Command, monkeypatch: pytest.Monke
         "slurm": None,
         "fresh": False,
         "gpus": "0,3",
+        "test_images": None,
     }
     assert book_of(Path("grades"), None) == f"sqlite:///{Path('grades').resolve()}/gradebook.db"
     (tmp_path / "run.json").write_text(said[0].kept())

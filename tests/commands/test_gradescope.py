@@ -332,7 +332,7 @@ def test_a_preview_names_no_points_and_the_checks_are_written_before_it(
 
     runner = FakeRunner(right())
     runner.training = trained
-    monkeypatch.setattr(prepare, "practice", lambda _folder: practice)
+    monkeypatch.setattr(prepare, "practice", lambda _folder, _homework: practice)
     monkeypatch.setenv("AUTOGRADER_PREVIEW", "1")
     assert gradescope.main(["hw6", str(folder)], runner) == 0
     said = told(folder)
@@ -358,7 +358,7 @@ def test_a_preview_that_fails_takes_no_check_away(
     ends: Any, words: str, monkeypatch: pytest.MonkeyPatch, practice: Dataset, tmp_path: Path
 ) -> None:
     runner = FakeRunner(right(), ends)
-    monkeypatch.setattr(prepare, "practice", lambda _folder: practice)
+    monkeypatch.setattr(prepare, "practice", lambda _folder, _homework: practice)
     folder = platform(tmp_path, {"hw6.py": SCRIPT})
     assert gradescope.run("hw6", folder, preview=True, runner=runner) == 0
     assert words in told(folder)["output"]

@@ -37,7 +37,10 @@ def recorded(declaration: str) -> Traced:
     try:
         return Traced(Network.model_validate_json(path.read_bytes()))
     except (OSError, ValidationError) as error:
-        raise KitError(f"{path}: isn't a recorded network", "autograder new NAME --again records it anew") from error
+        raise KitError(
+            f"{path}: isn't a recorded network",
+            "get it back from git, or remove the homework and make it again by `autograder new`",
+        ) from error
 
 
 def record(declaration: Path, network: Network) -> Path:

@@ -134,8 +134,7 @@ class Decisions:
     ) -> tuple[Line, Entry]:
         """Say which of a student's files counts; None: none of them. `withdraw`: go back to what the rules say.
 
-        The next run of the class follows it. Returns also the entry that the student then has; with `withdraw`, the
-        entry before that.
+        The next run of the class follows it. Returns also the entry that the student then has.
 
         Raises KitError when there is no such student in the class that `out` was graded from, or no such file.
         """
@@ -150,7 +149,8 @@ class Decisions:
             if withdraw and entry.student not in history.settled(lines):
                 raise KitError(f"{entry.student}: nothing was settled", "`autograder show` has what was decided when")
             what: history.What = "settled withdrawn" if withdraw else "settled"
-            return history.add(self.out, what, entry.student, reason=reason.strip(), file=file or ""), after or entry
+            line = history.add(self.out, what, entry.student, reason=reason.strip(), file=file or "")
+        return line, after or self.entry(entry.student)
 
     def deadline(self, student: str, until: str | None, reason: str = "", seen: str | None = None) -> Line:
         """Give a student their own deadline, in the course's time zone; None withdraws it. The next run follows it.

@@ -40,10 +40,16 @@ def test_a_solution_says_its_data_its_network_and_its_questions() -> None:
 
 def test_what_stands_behind_a_name_is_looked_up(tmp_path: Path) -> None:
     text = LENET.replace("net = LeNet(10)", "CLASSES = 10\nEPOCHS = 7\nnet = LeNet(CLASSES)")
-    found = read(
-        "own", written(tmp_path, text.replace("range(3)", "range(1, EPOCHS + 1)").replace("EPOCHS + 1", "EPOCHS"))
-    )
-    assert (found.arguments, found.epochs) == ((10,), 6)
+    for loop, epochs in {
+        "range(EPOCHS)": 7,
+        "range(1, EPOCHS + 1)": 7,
+        "range(0, 5)": 5,
+        "range(2, EPOCHS)": 5,
+        "range(0, 9, 3)": None,
+        "range(ROUNDS)": None,
+    }.items():
+        found = read("own", written(tmp_path, text.replace("range(3)", loop)))
+        assert (found.arguments, found.epochs) == ((10,), epochs), loop
 
 
 def test_a_question_that_no_check_knows_is_told(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ What the text doesn't say is None, and gets a default, with a question to the in
 
 import ast
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,10 +164,10 @@ def _epochs(tree: ast.Module) -> int | None:
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.For) and "epoch" in ast.unparse(node.target) and isinstance(node.iter, ast.Call):
-            last = node.iter.args[-1] if node.iter.args else None
-            value = constants.get(last.id) if isinstance(last, ast.Name) else getattr(last, "value", None)
-            if type(value) is int:
-                return value - (len(node.iter.args) > 1)
+            ends = [_whole(one, constants) for one in node.iter.args]
+            known = [end for end in ends if end is not None]
+            if _called(node.iter) == "range" and 1 <= len(known) == len(ends) <= 2:
+                return len(range(*known))
     return None
 
 
@@ -187,12 +188,21 @@ def _questions(text: str) -> tuple[tuple[Question, ...], tuple[int, ...]]:
             taken = {question.check for question in found.values()}
             if asked is not None and check is not None and check not in taken:
                 found[asked[0]] = Question(asked[0], asked[1], check)
-            elif asked is not None and asked[0] not in found:
+            elif asked is not None and asked[0] not in found and check is None:
                 untold.append(asked[0])
             asked, answer = None, None
         elif answer is not None:
             answer.append(words)
     return tuple(found[number] for number in sorted(found)), tuple(sorted(set(untold)))
+
+
+def _whole(node: ast.expr, constants: Mapping[str, object]) -> int | None:
+    """The whole number that it is: `5`, `epochs`, `epochs + 1`; None where the text doesn't say."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _whole(node.left, constants), _whole(node.right, constants)
+        return None if left is None or right is None else left + right
+    value = constants.get(node.id) if isinstance(node, ast.Name) else getattr(node, "value", None)
+    return value if type(value) is int else None
 
 
 def _calls(tree: ast.AST) -> list[ast.Call]:

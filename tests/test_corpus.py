@@ -159,7 +159,11 @@ def _gathered(place: Path, secret: str, left: list[str]) -> Graded:
     folders = {row.name: place / "out" / row.name for row in EVERYBODY}
     found = {name: _result(folder) for name, folder in folders.items()}
     texts = {
-        name: {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.*")}
+        name: {
+            path.name: path.read_text(encoding="utf-8")
+            for path in folder.glob("*.*")
+            if path.name not in store.HANDED_IN  # which are the student's own bytes
+        }
         for name, folder in folders.items()
     }
     return Graded(

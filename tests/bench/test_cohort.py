@@ -34,8 +34,8 @@ def test_all_of_it_with_tiny_classes(tmp_path: Path) -> None:
     assert {"submission_cost_ratio", "mib_more_per_1000", "mib_more_per_1000_comparing"} < set(found)
     small, large = found["classes"]
     assert (small["students"], large["students"]) == (3, 6)
-    # Of each student a folder with result, page and log; for formgrader the file, its time twice, and a notebook.
-    assert large["files"] - small["files"] == 3 * 7
+    # Of each student a folder with result, page, log and the file; for formgrader the file, its time twice, a notebook.
+    assert large["files"] - small["files"] == 3 * 8
     for one in found["classes"]:
         assert all(seconds > 0 for seconds in one["parts"].values())
         assert 0 < one["start_mib"] <= one["peak_mib"] <= one["peak_comparing_mib"]

@@ -111,7 +111,7 @@ BY_INDEX = """\
 targets = torch.tensor(trainset.targets)
 for epoch in range(5):
     net.train()
-    for chosen in torch.randperm(len(targets)).split(500):
+    for chosen in torch.randperm(len(targets)).split(100):
         images, labels = prepared(trainset.data[chosen.numpy()]).to(device), targets[chosen].to(device)
         optimizer.zero_grad()
         loss = criterion(net(images), labels)

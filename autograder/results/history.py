@@ -11,7 +11,7 @@ import getpass
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -168,57 +168,39 @@ def last_of(lines: Iterable[Line], student: str) -> str:
     return next((line.id for line in reversed(list(lines)) if line.student == student), "")
 
 
-def overrides(lines: Sequence[Line]) -> dict[str, Line]:
+def overrides(lines: Iterable[Line]) -> dict[str, Line]:
     """Student -> the line that set their points last, of those whose points are still set."""
-    found: dict[str, Line] = {}
-    for line in lines:
-        if line.what == "override":
-            found[line.student] = line
-        elif line.what == "override withdrawn":
-            found.pop(line.student, None)
-    return found
+    return _standing(lines, "override", "override withdrawn")
 
 
-def settled(lines: Sequence[Line]) -> dict[str, str | None]:
+def settled(lines: Iterable[Line]) -> dict[str, str | None]:
     """Student -> the file that counts as a person has decided last, None for none, where that wasn't withdrawn."""
-    found: dict[str, str | None] = {}
-    for line in lines:
-        if line.what == "settled":
-            found[line.student] = line.file or None
-        elif line.what == "settled withdrawn":
-            found.pop(line.student, None)
-    return found
+    return {student: line.file or None for student, line in _standing(lines, "settled", "settled withdrawn").items()}
 
 
 def deadlines(lines: Iterable[Line]) -> dict[str, datetime]:
     """Student -> the deadline of their own that a person has given last, where that wasn't withdrawn."""
-    found: dict[str, datetime] = {}
-    for line in lines:
-        if line.what == "deadline" and line.until is not None:
-            found[line.student] = line.until
-        elif line.what == "deadline withdrawn":
-            found.pop(line.student, None)
-    return found
+    given = _standing(lines, "deadline", "deadline withdrawn")
+    return {student: line.until for student, line in given.items() if line.until is not None}
 
 
 def to_run_again(lines: Iterable[Line]) -> set[str]:
     """Students who are to be run again, and haven't been since."""
-    found: set[str] = set()
-    for line in lines:
-        if line.what == "run again":
-            found.add(line.student)
-        elif line.what == "result":
-            found.discard(line.student)
-    return found
+    return set(_standing(lines, "run again", "result"))
 
 
 def looked_at(lines: Iterable[Line]) -> dict[str, Line]:
     """Student -> the line by which a person says that there is nothing to do, where no newer result came since."""
+    return _standing(lines, "looked at", "looked at withdrawn", "result")
+
+
+def _standing(lines: Iterable[Line], what: What, *ended_by: What) -> dict[str, Line]:
+    """Student -> the last line of a kind, of those that no later line of the other kinds has ended."""
     found: dict[str, Line] = {}
     for line in lines:
-        if line.what == "looked at":
+        if line.what == what:
             found[line.student] = line
-        elif line.what in ("looked at withdrawn", "result"):
+        elif line.what in ended_by:
             found.pop(line.student, None)
     return found
 

@@ -68,13 +68,15 @@ test-rest: $(READY) ## run the tests that `make test` leaves out
 test-all: test test-rest test-windows-where-wine-is ## run the linters and every test
 
 WINDOWS = $(HOME)/.cache/autograder-windows
+SET_UP_WINDOWS = bash tests/windows/setup.sh "$(WINDOWS)"
+TEST_WINDOWS = AUTOGRADER_WINDOWS="$(WINDOWS)" $(PYTHON) -m pytest tests/windows
 
 test-windows: $(READY) ## what students do, on a real Python for Windows under Wine (minutes; installs Wine where it may)
-	bash tests/windows/setup.sh "$(WINDOWS)"
-	AUTOGRADER_WINDOWS="$(WINDOWS)" $(PYTHON) -m pytest tests/windows
+	$(SET_UP_WINDOWS)
+	$(TEST_WINDOWS)
 
 test-windows-where-wine-is: $(READY)
-	@if bash tests/windows/setup.sh "$(WINDOWS)"; then $(MAKE) test-windows; \
+	@if $(SET_UP_WINDOWS); then $(TEST_WINDOWS); \
 	else echo "NOT RUN: make test-windows, since Wine and a Python for Windows couldn't be set up here" >&2; fi
 
 lint: $(READY) ## ruff, mypy, and the one direction of imports

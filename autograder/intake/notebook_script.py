@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from autograder.course import magics
 from autograder.files import PARSING
 from autograder.language import gettext as _
 
@@ -23,8 +24,6 @@ OWN_CELL = "# The kit's own cell, no part of what is handed in."
 MARK = "# %%"  # begins a cell in the script
 MOST_MAGICS = 5  # above a cell
 
-RUN_THEIR_BODY = ("time", "timeit", "capture", "prun", "python", "python3", "memit", "mprun", "scalene", "wandb")
-NEEDED_CELLS = ("writefile", "file", "bash", "sh", "shell")
 NEEDED_LINES = ("run", "cd", "env", "set_env", "mkdir", "cp", "mv")
 NEEDED_COMMANDS = ("mkdir", "cp", "mv", "unzip", "tar", "python", "python3", "echo", "touch")
 AUTOMAGIC = (
@@ -121,11 +120,11 @@ def _python(cell: str) -> str:
             break
         at, name, rest = magic
         lines = text.split("\n")
-        if name in NEEDED_CELLS:
+        if name in (*magics.WRITE_THEIR_BODY, *magics.IN_A_SHELL):
             body = "\n".join(lines[at + 1 :])
             call = f"get_ipython().run_cell_magic({name!r}, {rest.strip()!r}, {body!r})"
             return "\n".join([*lines[:at], call, *[""] * (len(lines) - at - 1)])
-        if name not in RUN_THEIR_BODY:
+        if name not in magics.RUN_THEIR_BODY:
             return "\n".join(map(_comment, lines))
         kept = [word for word in rest.split() if word.isidentifier()] if name == "capture" else []
         lines[at] = f"{kept[0]} = get_ipython().run_line_magic('captured', '')" if kept else _comment(lines[at])

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from autograder.course import magics
+
 OWN_FILES = ("mkdir", "cp", "mv", "rm", "ls", "cat", "echo", "touch", "unzip", "tar", "pwd", "head", "wc")
 COMMAND_S = 20  # for a command whose output a script keeps
 INSTALLERS = ("pip", "pip3", "conda", "mamba", "uv", "apt", "apt-get", "npm", "git", "wget", "curl", "gdown", "kaggle")
-RUN_THEIR_BODY = ("time", "timeit", "capture", "prun", "python", "python3", "memit", "mprun", "scalene", "wandb")
 
 
 class Lines(list[str]):
@@ -89,7 +90,7 @@ class Shell:
 
     def run_cell_magic(self, name: str, line: str, cell: str) -> Any:
         """`%%name line` above `cell`."""
-        if name in ("writefile", "file"):
+        if name in magics.WRITE_THEIR_BODY:
             words = shlex.split(line)
             append = bool({"-a", "--append"} & set(words))
             path = Path(next(word for word in words if not word.startswith("-"))).expanduser()
@@ -99,10 +100,10 @@ class Shell:
             import importlib
 
             importlib.invalidate_caches()
-        elif name in ("bash", "sh", "shell"):
+        elif name in magics.IN_A_SHELL:
             rest = [one for one in cell.splitlines() if one.split()[:1] and one.split()[0] not in INSTALLERS]
             print("\n".join(self.getoutput("\n".join(rest))))
-        elif name in RUN_THEIR_BODY:
+        elif name in magics.RUN_THEIR_BODY:
             self.run_cell(cell)
             words = [word for word in line.split() if not word.startswith("-")]
             if name == "capture" and words:

@@ -33,10 +33,10 @@ SORTED = """() => {
   document.body.getBoundingClientRect();  // lays out what was moved
   return performance.now() - began;
 }"""
-FILTERED = """() => {
+FILTERED = """(words) => {
   const began = performance.now();
   const search = document.getElementById("search");
-  search.value = "check-number-3";
+  search.value = words;
   search.dispatchEvent(new Event("input"));
   document.body.getBoundingClientRect();
   return performance.now() - began;
@@ -84,7 +84,8 @@ def in_a_browser(path: Path) -> str:
             page.goto(path.as_uri())
             page.locator("#everybody thead button").nth(2).click()
             clicked_s = time.perf_counter() - began
-            ready_s, sorted_s, filtered_s = (page.evaluate(script) / 1000 for script in (READY, SORTED, FILTERED))
+            ready_s, sorted_s = (page.evaluate(script) / 1000 for script in (READY, SORTED))
+            filtered_s = page.evaluate(FILTERED, "check-number-3") / 1000
             times.append((ready_s, clicked_s, sorted_s, filtered_s))
             browser.close()
     ready, clicked, resorted, filtered = (statistics.median(column) for column in zip(*times, strict=True))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support import classes
-from support.desk import CODE, Served, graded, grading, opened, said, served
+from support.desk import CODE, Served, comment_by_keys, graded, grading, opened, said, served, set_points_by_keys
 from support.graded_apart import LOUD
 from support.waiting import wait_for
 
@@ -118,22 +118,9 @@ def test_by_keyboard_alone(browser: Any, desk: Served, out: Path) -> None:
         page.wait_for_url("**/student/ivo?in=queue")  # whom no rule decides comes first
         press("j")
         page.wait_for_url("**/student/ann?in=queue")
-        page.locator("#L5 a").focus()
-        press("Enter")
-        press("c")
-        page.keyboard.type("look at <b>this</b>")
-        press("Tab")
-        press("Enter")
-        said(page, "Said.")
+        comment_by_keys(page, 5, "look at <b>this</b>")
         assert "look at <b>this</b>" in page.locator("#L5 + aside").inner_text()
-        press("p")
-        press("Control+a")
-        page.keyboard.type("12.5")
-        press("Tab")
-        page.keyboard.type("asked, and was right")
-        press("Tab")
-        press("Enter")
-        said(page, "Points were set.")
+        set_points_by_keys(page, "12.5", "asked, and was right")
         press("l")
         press("Tab")
         press("Enter")

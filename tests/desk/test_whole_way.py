@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support import classes
-from support.desk import opened, said, served
+from support.desk import comment_by_keys, opened, said, served, set_points_by_keys
 from support.waiting import wait_for
 
 from autograder.course.dataset import Dataset
@@ -70,22 +70,9 @@ def test_a_class_of_eight_from_its_run_to_what_is_handed_back(
         press("Enter")
         page.wait_for_url("**/student/two")
         assert "IdentityResNet" in page.inner_text(".code")
-        page.locator("#L3 a").focus()
-        press("Enter")
-        press("c")
-        page.keyboard.type("a linear layer is no ResNet")
-        press("Tab")
-        press("Enter")
-        said(page, "Said.")
+        comment_by_keys(page, 3, "a linear layer is no ResNet")
         assert page.locator("#L3 ~ aside.note.comment").count() == 1
-        press("p")
-        press("Control+a")
-        page.keyboard.type("11")
-        press("Tab")
-        page.keyboard.type("for the report")
-        press("Tab")
-        press("Enter")
-        said(page, "Points were set.")
+        set_points_by_keys(page, "11", "for the report")
         page.get_by_role("link", name="Hand back").focus()
         press("Enter")
         page.wait_for_url("**/hand-back")

@@ -97,3 +97,26 @@ def said(page: Any, words: str) -> None:
     """Wait until a page that was asked for says something, and hears keys."""
     page.get_by_text(words).wait_for(timeout=50_000)
     page.wait_for_load_state("load")
+
+
+def comment_by_keys(page: Any, line: int, words: str) -> None:
+    """Comment on a line of the student's code by the keyboard alone."""
+    page.locator(f"#L{line} a").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("c")
+    page.keyboard.type(words)
+    for key in ("Tab", "Enter"):
+        page.keyboard.press(key)
+    said(page, "Said.")
+
+
+def set_points_by_keys(page: Any, points: str, reason: str) -> None:
+    """Set the student's points by the keyboard alone."""
+    for key in ("p", "Control+a"):
+        page.keyboard.press(key)
+    page.keyboard.type(points)
+    page.keyboard.press("Tab")
+    page.keyboard.type(reason)
+    for key in ("Tab", "Enter"):
+        page.keyboard.press(key)
+    said(page, "Points were set.")

@@ -23,6 +23,7 @@ DEEPEST = 8  # levels of folders
 MOST_FILES = 20_000  # of one attempt
 MOST_ARCHIVES = 5  # of one attempt that are looked into
 NOTHING = ("thumbs.db", "desktop.ini")  # files that operating systems leave in folders
+CHECKPOINTS = ".ipynb_checkpoints"  # where Jupyter keeps copies of notebooks
 OTHERS = ("site-packages", "node_modules", "venv", "cifar-10-batches-py")  # folders of others' files: not looked into
 
 
@@ -83,7 +84,7 @@ def chosen(files: Node, homework: Homework, zone: tzinfo | None) -> Chosen:
     if not any(is_named(place.node, homework) for place in usable):
         usable += _packed(archives, homework, zone, bool(usable))
     if not usable:
-        raise _nothing(places, scripts)
+        raise _nothing(files, places, scripts)
     return _one(usable, homework)
 
 
@@ -164,8 +165,11 @@ def _packed(archives: list[Node], homework: Homework, zone: tzinfo | None, are_o
     return found
 
 
-def _nothing(places: list[Place], scripts: list[Place]) -> UnreadableError:
-    """Why nothing of these can be graded."""
+def _nothing(root: Node, places: list[Place], scripts: list[Place]) -> UnreadableError:
+    """Why nothing of these can be graded. Raises OSError."""
+    if not places and (concealed := _concealed(root)):
+        text = _("no .py or .ipynb file but what is hidden: {files}")
+        return UnreadableError("NO_SCRIPT", text.format(files=listed(concealed)))
     if not places:
         return UnreadableError("NO_FILE", _("no .py or .ipynb file"))
     files = _paths(places)
@@ -176,6 +180,19 @@ def _nothing(places: list[Place], scripts: list[Place]) -> UnreadableError:
         text = _("no .py or .ipynb file, but one that may have been renamed: {files}")
         return UnreadableError("NO_SCRIPT", text.format(files=files))
     return UnreadableError("NO_SCRIPT", _("no .py or .ipynb file; there is {files}").format(files=files))
+
+
+def _concealed(folder: Node) -> list[str]:
+    """Names of what is hidden in a folder, at any depth, and is or was a script: `.hw6.py`, what a Mac keeps beside a
+    file or leaves of one that is in iCloud (`._hw6.py`, `.hw6.py.icloud`), a notebook's automatic copies."""
+    found = [
+        name
+        for name in folder.hidden()
+        if name == CHECKPOINTS or name.lower().endswith(SUFFIXES) or is_script_with_more(name)
+    ]
+    for inner in folder.children():
+        found += _concealed(inner) if inner.kind == "folder" else []
+    return found
 
 
 # --- one of several --------------------------------------------------------------------------------------------------

@@ -62,6 +62,10 @@ class Node(ABC):
         """What lies in a folder, by name, but for hidden things. Raises OSError."""
 
     @abstractmethod
+    def hidden(self) -> list[str]:
+        """The names of what lies in a folder and `children` leaves out. Raises OSError."""
+
+    @abstractmethod
     def holds(self, name: str) -> bool:
         """Whether something of this name lies in a folder, hidden or not."""
 
@@ -98,6 +102,10 @@ class Folder(Node):
         """See `Node`."""
         return self._children
 
+    def hidden(self) -> list[str]:
+        """See `Node`."""
+        return sorted(self._hidden)
+
     def holds(self, name: str) -> bool:
         """See `Node`."""
         return name in self._hidden or any(child.name == name for child in self._children)
@@ -125,13 +133,19 @@ class OnDisk(Node):
 
     def children(self) -> list[Node]:
         """See `Node`."""
-        with os.scandir(self.path) as entries:
-            names = sorted(entry.name for entry in entries)
-        return [OnDisk(self.path / name) for name in names if _is_shown(name)]
+        return [OnDisk(self.path / name) for name in self._names() if _is_shown(name)]
+
+    def hidden(self) -> list[str]:
+        """See `Node`."""
+        return [name for name in self._names() if not _is_shown(name)]
 
     def holds(self, name: str) -> bool:
         """See `Node`."""
         return self.kind == "folder" and os.path.lexists(self.path / name)
+
+    def _names(self) -> list[str]:
+        with os.scandir(self.path) as entries:
+            return sorted(entry.name for entry in entries)
 
     def content(self, largest: int) -> bytes:
         """See `Node`."""
@@ -157,6 +171,10 @@ class Member(Node):
     def children(self) -> list[Node]:
         """See `Node`."""
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self.name)
+
+    def hidden(self) -> list[str]:
+        """See `Node`."""
+        return []
 
     def holds(self, name: str) -> bool:
         """See `Node`."""

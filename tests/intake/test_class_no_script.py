@@ -166,6 +166,24 @@ CASES = [
     ),
     Case(
         "handed in, but no script",
+        "hidden-alone",
+        "A name with a dot before it, what a Mac leaves of a file, a notebook's automatic copies, at any depth.",
+        in_folder(
+            {
+                "ann/.hw6.py": SCRIPT,
+                "ben/.hw6.py.icloud": b"bplist00",
+                "cho/._hw6.py": b"\0\5\x16\7",
+                "dora/hw6/.ipynb_checkpoints/hw6-checkpoint.ipynb": b"{}",
+                "eve/.hw6.py": SCRIPT,
+                "eve/hw6.py": SCRIPT,
+                "finn/.vscode/settings.json": b"{}",
+            }
+        ),
+        {**dict.fromkeys(("ann", "ben", "cho", "dora"), FOR_A_PERSON), "eve": on_time(), "finn": ABSENT},
+        expect_system="folder",
+    ),
+    Case(
+        "handed in, but no script",
         "blackboard-typed",
         "A text in the place of a file is in the receipt alone; the other has neither text nor file.",
         in_zip(

@@ -28,13 +28,14 @@ class Failure(Observed):
     """An exception of the student's code.
 
     `frames` holds the student's own frames only, outermost first, as (line, source of the line). `reason` is why, where
-    it is none of the student's doing: there is no network where the script runs, or `package` isn't installed there.
+    it may be none of the student's doing: where the script runs there is no network, `package` isn't installed, or
+    Python is older than the script needs.
     """
 
     type: Name
     message: Text
     line: Line | None = None
-    reason: Literal["", "no-network", "missing-package"] = ""
+    reason: Literal["", "no-network", "missing-package", "newer-python"] = ""
     package: Name = ""
 
     frames: Annotated[list[tuple[Line, Text]], Field(max_length=50)] = []

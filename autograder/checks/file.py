@@ -44,10 +44,13 @@ def test_no_answer_is_left_open(observed: Observations, homework: Homework) -> N
 def test_the_network_builds(observed: Observations, homework: Homework) -> None:
     """{homework.call} builds"""
     if observed.syntax_error is not None:
+        why = _("Python reads the whole file before it runs the first line, so nothing of it can run.")
+        if observed.syntax_error.reason == "newer-python":
+            why = _("Since Python 3.12 an f-string may hold its own quotes and backslashes; the Python here is older.")
         fail(
             saw=said(observed.syntax_error),
             expected=_("a file that Python can read"),
-            why=_("Python reads the whole file before it runs the first line, so nothing of it can run."),
+            why=why,
             line=observed.syntax_error.line,
         )
     if observed.network is not None:

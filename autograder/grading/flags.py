@@ -98,7 +98,10 @@ def about_packages(names: Sequence[str]) -> str:
 def reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
     """Why a person should look at it."""
     found = []
-    report = evidence.report
+    report, syntax_error = evidence.report, evidence.observations.syntax_error
+    if syntax_error is not None and syntax_error.reason == "newer-python":
+        text = _("{place}: such an f-string is right since Python 3.12, and this Python is older")
+        found.append(text.format(place=place(syntax_error.line)))
     if evidence.observations.problem:
         text = _("the checks couldn't be run: {problem}")
         found.append(text.format(problem=evidence.observations.problem))

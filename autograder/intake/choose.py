@@ -183,8 +183,8 @@ def _nothing(root: Node, places: list[Place], scripts: list[Place]) -> Unreadabl
 
 
 def _concealed(folder: Node) -> list[str]:
-    """Names of what is hidden in a folder, at any depth, and is or was a script: `.hw6.py`, what a Mac keeps beside a
-    file or leaves of one that is in iCloud (`._hw6.py`, `.hw6.py.icloud`), a notebook's automatic copies."""
+    """Names of what is hidden in a folder, at any depth, and is or was a script: `.net.py`, what a Mac keeps beside a
+    file or leaves of one that is in iCloud (`._net.py`, `.net.py.icloud`), a notebook's automatic copies."""
     found = [
         name
         for name in folder.hidden()

@@ -8,6 +8,7 @@ import errno
 import linecache
 import os
 import socket
+import sys
 from types import TracebackType
 from typing import Literal
 
@@ -22,6 +23,12 @@ OUTER_FRAMES = 10  # an endless recursion has a thousand: the first ones and the
 INNER_FRAMES = 40
 LAST_LINE = 10**7
 MOST_CAUSES = 50
+# What an older Python says of f-strings that hold their own quotes or a backslash, as they may since 3.12 (PEP 701).
+NEWER_F_STRINGS = (
+    "f-string: expecting '}'",
+    "f-string: unmatched",
+    "f-string expression part cannot include a backslash",
+)
 NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 
@@ -74,8 +81,10 @@ def _source(file: str, number: int) -> str:
     return clip(linecache.getline(file, number).strip(), SOURCE_CHARACTERS)
 
 
-def _reason(error: BaseException) -> tuple[Literal["", "no-network", "missing-package"], str]:
-    """Why it was raised, where a package or a network is missing: of the error itself, or of one that caused it."""
+def _reason(error: BaseException) -> tuple[Literal["", "no-network", "missing-package", "newer-python"], str]:
+    """Why it was raised, where a package, a network or a newer Python is missing: of the error, or of its causes."""
+    if isinstance(error, SyntaxError) and sys.version_info < (3, 12) and str(error.msg).startswith(NEWER_F_STRINGS):
+        return "newer-python", ""
     seen: list[BaseException] = []
     left: list[BaseException | None] = [error]
     while left and len(seen) < MOST_CAUSES:
@@ -83,13 +92,22 @@ def _reason(error: BaseException) -> tuple[Literal["", "no-network", "missing-pa
         if one is None or any(one is other for other in seen):
             continue
         seen.append(one)
-        if isinstance(one, MissingPackageError):
+        if isinstance(one, MissingPackageError) or (isinstance(one, ModuleNotFoundError) and not _is_own_import(one)):
             return "missing-package", str(one.name)
         if isinstance(one, socket.gaierror) or (isinstance(one, OSError) and one.errno in NO_WAY):
             return "no-network", ""
         inner = getattr(one, "reason", None)  # urllib's
         left += [one.__cause__, one.__context__, inner if isinstance(inner, BaseException) else None]
     return "", ""
+
+
+def _is_own_import(error: ModuleNotFoundError) -> bool:
+    """Whether the submission's own code imports what is missing, and not a package that it uses."""
+    traceback, importer = error.__traceback__, ""
+    while traceback is not None:
+        importer = traceback.tb_frame.f_code.co_filename
+        traceback = traceback.tb_next
+    return not importer or is_own(importer)
 
 
 def _elsewhere(error: BaseException, file: str) -> str:

@@ -324,8 +324,11 @@ class Rehearsing:
         if network is None:
             return False
         default = torch.get_default_device().type != "cpu"
-        # What is put around a network (DataParallel, a compiled one) is another module, over the same parameters.
-        return default or any(id(parameter) in self.moved for parameter in network.parameters())
+        # What is put around a network (DataParallel, a compiled one) is another module, over the same parameters. A
+        # copy of it (AveragedModel) has its own, and lies where the one that is trained does.
+        groups = getattr(self.optimizer, "param_groups", [])
+        trained = (parameter for group in groups for parameter in group["params"])
+        return default or any(id(parameter) in self.moved for parameter in (*network.parameters(), *trained))
 
     def _describe(self, optimizer: torch.optim.Optimizer) -> Optimizer:
         groups = optimizer.param_groups

@@ -277,8 +277,20 @@ def test_a_syntax_error_is_not_trained(full: Setup) -> None:
     graded = student_run.grade(entry(), full, seen)
     assert (graded.result.outcome, graded.result.status) == ("SYNTAX", "no accuracy")
     assert graded.result.message == "line 7: invalid syntax"
+    assert graded.result.for_a_person == []
     assert runs.trainings == []
     assert graded.crash == ""
+
+
+def test_an_f_string_that_a_newer_python_reads_is_put_before_a_person(full: Setup) -> None:
+    failure = Failure(type="SyntaxError", message="f-string: expecting '}'", line=7, reason="newer-python")
+    seen = Observations(homework="hw6", file="hw6.py", syntax_error=failure)
+    graded = student_run.grade(entry(), replace(full, runner=FakeRunner()), seen)
+    assert graded.result.for_a_person == [
+        "line 7: such an f-string is right since Python 3.12, and this Python is older"
+    ]
+    (why,) = [check.why for check in graded.result.checks if check.id == "builds"]
+    assert "3.12" in why
 
 
 @pytest.mark.parametrize("broken", ["observe", "train"])

@@ -1,9 +1,10 @@
 """What runs at home or on Colab runs where it is graded: a table of scripts, looked at by forks of a warm parent."""
 
+import sys
 from dataclasses import replace
 
 import pytest
-from support.real_life import ALL, Script
+from support.real_life import ALL, Script, last
 
 from autograder import checks
 from autograder.homeworks import load
@@ -29,3 +30,12 @@ def test_a_script_from_real_life_gets_what_is_right(script: Script, sandbox_bwra
         assert script.says in failed[0].saw
         line = "" if failed[0].line is None else file.script.decode().splitlines()[failed[0].line - 1]
         assert script.line in line
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="this Python reads such f-strings")
+@pytest.mark.parametrize("text", ["f'{d['a']}'", """f'{"\\n".join(d)}'"""])
+def test_an_f_string_of_a_newer_python_is_known_as_one(text: str, sandbox_bwrap: Sandbox) -> None:
+    script = last(f"d = {{'a': 1}}\nprint({text})\n")
+    seen = observe(HW6, submission.of("hw6.py", script.encode()), sandbox_bwrap, warm=True)
+    assert seen.syntax_error is not None
+    assert seen.syntax_error.reason == "newer-python"

@@ -528,4 +528,51 @@ def exits() -> list[Script]:
     ]
 
 
-ALL = [*packages(), *processes(), *data(), *gpu(), *notebooks(), *exits()]
+def exports() -> list[Script]:
+    """Copies of the network, and files made of it, that nothing of the training depends on."""
+    swa = "from torch.optim.swa_utils import AveragedModel, update_bn\n"
+    head = "class Head(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    head += "        self.one = nn.Linear(10, 2)\n    def forward(self, x):\n        return self.one(x).relu()\n"
+    return [
+        Script(
+            "weights are averaged",
+            last(
+                "update_bn(trainloader, averaged)\n",
+                (NET, NET + swa + "averaged = AveragedModel(net)\n"),
+                (STEP, STEP + "        averaged.update_parameters(net)\n"),
+            ),
+        ),
+        Script(
+            "traced and saved",
+            last(
+                "traced = torch.jit.trace(net, torch.zeros(1, 3, 32, 32))\ntraced.save('net.pt')\n"
+                "with torch.no_grad():\n    assert traced(images).shape == (len(images), 10)\n"
+            ),
+        ),
+        Script(
+            "scripted",
+            last(f"{head}scripted = torch.jit.script(Head())\nassert scripted(outputs).shape == (len(images), 2)\n"),
+        ),
+        Script(
+            "exported, where what PyTorch needs for it isn't installed",
+            last("torch.onnx.export(net, torch.zeros(1, 3, 32, 32), 'net.onnx')\n"),
+            absent=("onnxscript",),
+        ),
+    ]
+
+
+def installers() -> list[Script]:
+    """Scripts that install what they use, as on Colab and Kaggle."""
+    rows = {
+        "by pip's module": "subprocess.check_call([sys.executable, '-m', 'pip', 'install', '-q', 'torchinfo'])\n",
+        "in a shell": "subprocess.run('pip install -q torchinfo', shell=True, check=True)\n",
+        "by os.system": "import os\nos.system('pip install torchinfo')\n",
+        "by uv": "subprocess.check_output(['uv', 'pip', 'install', '--system', 'torchinfo'])\n",
+    }
+    return [
+        Script(f"installs {name}", first(f"import subprocess, sys\n{line}import torchinfo\ntorchinfo.summary\n"))
+        for name, line in rows.items()
+    ]
+
+
+ALL = [*packages(), *processes(), *data(), *gpu(), *notebooks(), *exits(), *exports(), *installers()]

@@ -335,6 +335,7 @@ class TrainingReport(Observed):
         left_in: the mode the script left the network in.
         train_batch_size: of the loader that served training images last.
         test_batch_size: of the script's own test loader; the pass "as left" uses it.
+        unfollowed: whether the script works on batches in a way that nobody could tell: test images come without it.
     """
 
     ended_by: Literal["script", "epochs", "time", "crash", "exit", "stopped"]
@@ -359,6 +360,7 @@ class TrainingReport(Observed):
     device: Name | None = None
     cuda_requests: Annotated[list[Line], Field(max_length=1000)] = []
     packages: Packages = []
+    unfollowed: bool = False
     problem: Text | None = None  # why no network could be tested
 
 

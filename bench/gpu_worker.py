@@ -105,7 +105,7 @@ class _Unheard:
     def asked(self, loader: Any, role: loaders.Role, at: int) -> bool:
         return True
 
-    def served(self, loader: Any, role: loaders.Role, images: int, at: int) -> None:
+    def served(self, loader: Any, role: loaders.Role, batch: Any, at: int) -> None:
         pass
 
 

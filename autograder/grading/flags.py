@@ -109,6 +109,13 @@ def reasons(evidence: Evidence, protocol: Protocol) -> list[str]:
         text = _("the time box ended training after {time}; {epochs:.3g} of {most} epochs seen")
         text = text.format(time=duration(report.seconds), epochs=report.epochs, most=protocol.epochs)
         found.append(text + ("" if evidence.percent is None else f"; {evidence.shown}"))
+    if report is not None and report.unfollowed:
+        found.append(
+            _(
+                "what the script does to a batch before its network gets it couldn't be followed: "
+                "test images came without it"
+            )
+        )
     if missing := missing_packages(evidence, protocol):
         return [*found, about_packages(missing)]
     explained = evidence.outcome in ("GRADED", "SYNTAX", "CRASHED") or (report is not None and report.failure)

@@ -144,6 +144,11 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
             if prepared is None and watched.steps:
                 unknown = marked("what the network was trained on can't be made of test images: no transform says how")
                 report, network = report.model_copy(update={"problem": unknown}), None
+        elif network is not None and (pairs := watched.worked_on()):
+            change, transform = own_preprocessing.of_batches(pairs), answer_tests.test_transform()
+            report = report.model_copy(update={"unfollowed": change is None})
+            if change is not None:
+                prepared = lambda images: change(fake_dataset.transformed(images, transform))  # noqa: E731
         channel.send("trained", report=report)
         if network is not None:
             try:

@@ -66,8 +66,11 @@ def answer(
 def _scores(network: nn.Module, images: torch.Tensor) -> npt.NDArray[np.float32]:
     """(N, classes) float32 for (N, C, H, W) images, from whatever the network answers."""
     parameter = next(network.parameters())
+    images = images.to(parameter.device)
+    if images.is_floating_point() and parameter.is_floating_point():
+        images = images.to(parameter.dtype)  # a script that trains in float64 or bfloat16 converts each batch
     with torch.no_grad():
-        outputs = network(images.to(parameter.device))
+        outputs = network(images)
     if not isinstance(outputs, torch.Tensor):
         raise TypeError(f"the network answered with {type(outputs).__name__}, not with a tensor")
     scores: npt.NDArray[np.float32] = outputs.detach().to("cpu", torch.float32).contiguous().numpy()

@@ -289,7 +289,7 @@ def arithmetic(transform: Any, channels: int) -> list[tuple[torch.Tensor, torch.
     None for any other transform: those run image by image, as they are.
     """
     steps = transform.transforms if type(transform) is transforms.Compose else [transform]
-    if not steps or type(steps[0]) is not transforms.ToTensor:
+    if not steps or type(steps[0]) is not transforms.ToTensor or torch.get_default_dtype() is not torch.float32:
         return None
     pairs = []
     for step in steps[1:]:

@@ -27,8 +27,8 @@ class Listener(Protocol):
     def asked(self, loader: "DataLoader[Any]", role: Role, at: int) -> bool:
         """Before batch number `at` of an iteration is made; whether to make it."""
 
-    def served(self, loader: "DataLoader[Any]", role: Role, images: int, at: int) -> None:
-        """A batch of `images` images is about to be handed out."""
+    def served(self, loader: "DataLoader[Any]", role: Role, batch: Any, at: int) -> None:
+        """Batch number `at` of an iteration is about to be handed out."""
 
 
 @dataclass
@@ -112,7 +112,7 @@ class Served:
         size = self._ration.cut(self._role, self._loader.batch_size, self._at)
         if size is not None:
             batch = _first(batch, size)
-        self._listener.served(self._loader, self._role, images_in(batch), self._at)
+        self._listener.served(self._loader, self._role, batch, self._at)
         self._left -= 1
         self._at += 1
         return batch
@@ -151,13 +151,21 @@ class Workers:
         worker._worker_info = None
 
 
-def images_in(batch: Any) -> int:
-    """How many images a batch has: the length of the first tensor in it."""
+def inputs_in(batch: Any) -> torch.Tensor | None:
+    """The inputs in a batch: the first tensor in it."""
     if isinstance(batch, torch.Tensor):
-        return batch.shape[0] if batch.dim() else 1
+        return batch
     if isinstance(batch, dict):
         batch = list(batch.values())
-    return images_in(batch[0]) if isinstance(batch, list | tuple) and batch else 0
+    return inputs_in(batch[0]) if isinstance(batch, list | tuple) and batch else None
+
+
+def images_in(batch: Any) -> int:
+    """How many images a batch has: the length of its inputs."""
+    inputs = inputs_in(batch)
+    if inputs is None:
+        return 0
+    return inputs.shape[0] if inputs.dim() else 1
 
 
 def role_of(loader: "DataLoader[Any]") -> Role:

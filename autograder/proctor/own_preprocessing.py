@@ -1,9 +1,9 @@
 """How a script makes of pixels what its network is given, where no transform of a dataset says it.
 
-Called by `__main__.py`, for scripts that read images as an array or from a file. Test images must come to the network
-as the training's did, and the script's own arithmetic has no name that could be called. So what the network was given
-is compared with the images that it can have come from, to find one scale and one shift for each channel. Other
-arithmetic isn't found. A search through 50,000 pictures takes a second on one core.
+Called by `__main__.py`, for scripts that read images as an array or from a file, and for those that work on a loader's
+batches. Test images must come to the network as the training's did, and the script's own arithmetic has no name that
+could be called. So what the network was given is compared with what it can have come from, to find one scale and one
+shift for each channel. Other arithmetic isn't found. A search through 50,000 pictures takes a second on one core.
 """
 
 import math
@@ -34,6 +34,47 @@ def learned(samples: Sequence[Tensor], inputs: npt.NDArray[Any]) -> Made | None:
         inputs: pictures, (M, H, W, C) uint8, or arrays, (M, ...), which they can have come from.
     """
     return _of_pictures(samples, inputs) if inputs.dtype == np.uint8 else _of_arrays(samples, inputs)
+
+
+def of_batches(pairs: Sequence[tuple[Tensor, Tensor]]) -> Callable[[Tensor], Tensor] | None:
+    """What the script does to a loader's batch before its network gets it; None where nobody can tell.
+
+    Images that it has also mirrored, moved or mixed are passed over.
+
+    Args:
+        pairs: (n, C, H, W) each: what a loader handed out, numbers of any kind, and what the network was given of it.
+    """
+    fitting = [pair for pair in pairs if pair[0].dim() == 4]
+    if not fitting:
+        return None
+    ours = torch.cat([one.cpu().double() for one, _ in fitting]).flatten(2)
+    theirs = torch.cat([one.cpu().double() for _, one in fitting]).flatten(2)
+    if torch.equal(ours, theirs):
+        return lambda inputs: inputs
+    found = [at for at in range(len(ours)) if _fitted(ours[at : at + 1], theirs[at : at + 1]) is not None]
+    change = _fitted(ours[found], theirs[found]) if found else None
+    return None if change is None else _changing(*change)
+
+
+def _fitted(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Scale and shift, (C,) each, that make theirs of ours, (N, C, P) each; None where they don't."""
+    theirs, ours = (values.transpose(0, 1).flatten(1).double() for values in (theirs, ours))
+    centred = ours - ours.mean(1, keepdim=True)
+    scale = (centred * theirs).sum(1) / (centred**2).sum(1).clamp_min(1e-9)
+    shift = theirs.mean(1) - scale * ours.mean(1)
+    missed = (theirs - (scale[:, None] * ours + shift[:, None])).abs().amax(1)
+    return None if bool((missed > TOLERANCE * theirs.std(1)).any()) else (scale, shift)
+
+
+def _changing(scale: Tensor, shift: Tensor) -> Callable[[Tensor], Tensor]:
+    """(N, C, H, W) of any kind of numbers to float32."""
+
+    def changed(inputs: Tensor) -> Tensor:
+        shape = (1, len(scale), 1, 1)
+        made: Tensor = inputs.to(torch.float32).contiguous() * scale.float().view(shape) + shift.float().view(shape)
+        return made
+
+    return changed
 
 
 def _of_arrays(samples: Sequence[Tensor], inputs: npt.NDArray[Any]) -> Made | None:
@@ -95,22 +136,11 @@ def _of_pictures(samples: Sequence[Tensor], images: Images) -> Made | None:
     found = likeness > ALIKE
     if not bool(found.any()):
         return None
-    theirs = given[found].transpose(0, 1).flatten(1).double()  # (C, K * H * W)
-    ours = _channels(images[places[found].numpy()]).transpose(0, 1).flatten(1).double()
-    centred = ours - ours.mean(1, keepdim=True)
-    scale = (centred * theirs).sum(1) / (centred**2).sum(1).clamp_min(1e-9)
-    shift = theirs.mean(1) - scale * ours.mean(1)
-    missed = (theirs - (scale[:, None] * ours + shift[:, None])).abs().amax(1)
-    if bool((missed > TOLERANCE * theirs.std(1)).any()):
+    change = _fitted(_channels(images[places[found].numpy()]), given[found])
+    if change is None:
         return None
-
-    def prepared(pixels: Images) -> Tensor:
-        shape = (1, channels, 1, 1)
-        raw = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).to(torch.float32)
-        made: Tensor = raw.contiguous() * scale.float().view(shape) + shift.float().view(shape)
-        return made
-
-    return prepared
+    changed = _changing(*change)
+    return lambda pixels: changed(torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2))
 
 
 def _channels(images: Images) -> Tensor:

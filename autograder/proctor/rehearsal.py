@@ -105,9 +105,9 @@ class Rehearsing:
                 self.finish(self, "stopped", None)
         return self.iterations <= self.trained_epochs
 
-    def served(self, loader: "DataLoader[Any]", role: loaders.Role, images: int, at: int) -> None:
+    def served(self, loader: "DataLoader[Any]", role: loaders.Role, batch: Any, at: int) -> None:
         """See `loaders.Listener`."""
-        self.last_images = images
+        images = self.last_images = loaders.images_in(batch)
         self._is_served = True
         self.testing = role == "test" or not torch.is_grad_enabled()
         seen = Loader(

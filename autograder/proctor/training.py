@@ -37,6 +37,7 @@ MOST_EMPTY = 10_000  # iterations without a batch: a loop that never ends by its
 
 
 State = dict[str, torch.Tensor]
+Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 class Training:
@@ -94,6 +95,9 @@ class Training:
         self.through_items = False  # whether images come from the dataset's items, through its transform
         self.samples: list[torch.Tensor] = []  # of what the network was given first
         self.tested: list[torch.Tensor] = []  # and last, without gradients
+        self.handed: tuple[tuple[int, ...], torch.Tensor] | None = None  # shape and first inputs of the last batch
+        self.changed: list[Pair] = []  # where the script works on a batch before its network gets it
+        self.changed_tests: list[Pair] = []  # and last, without gradients
         self.surroundings = run_script.comforts(file, as_if_absent)
         if ration.limited:
             run_script.never_compile()
@@ -116,11 +120,14 @@ class Training:
         self.asked_at, self.asked_at_cpu = time.monotonic(), time.process_time()
         return True
 
-    def served(self, loader: "DataLoader[Any]", role: loaders.Role, images: int, at: int) -> None:
+    def served(self, loader: "DataLoader[Any]", role: loaders.Role, batch: Any, at: int) -> None:
         """See `loaders.Listener`."""
         if os.getpid() != self.process:
             return
+        images = loaders.images_in(batch)
         self.through_items = self.through_items or fake_dataset.split_of(loader.dataset) is not None
+        if self.end_forward_watch is not None and (inputs := loaders.inputs_in(batch)) is not None and inputs.dim():
+            self.handed = tuple(inputs.shape), inputs[:SAMPLES].detach().clone()
         if role == "test":
             self.test_batch_size = loader.batch_size
             self.tested_images += images
@@ -185,6 +192,13 @@ class Training:
         """The network's inputs, (n, ...) each, where they came from no dataset's items; the best evidence is last."""
         return [] if self.through_items else [*self.samples, *self.tested]
 
+    def worked_on(self) -> list[Pair]:
+        """What loaders handed out and what the network was given of it, where the script works on batches in between.
+
+        Of test loops, where there were any: what a script does to training images alone isn't for test images.
+        """
+        return self.changed_tests or self.changed
+
     # --- what the network is, and how it does ---
 
     def _watch_forwards(self) -> None:
@@ -202,7 +216,21 @@ class Training:
                 self.tested = [x[:SAMPLES].detach().clone()]
             elif len(self.samples) < SAMPLES:
                 self.samples.append(x[:SAMPLES].detach().clone())
+        if x is not None and self.through_items:
+            self._compare(x)
         return call()
+
+    def _compare(self, x: torch.Tensor) -> None:
+        """Keep what the loader has handed out beside what the network is given of it, once the two differ."""
+        if self.handed is None or self.handed[0] != x.shape:
+            return
+        handed, given = self.handed[1], x[:SAMPLES].detach()
+        if not self.changed and torch.equal(handed.to(given.device, given.dtype), given):
+            return
+        if not torch.is_grad_enabled():
+            self.changed_tests = [(handed, given.clone())]
+        elif len(self.changed) < SAMPLES:
+            self.changed.append((handed, given.clone()))
 
     def _backward(self, tensors: Any, call: torch_hooks.Call) -> None:
         loss = tensors[0] if isinstance(tensors, list | tuple) and tensors else tensors
@@ -237,7 +265,8 @@ class Training:
         self.optimizer_steps += 1
         if self.steps == 1 and (network := self.network(self.network_name)) is not None:
             self.before = {name: value.detach().cpu().clone() for name, value in _state(network).items()}
-        if self.optimizer_steps >= WATCHED_STEPS and self.through_items and self.end_forward_watch is not None:
+        known = self.through_items and not self.changed
+        if self.optimizer_steps >= WATCHED_STEPS and known and self.end_forward_watch is not None:
             self.end_forward_watch()
             self.end_forward_watch = None
 

@@ -46,3 +46,22 @@ def test_a_side_of_length_one_may_be_added() -> None:
 def test_what_came_from_nowhere_is_not_made_up() -> None:
     assert own_preprocessing.learned([torch.rand(4, 12, 2)], SEQUENCES) is None
     assert own_preprocessing.learned([torch.from_numpy(SEQUENCES[:4, :6])], SEQUENCES) is None
+
+
+@pytest.mark.parametrize("mirrored", [0, 3])
+def test_of_a_batch_a_scale_and_a_shift_are_found_though_some_are_mirrored(mirrored: int) -> None:
+    handed = torch.rand(4, 3, 8, 8)
+    mean, deviation = torch.rand(3, 1, 1), torch.rand(3, 1, 1) + 0.5
+    given = (handed - mean) / deviation
+    given[:mirrored] = given[:mirrored].flip(3)
+    change = own_preprocessing.of_batches([(handed, given)])
+    assert change is not None
+    torch.testing.assert_close(change(handed[:2]), (handed[:2] - mean) / deviation)
+
+
+def test_of_a_batch_that_is_mixed_nothing_is_made_up() -> None:
+    handed = torch.rand(4, 3, 8, 8)
+    assert own_preprocessing.of_batches([(handed, 0.7 * handed + 0.3 * handed.roll(1, 0))]) is None
+    same = own_preprocessing.of_batches([(handed, handed.clone())])
+    assert same is not None
+    assert torch.equal(same(handed), handed)

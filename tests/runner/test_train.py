@@ -181,6 +181,46 @@ for i in range(10_000):
     assert (training.report.ended_by, training.report.images, training.report.epochs) == ("epochs", 80, 2.0)
 
 
+EPOCHS = """
+for epoch in range(2):
+    for x, y in loader:
+        step(net, optimizer, {x}, y)
+"""
+TESTED = """
+net.eval()
+with torch.no_grad():
+    for x, y in testloader:
+        net({x})
+"""
+
+
+@pytest.mark.parametrize("tested", ["", TESTED], ids=["no test loop", "a test loop"])
+@pytest.mark.parametrize(
+    ("transform", "x"),
+    [
+        ("T.ToTensor()", "(x - 0.5) / 0.5"),
+        ("T.ToTensor()", "x.sub_(0.5).div_(0.5)"),
+        ("T.PILToTensor()", "x.float() / 127.5 - 1"),
+        ("tf", "x.double()"),
+    ],
+    ids=["normalised", "in place", "whole numbers", "float64"],
+)
+def test_what_a_script_does_to_a_batch_is_done_to_test_images(run, transform: str, x: str, tested: str) -> None:
+    usual = run(EPOCHS.format(x="x"))
+    kind = "net.double()\n" if "double" in x else ""
+    body = EPOCHS.format(x=x) + tested.format(x=x)
+    training = run(f"{kind}trainset.transform = testset.transform = {transform}\n{body}")
+    assert (training.outcome, training.report.unfollowed) == ("GRADED", False)
+    np.testing.assert_allclose(training.scores["eval"], usual.scores["eval"], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("tested", ["", TESTED], ids=["no test loop", "a test loop"])
+def test_what_nobody_can_tell_of_batches_is_told_unless_a_test_loop_shows_it(run, tested: str) -> None:
+    training = run(EPOCHS.format(x="0.6 * x + 0.4 * x.flip(0, 2)") + tested.format(x="x"))
+    assert training.outcome == "GRADED"
+    assert training.report.unfollowed == (not tested)
+
+
 def test_weights_that_ran_off_are_tested_as_they_are(run) -> None:
     training = run("nn.init.constant_(net.fc.weight, float('nan'))")
     assert training.outcome == "GRADED"

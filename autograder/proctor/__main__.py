@@ -28,7 +28,6 @@ from autograder.proctor import (  # noqa: E402
     answer_tests,
     fake_dataset,
     loaders,
-    own_preprocessing,
     rehearsal,
     run_script,
     training,
@@ -136,23 +135,21 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
             with contextlib.suppress(Exception):
                 stream.flush()
         network: nn.Module | None = watched.network(homework.network)
-        prepared = None
         report = watched.summary(ended_by, error, network)
-        if network is not None and (given := watched.shown()):
-            seen = fake_dataset.StandIn.pictures.train
-            prepared = own_preprocessing.learned(given, seen.repeated(images) if official.is_file else images)
-            if prepared is None and watched.steps:
-                unknown = marked("what the network was trained on can't be made of test images: no transform says how")
-                report, network = report.model_copy(update={"problem": unknown}), None
-        elif network is not None and (pairs := watched.worked_on()):
-            change, transform = own_preprocessing.of_batches(pairs), answer_tests.test_transform()
-            report = report.model_copy(update={"unfollowed": change is None})
-            if change is not None:
-                prepared = lambda images: change(fake_dataset.transformed(images, transform))  # noqa: E731
-        channel.send("trained", report=report)
+        prepared = None
         if network is not None:
+            seen = fake_dataset.StandIn.pictures.train
+            prepared, followed = answer_tests.preparation(
+                watched, seen.repeated(images) if official.is_file else images
+            )
+            report = report.model_copy(update={"unfollowed": not followed})
+            if prepared is None:
+                unknown = marked("what the network was trained on can't be made of test images: no transform says how")
+                report = report.model_copy(update={"problem": unknown})
+        channel.send("trained", report=report)
+        if network is not None and prepared is not None:
             try:
-                answer_tests.answer(channel, network, file, watched.kept, watched.before, prepared)
+                answer_tests.answer(channel, network, file, watched.kept, watched.before, prepared=prepared)
             except EOFError:  # the grader has gone
                 pass
             except Exception as trouble:

@@ -4,7 +4,7 @@ Called by the proctor's `__main__.py` when a training has ended. The grader choo
 only when it has the scores of the last. Labels never come here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from autograder.proctor import fake_dataset
+from autograder.proctor import fake_dataset, loaders, own_preprocessing
 from autograder.proctor.channel import Channel
 from autograder.proctor.failure import failure
+from autograder.proctor.own_preprocessing import Made
+from autograder.proctor.training import Training
+
+PROBES = 2  # pictures that a script's own code is tried with
 
 
 def test_transform() -> Any:
@@ -25,24 +29,50 @@ def test_transform() -> Any:
     return chosen[0].transform if chosen else None
 
 
+def preparation(watched: Training, inputs: npt.NDArray[Any]) -> tuple[Made | None, bool]:
+    """The function that makes of the grader's inputs what the network was trained on, and whether that is all of it.
+
+    None where nothing says how. Where code of the script's stands between a dataset and a batch, that code is asked;
+    else it is the transform; what the script does to a batch comes on top. Where a network's inputs came from no
+    dataset's items, they are compared with the inputs that they can have come from.
+
+    Args:
+        inputs: of the training set, as the grader has them.
+    """
+    transform = test_transform()
+    made: Made = lambda images: fake_dataset.transformed(images, transform)  # noqa: E731
+    loader = watched.own_loader()
+    asked = None if loader is None else loaders.as_handed_out(loader, inputs[:PROBES])
+    if asked is not None:
+        made = asked
+    elif given := watched.shown():
+        if (learned := own_preprocessing.learned(given, inputs)) is not None:
+            return learned, True
+        if watched.steps and (transform is None or not watched.through_items):
+            return None, False
+    if not (pairs := watched.worked_on()):
+        return made, True
+    if (change := own_preprocessing.of_batches(pairs)) is None:
+        return made, False
+    return lambda images: change(made(images)), True
+
+
 def answer(
     channel: Channel,
     network: nn.Module,
     file: str,
     epochs: Sequence[dict[str, torch.Tensor]] = (),
     before: dict[str, torch.Tensor] | None = None,
-    prepared: Callable[[npt.NDArray[np.uint8]], torch.Tensor] | None = None,
+    *,
+    prepared: Made,
 ) -> None:
     """Answer the grader's passes until it says that it has all: a JSON message opens each.
 
     `{"pass": "eval"}` puts the network in eval mode first, `{"pass": "as_left"}` in the mode it was left in. The last
     ones put it in eval mode and back into an earlier state: `{"pass": "epoch", "epoch": 1}` into the state after an
-    epoch, `{"pass": "before"}` into the state after its first step. `prepared` turns images into the network's input,
-    where no transform of the script does.
+    epoch, `{"pass": "before"}` into the state after its first step. `prepared` turns images into the network's input.
     """
     left = [module.training for module in network.modules()]
-    transform = test_transform()
-    made = prepared or (lambda images: fake_dataset.transformed(images, transform))
     while (message := channel.receive()).get("pass") is not None:
         if message["pass"] == "epoch":
             nn.Module.load_state_dict(network, epochs[int(message["epoch"]) - 1])
@@ -56,7 +86,7 @@ def answer(
         for _ in range(int(message["batches"])):
             images = channel.receive_images()
             try:
-                scores = _scores(network, made(images))
+                scores = _scores(network, prepared(images))
             except Exception as error:
                 channel.send("failed", failure=failure(error, file))
                 break

@@ -7,11 +7,12 @@ loader makes, in its own order. A loader over an `IterableDataset` is left as it
 import contextlib
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Subset, default_collate
 from torch.utils.data._utils import worker
@@ -152,12 +153,14 @@ class Workers:
 
 
 def inputs_in(batch: Any) -> torch.Tensor | None:
-    """The inputs in a batch: the first tensor in it."""
+    """The inputs in a batch: of its tensors the first one with the most sides."""
     if isinstance(batch, torch.Tensor):
         return batch
-    if isinstance(batch, dict):
-        batch = list(batch.values())
-    return inputs_in(batch[0]) if isinstance(batch, list | tuple) and batch else None
+    parts = list(batch.values()) if isinstance(batch, dict) else batch
+    if not isinstance(parts, list | tuple):
+        return None
+    tensors = [tensor for part in parts if (tensor := inputs_in(part)) is not None]
+    return max(tensors, key=torch.Tensor.dim, default=None)
 
 
 def images_in(batch: Any) -> int:
@@ -210,20 +213,59 @@ def install(listener: Listener, ration: Ration) -> None:
     DataLoader.__len__ = watched_length  # type: ignore[method-assign]
 
 
-def _is_fast(loader: "DataLoader[Any]") -> bool:
-    """Whether the loader's batches can be made whole: plain data, a deterministic transform, no code of its own."""
-    dataset: Any = loader.dataset
-    while type(dataset) is Subset:
-        dataset = dataset.dataset
+def is_usual(loader: "DataLoader[Any]") -> bool:
+    """Whether the script has no code of its own between a dataset and a batch but for the dataset's transform."""
+    dataset = _inmost(loader)
     return (
         isinstance(dataset, fake_dataset.StandIn)
         and type(dataset) is fake_dataset.StandIn.own
+        and loader.collate_fn is default_collate
+    )
+
+
+def _inmost(loader: "DataLoader[Any]") -> Any:
+    dataset: Any = loader.dataset
+    while type(dataset) is Subset:
+        dataset = dataset.dataset
+    return dataset
+
+
+def _is_fast(loader: "DataLoader[Any]") -> bool:
+    """Whether the loader's batches can be made whole: plain data, a deterministic transform, no code of its own."""
+    dataset = _inmost(loader)
+    return (
+        is_usual(loader)
         and dataset.is_plain()
         and dataset.arithmetic() is not None
-        and loader.collate_fn is default_collate
         and loader.batch_size is not None
         and loader.worker_init_fn is None
     )
+
+
+def as_handed_out(
+    loader: "DataLoader[Any]", probes: npt.NDArray[np.uint8]
+) -> Callable[[npt.NDArray[np.uint8]], torch.Tensor] | None:
+    """The function that makes of pictures, (N, H, W, C) each, the inputs that the loader would hand out.
+
+    It asks the script's own dataset for an item of each picture, and collates them. None where the script's items
+    aren't made when they are asked for, or don't become one tensor: that is tried with `probes`.
+    """
+
+    def handed_out(pictures: npt.NDArray[np.uint8]) -> torch.Tensor:
+        items = []
+        for picture in pictures:
+            with fake_dataset.showing(picture):
+                items.append(loader.dataset[0])
+        inputs = inputs_in(loader.collate_fn(items))
+        if inputs is None or len(inputs) != len(pictures):
+            raise LookupError("the items don't become one tensor")
+        return inputs
+
+    try:
+        handed_out(probes)
+    except Exception:  # of the script's code, which was never asked for one item before
+        return None
+    return handed_out
 
 
 def _first(batch: Any, size: int) -> Any:

@@ -33,6 +33,7 @@ KEPT_LOSSES = 500
 KEPT_EPOCHS = 1000
 SAMPLES = 8  # images of a call of the network that are kept, and calls
 GRACE_S = 30.0  # after the time box, for a script that computes without asking for a batch
+MOST_LOADERS = 20  # that are remembered
 MOST_EMPTY = 10_000  # iterations without a batch: a loop that never ends by itself
 
 
@@ -93,6 +94,8 @@ class Training:
         self.fed = 0  # images of the backward passes since the last step
         self.direct = False  # whether it trains on images that no loader hands out
         self.through_items = False  # whether images come from the dataset's items, through its transform
+        self.own_code = False  # whether code of the script's stands between these and a batch
+        self.loaders: list[DataLoader[Any]] = []  # of the dataset's items, as they were made or served
         self.samples: list[torch.Tensor] = []  # of what the network was given first
         self.tested: list[torch.Tensor] = []  # and last, without gradients
         self.handed: tuple[tuple[int, ...], torch.Tensor] | None = None  # shape and first inputs of the last batch
@@ -106,6 +109,7 @@ class Training:
         self._watch_forwards()
         torch_hooks.backwards(self._backward)
         torch_hooks.loads(self._loads)
+        torch_hooks.makings(DataLoader, self._loader_made)
         register_optimizer_step_post_hook(self._stepped)
 
     # --- the budget ---
@@ -125,7 +129,11 @@ class Training:
         if os.getpid() != self.process:
             return
         images = loaders.images_in(batch)
-        self.through_items = self.through_items or fake_dataset.split_of(loader.dataset) is not None
+        if fake_dataset.split_of(loader.dataset) is not None:
+            self.through_items = True
+            self.own_code = self.own_code or not loaders.is_usual(loader)
+            if not any(loader is other for other in self.loaders[-1:]):
+                self._loader_made(loader)
         if self.end_forward_watch is not None and (inputs := loaders.inputs_in(batch)) is not None and inputs.dim():
             self.handed = tuple(inputs.shape), inputs[:SAMPLES].detach().clone()
         if role == "test":
@@ -190,7 +198,14 @@ class Training:
 
     def shown(self) -> list[torch.Tensor]:
         """The network's inputs, (n, ...) each, where they came from no dataset's items; the best evidence is last."""
-        return [] if self.through_items else [*self.samples, *self.tested]
+        return [] if self.through_items and not self.own_code else [*self.samples, *self.tested]
+
+    def own_loader(self) -> "DataLoader[Any] | None":
+        """The loader whose batches are made by code of the script's: its test loader, else the last one; or None."""
+        found = [(loader, split) for loader in self.loaders if (split := _split_of(loader)) is not None]
+        tests = [loader for loader, split in found if not split.train]
+        chosen = (tests or [loader for loader, _ in found])[-1:]
+        return chosen[0] if chosen and not loaders.is_usual(chosen[0]) else None
 
     def worked_on(self) -> list[Pair]:
         """What loaders handed out and what the network was given of it, where the script works on batches in between.
@@ -211,7 +226,7 @@ class Training:
                 self.called.append(module)
             if x is not None:
                 self.given = max(self.given, x.shape[0])
-        if x is not None and not self.through_items:
+        if x is not None and (self.own_code or not self.through_items):
             if not torch.is_grad_enabled():
                 self.tested = [x[:SAMPLES].detach().clone()]
             elif len(self.samples) < SAMPLES:
@@ -265,7 +280,7 @@ class Training:
         self.optimizer_steps += 1
         if self.steps == 1 and (network := self.network(self.network_name)) is not None:
             self.before = {name: value.detach().cpu().clone() for name, value in _state(network).items()}
-        known = self.through_items and not self.changed
+        known = self.through_items and not self.changed and not self.own_code
         if self.optimizer_steps >= WATCHED_STEPS and known and self.end_forward_watch is not None:
             self.end_forward_watch()
             self.end_forward_watch = None
@@ -281,6 +296,9 @@ class Training:
             self.images += fed * _processes()
             self.train_batch_size = self.train_batch_size or fed
             self._go_on(time.monotonic())
+
+    def _loader_made(self, loader: "DataLoader[Any]") -> None:
+        self.loaders = [*self.loaders[-MOST_LOADERS:], loader]
 
     def _loads(self) -> None:
         if self.steps == 0 and self.loaded_line is None:
@@ -360,6 +378,10 @@ class Training:
             if network is not None
             else marked("no network was found: nothing was trained, and none was called"),
         )
+
+
+def _split_of(loader: "DataLoader[Any]") -> fake_dataset.StandIn | None:
+    return fake_dataset.split_of(getattr(loader, "dataset", None))  # its constructor may have raised
 
 
 def _processes() -> int:

@@ -194,6 +194,14 @@ with torch.no_grad():
 """
 
 
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory, practice: Dataset, sandbox_none: Sandbox):
+    """The scores of a script whose datasets' transform makes of pixels all that the network is given."""
+    file = tmp_path_factory.mktemp("usual") / "hw6.py"
+    file.write_text(HEAD + NET + EPOCHS.format(x="x"))
+    return SANDBOX_RUNNER.train(HOMEWORK, read(file), practice, SMALL, sandbox_none, threads=1).scores["eval"]
+
+
 @pytest.mark.parametrize("tested", ["", TESTED], ids=["no test loop", "a test loop"])
 @pytest.mark.parametrize(
     ("transform", "x"),
@@ -205,13 +213,64 @@ with torch.no_grad():
     ],
     ids=["normalised", "in place", "whole numbers", "float64"],
 )
-def test_what_a_script_does_to_a_batch_is_done_to_test_images(run, transform: str, x: str, tested: str) -> None:
-    usual = run(EPOCHS.format(x="x"))
+def test_what_a_script_does_to_a_batch_is_done_to_test_images(run, usual, transform: str, x: str, tested: str) -> None:
     kind = "net.double()\n" if "double" in x else ""
     body = EPOCHS.format(x=x) + tested.format(x=x)
     training = run(f"{kind}trainset.transform = testset.transform = {transform}\n{body}")
     assert (training.outcome, training.report.unfollowed) == ("GRADED", False)
-    np.testing.assert_allclose(training.scores["eval"], usual.scores["eval"], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(training.scores["eval"], usual, rtol=1e-3, atol=1e-4)
+
+
+LOADERS = """
+loader = torch.utils.data.DataLoader({train}, batch_size=8, shuffle=True{more})
+testloader = torch.utils.data.DataLoader({test}, batch_size=4{more})
+"""
+OWN = """
+trainset.transform = testset.transform = None
+class Own(torch.utils.data.Dataset):
+    def __init__(self, base):
+        self.base = base
+        self.x = torch.tensor(base.data[:400]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    def __len__(self):
+        return len(self.base)
+    def __getitem__(self, index):
+        x, y = self.base[index]
+        return {item}
+"""
+BY_ITEM = OWN.format(item="tf(x), y") + LOADERS.format(train="Own(trainset)", test="Own(testset)", more="")
+BY_NAME = OWN.format(item="{'label': y, 'image': tf(x)}") + LOADERS.format(
+    train="Own(trainset)", test="Own(testset)", more=""
+)
+IN_ADVANCE = OWN.format(item="self.x[index % len(self.x)], y").replace(
+    "x, y = self.base[index]", "y = self.base.targets[index]"
+) + LOADERS.format(train="Own(trainset)", test="Own(testset)", more="")
+TOGETHER = """
+trainset.transform = testset.transform = None
+def together(items):
+    return torch.stack([tf(x) for x, _ in items]), torch.tensor([y for _, y in items])
+""" + LOADERS.format(train="trainset", test="testset", more=", collate_fn=together")
+SUBCLASS = """
+class Mine(torchvision.datasets.CIFAR10):
+    def __getitem__(self, index):
+        x, y = super().__getitem__(index)
+        return tf(x), y
+""" + LOADERS.format(train="Mine('./data')", test="Mine('./data', train=False)", more="")
+
+
+@pytest.mark.parametrize("tested", ["", TESTED], ids=["no test loop", "a test loop"])
+@pytest.mark.parametrize(
+    "made",
+    [BY_ITEM, BY_NAME, IN_ADVANCE, TOGETHER, SUBCLASS],
+    ids=["item", "name", "in advance", "together", "subclass"],
+)
+def test_code_between_a_dataset_and_a_batch_makes_test_images_too(run, usual, made: str, tested: str) -> None:
+    body = EPOCHS.format(x="x") + tested.format(x="x")
+    if made is BY_NAME:
+        body = body.replace("for x, y in", "for both in").replace("step(", "x, y = both['image'], both['label']; step(")
+        body = body.replace("net(x)", "net(both['image'])")
+    training = run(made + body)
+    assert training.outcome == "GRADED"
+    np.testing.assert_allclose(training.scores["eval"], usual, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("tested", ["", TESTED], ids=["no test loop", "a test loop"])

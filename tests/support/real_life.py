@@ -118,6 +118,23 @@ for epoch in range(5):
         loss.backward()
         optimizer.step()
 """
+AROUND = """
+class With(torch.utils.data.Dataset):
+    def __init__(self, inner, transform):
+        self.inner, self.transform = inner, transform
+    def __len__(self):
+        return len(self.inner)
+    def __getitem__(self, at):
+        image, label = self.inner[at]
+        return self.transform(image), label
+trainset.transform = None
+trainset = With(torch.utils.data.random_split(trainset, [0.9, 0.1])[0], transform)
+"""
+TOGETHER = """
+def together(items):
+    return torch.stack([transform(image) for image, _ in items]), torch.tensor([label for _, label in items])
+trainset.transform = None
+"""
 BY_SLICE = """\
 net.eval()
 correct = 0
@@ -333,6 +350,23 @@ def data() -> list[Script]:
     """Other ways to the images, and to the disk."""
     return [
         Script("tensors and permuted indices", HEAD + SETTINGS + TENSORS + NETWORK + MAKE + BY_INDEX + BY_SLICE),
+        Script(
+            "a dataset around the dataset",
+            changed(
+                (TRAINLOADER, AROUND + TRAINLOADER),
+                ("testloader =", "testset.transform = None\ntestset = With(testset, transform)\ntestloader ="),
+            ),
+        ),
+        Script(
+            "batches are put together by the script",
+            changed(
+                (TRAINLOADER, TOGETHER + TRAINLOADER.replace("shuffle=True", "shuffle=True, collate_fn=together")),
+            ),
+        ),
+        Script(
+            "batches are normalised in the loop",
+            changed((MOVED, "        images, labels = ((images - 0.1) / 0.3).to(device), labels.to(device)\n")),
+        ),
         Script(
             "batches are kept",
             changed(

@@ -44,7 +44,7 @@ def of_batches(pairs: Sequence[tuple[Tensor, Tensor]]) -> Callable[[Tensor], Ten
     Args:
         pairs: (n, C, H, W) each: what a loader handed out, numbers of any kind, and what the network was given of it.
     """
-    fitting = [pair for pair in pairs if pair[0].dim() == 4]
+    fitting = [pair for pair in pairs if pair[0].dim() == 4 and pair[0].shape == pair[1].shape]
     if not fitting:
         return None
     ours = torch.cat([one.cpu().double() for one, _ in fitting]).flatten(2)

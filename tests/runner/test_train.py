@@ -221,6 +221,14 @@ def test_what_a_script_does_to_a_batch_is_done_to_test_images(run, usual, transf
     np.testing.assert_allclose(training.scores["eval"], usual, rtol=1e-3, atol=1e-4)
 
 
+ANY_SIZE = """
+class AnySize(IdentityResNet):
+    def forward(self, x):
+        return super().forward(nn.functional.adaptive_avg_pool2d(x, 32))
+net = AnySize()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+"""
+OTHER = "trainset.transform = testset.transform = T.ToTensor()\n"
 LOADERS = """
 loader = torch.utils.data.DataLoader({train}, batch_size=8, shuffle=True{more})
 testloader = torch.utils.data.DataLoader({test}, batch_size=4{more})
@@ -271,6 +279,46 @@ def test_code_between_a_dataset_and_a_batch_makes_test_images_too(run, usual, ma
     training = run(made + body)
     assert training.outcome == "GRADED"
     np.testing.assert_allclose(training.scores["eval"], usual, rtol=1e-3, atol=1e-3)
+
+
+KEPT = """
+kept = list({loader})
+for epoch in range(2):
+    for x, y in kept:
+        step(net, optimizer, x, y)
+"""
+AHEAD = """
+trainset.transform = testset.transform = T.PILToTensor()
+def ahead(batches):
+    last = None
+    for x, y in batches:
+        if last is not None:
+            yield last
+        last = x.float() / 127.5 - 1, y
+    yield last
+for epoch in range(2):
+    for x, y in ahead(loader):
+        step(net, optimizer, x, y)
+"""
+
+
+def test_batches_that_were_fetched_ahead_are_followed(run, usual) -> None:
+    training = run(AHEAD)
+    assert (training.outcome, training.report.unfollowed) == ("GRADED", False)
+    np.testing.assert_allclose(training.scores["eval"], usual, rtol=1e-3, atol=1e-3)
+
+
+def test_batches_that_were_kept_are_followed(run) -> None:
+    in_loop = run(KEPT.format(loader="(((x - 0.5) / 0.5, y) for x, y in loader)").replace("kept =", OTHER + "kept ="))
+    kept = run(KEPT.format(loader="loader"))
+    assert not kept.report.unfollowed
+    assert not in_loop.report.unfollowed
+    np.testing.assert_allclose(in_loop.scores["eval"], kept.scores["eval"], rtol=1e-3, atol=1e-3)
+
+
+def test_images_of_another_size_are_told(run) -> None:
+    training = run(EPOCHS.format(x="nn.functional.interpolate(x, 64)"), net=ANY_SIZE)
+    assert (training.outcome, training.report.unfollowed) == ("GRADED", True)
 
 
 @pytest.mark.parametrize("tested", ["", TESTED], ids=["no test loop", "a test loop"])

@@ -54,7 +54,7 @@ class Rehearsing:
         self.batches: list[Batch] = []
         self.tests: list[Forward] = []
         self.optimizer: torch.optim.Optimizer | None = None
-        self.optimizer_observed: Optimizer | None = None
+        self.described: dict[int, Optimizer] = {}  # optimizers by their ids, as they were before their first step
         self.loader_lines: dict[int, int | None] = {}
         self.optimizer_lines: dict[int, int | None] = {}
         self.train_loader: Loader | None = None
@@ -242,8 +242,8 @@ class Rehearsing:
             self._note("zero_grad", line_in(self.file))
 
     def _before_step(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
-        if self.optimizer_observed is None:
-            self.optimizer_observed = self._describe(optimizer)
+        if id(optimizer) not in self.described:
+            self.described[id(optimizer)] = self._describe(optimizer)
         parameters = self.network.parameters() if self.network is not None and self.writing else ()
         self._versions = [parameter._version for parameter in parameters]
         if type(optimizer).__module__.startswith("torch.optim."):
@@ -261,6 +261,8 @@ class Rehearsing:
         self._is_served = False
         if not self.writing:
             return
+        if self.batches[-1].optimizer is None:
+            self.batches[-1].optimizer = id(optimizer)
         parameters = self.network.parameters() if self.network is not None else ()
         self.batches[-1].changed_parameters = self._versions != [parameter._version for parameter in parameters]
         self._note("step", line_in(self.file))
@@ -297,10 +299,11 @@ class Rehearsing:
             after_all = self.tests and self.iterations >= self.trained_epochs - 1
             if trouble is not None and trouble.reason == "missing-package" and after_all:
                 ended = "finished"  # all that is asked for: the missing package is for a table, or a plot
-        optimizer = self.optimizer_observed
+        steps, tests = sorted_out(self.batches, self.tests, self.test_loader is not None)
+        known = [self.described[batch.optimizer] for batch in steps if batch.optimizer is not None]
+        optimizer = next(iter([*known, *self.described.values()]), None)
         if optimizer is None and getattr(self.optimizer, "param_groups", None):  # else its constructor raised
             optimizer = self._describe(self.optimizer)  # type: ignore[arg-type]
-        steps, tests = sorted_out(self.batches, self.tests, self.test_loader is not None)
         network = self.network
         device = next(network.parameters()).device if network is not None else None
         return Rehearsal(

@@ -25,6 +25,7 @@ class Batch:
     reaches_network: bool | None = None
     changed_parameters: bool | None = None
     loss: float | None = None
+    optimizer: int | None = None  # which one made the first step, by its id
     lines: dict[str, int] = field(default_factory=dict)
 
 
@@ -47,8 +48,20 @@ def sorted_out(
         alone = sum(other.iteration == batch.iteration for other in batches) == 1
         if alone and not batch.events:
             continue
+        if batch is batches[0] and _is_trial(batch, batches):
+            continue
         if training and batch.loader not in training:
             tests += batch.forwards
             continue
         steps.append(batch)
     return steps, tests[:KEPT]
+
+
+def _is_trial(first: Batch, batches: Sequence[Batch]) -> bool:
+    """Whether a network was made to learn one batch by heart before the training, to see whether it can learn at all.
+
+    The first pass over a loader offers two batches; this one was taken alone, and no other had as many steps.
+    """
+    steps = [batch.events.count("step") for batch in batches if batch.iteration != first.iteration]
+    alone = len(steps) == len(batches) - 1
+    return alone and bool(steps) and first.events.count("step") > max(1, *steps)

@@ -562,12 +562,24 @@ def exits() -> list[Script]:
     ]
 
 
+ONE_BATCH = """
+some, truths = next(iter(trainloader))
+tried = IdentityResNet(2, 2, 2, 2)
+trying = torch.optim.Adam(tried.parameters())
+for attempt in range(5):
+    trying.zero_grad()
+    nn.functional.cross_entropy(tried(some[:8]), truths[:8]).backward()
+    trying.step()
+"""
+
+
 def exports() -> list[Script]:
-    """Copies of the network, and files made of it, that nothing of the training depends on."""
+    """Other networks beside the one that is trained, and files made of it, that nothing of the training depends on."""
     swa = "from torch.optim.swa_utils import AveragedModel, update_bn\n"
     head = "class Head(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
     head += "        self.one = nn.Linear(10, 2)\n    def forward(self, x):\n        return self.one(x).relu()\n"
     return [
+        Script("one batch is learned by heart first", changed((NET, ONE_BATCH + NET))),
         Script(
             "weights are averaged",
             last(

@@ -45,8 +45,8 @@ def preparation(watched: Training, inputs: npt.NDArray[Any]) -> tuple[Made | Non
     asked = None if loader is None else loaders.as_handed_out(loader, inputs[:PROBES])
     if asked is not None:
         made = asked
-    elif given := watched.shown():
-        if (learned := own_preprocessing.learned(given, inputs)) is not None:
+    elif loader is not None or not watched.through_items:
+        if (learned := own_preprocessing.learned(watched.shown(), inputs)) is not None:
             return learned, True
         if watched.steps and (transform is None or not watched.through_items):
             return None, False
@@ -62,7 +62,10 @@ def preparation(watched: Training, inputs: npt.NDArray[Any]) -> tuple[Made | Non
 
 
 def _alike(made: Made, learned: Made, inputs: npt.NDArray[Any]) -> bool:
-    ours, theirs = made(inputs), learned(inputs)
+    try:
+        ours, theirs = made(inputs), learned(inputs)
+    except Exception:  # of the script's transform, which may never have been called
+        return False
     return ours.shape == theirs.shape and torch.allclose(ours.float(), theirs.float(), atol=0.01)
 
 

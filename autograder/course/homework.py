@@ -153,8 +153,9 @@ class Recipe:
         file, network: the file in the solution's folder that has its class, and the class.
         lr: the highest learning rate.
         label_smoothing: how much of a target goes to all classes alike.
-        answering: names of the BNs whose scale no later BN divides out. Where there are any, the weights are rescaled
-            after training (`commands/course/rescaled.py`), for a homework that goes on with Adam.
+        larger: how many times as large weights are kept, which changes no answer (`commands/course/rescaled.py`), for a
+            homework that goes on with Adam.
+        answering: names of the BNs whose scale no later BN divides out.
     """
 
     model: str
@@ -165,6 +166,7 @@ class Recipe:
     lr: float
     weight_decay: float
     label_smoothing: float = 0.0
+    larger: float = 1.0
     answering: tuple[str, ...] = ()
 
 

@@ -57,8 +57,9 @@ def test_pictures_are_shifted_and_mirrored_as_torchvision_would(few: Dataset) ->
         assert any(torch.equal(result, crop) or torch.equal(result, crop.flip(2)) for crop in crops)
 
 
-def test_larger_numbers_answer_the_same_and_adam_moves_them_less(few: Dataset) -> None:
-    homework, recipe = pretrain.find("resnet50")
+@pytest.mark.parametrize("model", ["resnet50", "vgg16"])
+def test_larger_numbers_answer_the_same_and_adam_moves_them_less(model: str, few: Dataset) -> None:
+    homework, recipe = pretrain.find(model)
     network = pretrain._network(homework, recipe).double()
     pictures = pretrain._prepared(
         pretrain._on_device(few.train_images[:6], few.train_labels[:6], torch.device("cpu"))[0]
@@ -68,22 +69,23 @@ def test_larger_numbers_answer_the_same_and_adam_moves_them_less(few: Dataset) -
         for _ in range(40):
             trained = network(pictures)  # until the running statistics are those of these pictures, nearly
         evaluated = network.eval()(pictures)
-        rescale(network, recipe.answering)
+        rescale(network, recipe.larger, recipe.answering)
         torch.testing.assert_close(network(pictures), evaluated, rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(network.train()(pictures), trained, rtol=0, atol=0.01)
 
-    def moved(answering: tuple[str, ...]) -> float:
-        """By how much of itself one step of Adam changes what layer 4 reads."""
+    def moved(larger: float) -> float:
+        """By how much of itself one step of Adam changes the features: what the last part of the network reads."""
         network = pretrain._network(homework, recipe).double()
-        if answering:
-            rescale(network, answering)
-        network.layer4, network.fc = nn.Identity(), nn.Identity()
+        if larger > 1:
+            rescale(network, larger, recipe.answering)
+        for name in ("layer4", "fc") if model == "resnet50" else ("classifier",):
+            setattr(network, name, nn.Identity())
         before = network(pictures)
-        before.square().mean().backward()
+        (before / before.norm()).sum().backward()
         torch.optim.Adam(network.parameters(), lr=1e-3).step()
         return float(((network(pictures) - before).norm() / before.norm()).detach())
 
-    assert moved(recipe.answering) < moved(()) / 2
+    assert moved(recipe.larger) < moved(1.0) / 2
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from autograder import homeworks
-from autograder.commands.course.rescaled import BNS, CONVOLUTIONS, rescale
+from autograder.commands.course.rescaled import BNS, rescale
 from autograder.course import checkpoint
 from autograder.course.checkpoint import Checkpoint, Record
 from autograder.course.dataset import Dataset, Images, Labels
@@ -87,8 +87,8 @@ def pretrain(model: str, dataset: Dataset, folder: Path, *, epochs: int | None, 
             recipe = replace(recipe, epochs=trained)
             words = _words(recipe)
             _train(network, recipe, dataset, folder / f"{model}.partial", device, console)
-            if recipe.answering:
-                rescale(network, recipe.answering)
+            if recipe.larger != 1:
+                rescale(network, recipe.larger, recipe.answering)
         state = _rounded(network)
         network.load_state_dict(state)
         accuracy = _accuracy(network, dataset.test_images, dataset.test_labels, device)
@@ -117,8 +117,8 @@ def pretrain(model: str, dataset: Dataset, folder: Path, *, epochs: int | None, 
 
 def _words(recipe: Recipe) -> str:
     larger = (
-        f"; convolutions kept {CONVOLUTIONS:g} times as large and BNs {BNS:g} times, which changes no answer"
-        if recipe.answering
+        f"; weights kept {recipe.larger:g} times as large and BNs {BNS:g} times, which changes no answer"
+        if recipe.larger != 1
         else ""
     )
     smoothed = f"targets smoothed by {recipe.label_smoothing:g}, " if recipe.label_smoothing else ""

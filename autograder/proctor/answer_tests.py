@@ -41,7 +41,7 @@ def preparation(watched: Training, inputs: npt.NDArray[Any]) -> tuple[Made | Non
     """
     transform = test_transform()
     made: Made = lambda images: fake_dataset.transformed(images, transform)  # noqa: E731
-    loader = watched.own_loader()
+    loader = loaders.with_own_code(watched.loaders)
     asked = None if loader is None else loaders.as_handed_out(loader, inputs[:PROBES])
     if asked is not None:
         made = asked

@@ -7,7 +7,7 @@ loader makes, in its own order. A loader over an `IterableDataset` is left as it
 import contextlib
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -221,6 +221,18 @@ def is_usual(loader: "DataLoader[Any]") -> bool:
         and type(dataset) is fake_dataset.StandIn.own
         and loader.collate_fn is default_collate
     )
+
+
+def with_own_code(made: "Sequence[DataLoader[Any]]") -> "DataLoader[Any] | None":
+    """Of a script's loaders that by which test images come: its last test loader, else its last one over the dataset.
+
+    None where that one is usual, or there is none.
+    """
+    # The constructor of one may have raised: it has no dataset.
+    found = [(loader, fake_dataset.split_of(getattr(loader, "dataset", None))) for loader in made]
+    tests = [loader for loader, split in found if split is not None and not split.train]
+    chosen = (tests or [loader for loader, split in found if split is not None])[-1:]
+    return chosen[0] if chosen and not is_usual(chosen[0]) else None
 
 
 def _inmost(loader: "DataLoader[Any]") -> Any:

@@ -45,8 +45,7 @@ def sorted_out(
             continue
         if DIRECT in training and not acted:  # was handed out to be kept, and is gone through later
             continue
-        alone = sum(other.iteration == batch.iteration for other in batches) == 1
-        if alone and not batch.events:
+        if not any(other.events for other in batches if other.iteration == batch.iteration) and training:
             continue
         if batch is batches[0] and _is_trial(batch, batches):
             continue

@@ -95,9 +95,10 @@ class Training:
         self.direct = False  # whether it trains on images that no loader hands out
         self.through_items = False  # whether images come from the dataset's items, through its transform
         self.own_code = False  # whether code of the script's stands between these and a batch
-        self.loaders: list[DataLoader[Any]] = []  # of the dataset's items, as they were made or served
+        self.loaders: list[DataLoader[Any]] = []  # as they were made or served
         self.samples: list[torch.Tensor] = []  # of what the network was given first
         self.tested: list[torch.Tensor] = []  # and last, without gradients
+        self.last_images, self.is_latest = 0, False  # of the last training batch; whether the network got it as it is
         self.handed: tuple[tuple[int, ...], torch.Tensor] | None = None  # shape and first inputs of the last batch
         self.changed: list[Pair] = []  # where the script works on a batch before its network gets it
         self.changed_tests: list[Pair] = []  # and last, without gradients
@@ -132,15 +133,14 @@ class Training:
         if fake_dataset.split_of(loader.dataset) is not None:
             self.through_items = True
             self.own_code = self.own_code or not loaders.is_usual(loader)
-            if not any(loader is other for other in self.loaders[-1:]):
-                self._loader_made(loader)
+            self._loader_made(loader)
         if self.end_forward_watch is not None and (inputs := loaders.inputs_in(batch)) is not None and inputs.dim():
             self.handed = tuple(inputs.shape), inputs[:SAMPLES].detach().clone()
         if role == "test":
             self.test_batch_size = loader.batch_size
             self.tested_images += images
             return
-        self.train_batch_size = loader.batch_size
+        self.train_batch_size, self.last_images = loader.batch_size, images
         self.loading_s += time.monotonic() - self.asked_at
         self.loading_cpu_s += time.process_time() - self.asked_at_cpu
         if self.batches is not None and torch.is_grad_enabled():
@@ -179,7 +179,7 @@ class Training:
         self.report(self.progress(now))
 
     def _check_budget(self) -> None:
-        if self.images >= self.images_budget:
+        if self._counted() >= self.images_budget:
             self.finish(self, "epochs", None)
         if self.started is not None and time.monotonic() - self.started >= self.time_box_s:
             self.finish(self, "time", None)
@@ -190,7 +190,7 @@ class Training:
 
     def _keep_epoch(self) -> None:
         """Keep the network's state each time another epoch's images have been served, if that network is known."""
-        if not self.keep_epochs or self.images < (len(self.kept) + 1) * self.epoch_images:
+        if not self.keep_epochs or self._counted() < (len(self.kept) + 1) * self.epoch_images:
             return
         network = self.network(self.network_name)
         if network is not None and len(self.kept) < KEPT_EPOCHS:
@@ -199,13 +199,6 @@ class Training:
     def shown(self) -> list[torch.Tensor]:
         """The network's inputs, (n, ...) each, where they came from no dataset's items; the best evidence is last."""
         return [] if self.through_items and not self.own_code else [*self.samples, *self.tested]
-
-    def own_loader(self) -> "DataLoader[Any] | None":
-        """The loader whose batches are made by code of the script's: its test loader, else the last one; or None."""
-        found = [(loader, split) for loader in self.loaders if (split := _split_of(loader)) is not None]
-        tests = [loader for loader, split in found if not split.train]
-        chosen = (tests or [loader for loader, _ in found])[-1:]
-        return chosen[0] if chosen and not loaders.is_usual(chosen[0]) else None
 
     def worked_on(self) -> list[Pair]:
         """What loaders handed out and what the network was given of it, where the script works on batches in between.
@@ -241,6 +234,7 @@ class Training:
             return
         handed, given = self.handed[1], x[:SAMPLES].detach()
         alike = handed.shape == given.shape and torch.equal(handed.to(given.device, given.dtype), given)
+        self.is_latest = alike
         if alike and not self.changed:
             return
         if not torch.is_grad_enabled():
@@ -260,7 +254,7 @@ class Training:
         elif self.end_forward_watch is None:
             self.fed += self.each
         if isinstance(loss, torch.Tensor) and loss.numel() == 1 and self.steps % self.loss_stride == 0:
-            self.losses.append((self.images, loss.detach()))
+            self.losses.append((self.images if self.steps else self._first(), loss.detach()))
             if len(self.losses) > KEPT_LOSSES:
                 del self.losses[1::2]
                 self.loss_stride *= 2
@@ -281,25 +275,35 @@ class Training:
         self.optimizer_steps += 1
         if self.steps == 1 and (network := self.network(self.network_name)) is not None:
             self.before = {name: value.detach().cpu().clone() for name, value in _state(network).items()}
-        known = self.through_items and not self.changed and not self.own_code
-        if self.optimizer_steps >= WATCHED_STEPS and known and self.end_forward_watch is not None:
+        known = self.through_items and not (self.changed or self.own_code) and self.optimizer_steps >= WATCHED_STEPS
+        if known and self.end_forward_watch is not None:
             self.end_forward_watch()
             self.end_forward_watch = None
 
     def _count_fed(self) -> None:
         """Count the images of a step where no loader has handed them out: those were counted when they were."""
+        if self.steps == 1:  # what was only read before, for a mean or to be kept, counts no more
+            ahead = 0 if self.is_latest else min(self.credit - self._first(), self.last_images)
+            self.images = self.credit = self._first() + ahead
         fed, self.fed = self.fed, 0
         if self.credit > 0:
             self.credit = max(0, self.credit - fed)
         elif fed:
-            self.direct = True
-            self.batches = None
+            self.direct, self.batches = True, None
             self.images += fed * _processes()
             self.train_batch_size = self.train_batch_size or fed
             self._go_on(time.monotonic())
 
+    def _first(self) -> int:
+        """How many images the first step is about."""
+        return min(self.credit, self.fed * _processes()) if self.each else self.credit
+
+    def _counted(self) -> int:
+        """How many images count: none are trained on before the first backward pass."""
+        return self.images if self.steps or self.fed else 0
+
     def _loader_made(self, loader: "DataLoader[Any]") -> None:
-        self.loaders = [*self.loaders[-MOST_LOADERS:], loader]
+        self.loaders = [*(other for other in self.loaders if other is not loader), loader][-MOST_LOADERS:]
 
     def _loads(self) -> None:
         if self.steps == 0 and self.loaded_line is None:
@@ -379,10 +383,6 @@ class Training:
             if network is not None
             else marked("no network was found: nothing was trained, and none was called"),
         )
-
-
-def _split_of(loader: "DataLoader[Any]") -> fake_dataset.StandIn | None:
-    return fake_dataset.split_of(getattr(loader, "dataset", None))  # its constructor may have raised
 
 
 def _processes() -> int:

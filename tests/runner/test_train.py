@@ -308,6 +308,39 @@ def test_batches_that_were_fetched_ahead_are_followed(run, usual) -> None:
     np.testing.assert_allclose(training.scores["eval"], usual, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "read",
+    [
+        "for x, y in loader:\n    x.mean()\n",
+        "stacked = torch.stack([trainset[at][0] for at in range(500)])\n",
+        "kept = [item for item, _ in zip(trainset, range(500))]\n",
+    ],
+    ids=["a pass over the loader", "items one by one", "all items"],
+)
+def test_what_is_only_read_costs_no_epoch(run, read: str) -> None:
+    training = run(read + EPOCHS.format(x="x"))
+    assert (training.report.ended_by, training.report.images, training.report.steps) == ("script", 80, 10)
+
+
+@pytest.mark.parametrize("own", ["", TOGETHER], ids=["usual", "together"])
+def test_small_steps_first_and_batches_in_parts_buy_no_images(run, own: str) -> None:
+    training = run(
+        own
+        + """
+few = torch.utils.data.DataLoader(trainset, batch_size=1, shuffle=True, collate_fn=loader.collate_fn)
+for _, (x, y) in zip(range(4), few):
+    net.bn.eval()
+    step(net, optimizer, x, y)
+while True:
+    for x, y in loader:
+        optimizer.zero_grad()
+        sum(nn.functional.cross_entropy(net(x[at : at + 2]), y[at : at + 2]) for at in range(0, 8, 2)).backward()
+        optimizer.step()
+"""
+    )
+    assert (training.report.ended_by, training.report.images, training.report.steps) == ("epochs", 84, 14)
+
+
 def test_batches_that_were_kept_are_followed(run) -> None:
     in_loop = run(KEPT.format(loader="(((x - 0.5) / 0.5, y) for x, y in loader)").replace("kept =", OTHER + "kept ="))
     kept = run(KEPT.format(loader="loader"))

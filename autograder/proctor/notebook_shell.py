@@ -2,7 +2,7 @@
 
 Called by `run_script.comforts`. `%%writefile` writes, `%run` runs, `%%time`, `%%capture` and their like run what is in
 them. `!command` runs only `python FILE.py` and commands on the script's own files (`OWN_FILES`). `%%bash` and `name =
-!command`, whose output a script may need, run whatever doesn't install or download (`INSTALLERS`): there is no network
+!command`, whose output a script may need, run whatever doesn't install or download (`FETCHERS`): there is no network
 here. Everything else that IPython offers changes how a notebook looks, and does nothing here.
 """
 
@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import magics
+from autograder.proctor.processes import INSTALLERS
 
 OWN_FILES = ("mkdir", "cp", "mv", "rm", "ls", "cat", "echo", "touch", "unzip", "tar", "pwd", "head", "wc")
 COMMAND_S = 20  # for a command whose output a script keeps
-INSTALLERS = ("pip", "pip3", "conda", "mamba", "uv", "apt", "apt-get", "npm", "git", "wget", "curl", "gdown", "kaggle")
+FETCHERS = (*INSTALLERS, "apt", "apt-get", "npm", "git", "wget", "curl", "gdown", "kaggle")
 
 
 class Lines(list[str]):
@@ -101,7 +102,7 @@ class Shell:
 
             importlib.invalidate_caches()
         elif name in magics.IN_A_SHELL:
-            rest = [one for one in cell.splitlines() if one.split()[:1] and one.split()[0] not in INSTALLERS]
+            rest = [one for one in cell.splitlines() if one.split()[:1] and one.split()[0] not in FETCHERS]
             print("\n".join(self.getoutput("\n".join(rest))))
         elif name in magics.RUN_THEIR_BODY:
             self.run_cell(cell)
@@ -164,7 +165,7 @@ class Shell:
 
     def getoutput(self, line: str, *_args: Any, **_kwargs: Any) -> Lines:
         """`name = !line`: what the command printed, by lines; nothing where it can't be run."""
-        if line.split()[:1] and line.split()[0] in INSTALLERS:
+        if line.split()[:1] and line.split()[0] in FETCHERS:
             return Lines()
         with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
             done = subprocess.run(

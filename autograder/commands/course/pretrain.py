@@ -117,7 +117,8 @@ def pretrain(model: str, dataset: Dataset, folder: Path, *, epochs: int | None, 
 
 def _words(recipe: Recipe) -> str:
     larger = (
-        f"; weights kept {recipe.larger:g} times as large and BNs {BNS:g} times, which changes no answer"
+        f"; weights kept {recipe.larger:g} times as large and BNs {BNS:g} times, but for "
+        f"{' and '.join(recipe.answering)}, which changes no answer"
         if recipe.larger != 1
         else ""
     )

@@ -25,6 +25,7 @@ from autograder.intake.choose import is_named
 from autograder.intake.counting import Terms, entry_of, matching
 from autograder.intake.entry import Entry
 from autograder.intake.file_tree import ARCHIVES, Node, OnDisk
+from autograder.intake.lms import nbgrader
 from autograder.intake.lms.found import Context, may_be_handed_in
 from autograder.intake.lms.recognition import looks_like, recognise
 from autograder.intake.people import People, Person
@@ -89,6 +90,7 @@ def collect(
     register = roster.Roster() if listed is None else roster.read(listed, zone)
     context = Context(zone, homework, register.knows, register.means)
     nodes, around = _unwrapped(_root(source, zone), context, system)
+    nodes, beside = _submitted(nodes, context, system)
     nodes, nameless = _without_the_homeworks_own(nodes, source, context)
     try:
         recognised = recognise(nodes, context, system)
@@ -110,7 +112,7 @@ def collect(
             raise KitError(f"there is no student called {id_!r} to give a deadline", "autograder collect lists them")
         person.deadline = moment
     terms = Terms(homework, deadline, zone, late, {names.key(id_): file for id_, file in (settled or {}).items()})
-    left_out = [*around, *found.left_out, *_settled_elsewhere(people, terms)]
+    left_out = [*around, *beside, *found.left_out, *_settled_elsewhere(people, terms)]
     nobodys = [student for one in people.all if one.on_roster is None and one.trouble for student in one.hand_ins]
     entries = [_named(entry_of(person, terms, nobodys)) for person in people.all]
     return Intake(
@@ -198,6 +200,19 @@ def _unwrapped(root: Node, context: Context, told: str | None) -> tuple[list[Nod
             any(is_named(node, context.homework) for node in inside) or context.means(folders[0].name)
         )
     return (inside, around) if is_class else (children, [])
+
+
+def _submitted(nodes: list[Node], context: Context, told: str | None) -> tuple[list[Node], list[str]]:
+    """The class, and names of what lies beside it: a course of nbgrader has it in a folder between what was given out
+    and what came back, and neither of these is a student."""
+    tree = next((node for node in nodes if node.kind == "folder" and node.name == nbgrader.SUBMITTED), None)
+    try:
+        inside = tree.children() if tree and told in (None, "nbgrader") else []
+    except OSError:
+        return nodes, []
+    if looks_like(inside, context) != "nbgrader":
+        return nodes, []
+    return inside, [printable(node.name) for node in nodes if node is not tree]
 
 
 def _without_the_homeworks_own(nodes: list[Node], source: Path, context: Context) -> tuple[list[Node], list[Node]]:

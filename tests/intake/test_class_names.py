@@ -14,6 +14,7 @@ from support.hand_ins import (
     blackboard,
     check,
     in_clones,
+    in_folder,
     in_zip,
     late,
     on_time,
@@ -235,6 +236,42 @@ CASES = [
         in_zip({"ann/hw6/timestamp.txt": b"2026-11-30 14:00:00 UTC", "ann/hw6/final.ipynb": NOTEBOOK}),
         {"ann": on_time("final.ipynb", came="2026-11-30T23:00:00")},
         expect_system="nbgrader",
+    ),
+    Case(
+        "names of a system",
+        "nbgrader-course",
+        "The whole course was named: what was given out and what came back are no students.",
+        in_folder(
+            {
+                "nbgrader_config.py": b"c = get_config()\n",
+                "gradebook.db": b"SQLite",
+                "source/hw6/hw6.ipynb": NOTEBOOK,
+                "release/hw6/hw6.ipynb": NOTEBOOK,
+                "feedback/ann/hw6/hw6.html": b"<html>",
+                "submitted/ann/hw6/timestamp.txt": b"2026-11-30 14:00:00 UTC",
+                "submitted/ann/hw6/hw6.ipynb": NOTEBOOK,
+                "submitted/ben/hw6/timestamp.txt": b"2026-11-30 15:00:00 UTC",
+                "submitted/ben/hw6/hw6.ipynb": NOTEBOOK,
+            }
+        ),
+        {"ann": on_time("hw6.ipynb"), "ben": late("hw6.ipynb")},
+        expect_system="nbgrader",
+        expect_left_out=("source", "release", "feedback", "nbgrader_config.py", "gradebook.db"),
+    ),
+    Case(
+        "names of a system",
+        "nbgrader-course-packed",
+        "The same, packed with its folder.",
+        in_zip(
+            {
+                "course/source/hw6/hw6.ipynb": NOTEBOOK,
+                "course/submitted/ann/hw6/timestamp.txt": b"2026-11-30 14:00:00 UTC",
+                "course/submitted/ann/hw6/hw6.ipynb": NOTEBOOK,
+            }
+        ),
+        {"ann": on_time("hw6.ipynb")},
+        expect_system="nbgrader",
+        expect_left_out=("source",),
     ),
     Case(
         "names of a system",

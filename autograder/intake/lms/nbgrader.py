@@ -15,6 +15,7 @@ from autograder.intake.lms.found import Attempt, Context, Found, Student, is_cal
 from autograder.intake.submission import SUFFIXES, UnreadableError
 from autograder.language import gettext as _
 
+SUBMITTED = "submitted"  # the tree's name in a course's folder (nbgrader's `submitted_directory`)
 TIME = "timestamp.txt"
 
 _TIME = re.compile(

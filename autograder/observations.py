@@ -246,7 +246,7 @@ class Loader(Observed):
 class Rehearsal(Observed):
     """A run of the script, as it is, on a handful of images: nothing is trained.
 
-    Each training epoch serves one or two batches of at most two images; the test loop gets whole batches.
+    Each training epoch serves one or two batches, of which the network computes two images.
 
     Attributes:
         ended: "finished"; "crashed" with `failure`; "exited" by sys.exit, likewise; "stopped" when its training loop

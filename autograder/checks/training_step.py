@@ -232,10 +232,10 @@ def test_every_batch_goes_through_the_network(observed: Observations, homework: 
                 line=min(step.lines.values(), default=None),
             )
         sizes = [forward.input_shape[0] for forward in step.forwards if forward.input_shape]
-        if sizes and max(sizes) < step.images:
+        if sizes and sum(sizes) < step.images:
             fail(
                 saw=_("{count} of the {images} images of batch {number} went through the network").format(
-                    count=max(sizes), images=step.images, number=number
+                    count=sum(sizes), images=step.images, number=number
                 ),
                 expected=_("the whole batch"),
                 why=_("A gradient over the whole batch is steadier than that of a few of its images."),

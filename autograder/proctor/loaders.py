@@ -39,14 +39,12 @@ class Ration:
     Attributes:
         train_images: images of the training set an iteration.
         train_batches: batches of the training set an iteration.
-        batch_images: images a training batch is cut down to.
         test_images: images of the test set an iteration, rounded down to whole batches (but one at least), because
             test loops often count on them.
     """
 
     train_images: int | None = None
     train_batches: int | None = None
-    batch_images: int | None = None
     test_images: int | None = None
 
     @property
@@ -68,12 +66,18 @@ class Ration:
 
     def cut(self, role: Role, batch_size: int | None, at: int) -> int | None:
         """How many images batch number `at` is cut to, or None."""
-        if role == "test":
+        if role == "test" or self.train_images is None:
             return None
-        limits = [] if self.batch_images is None else [self.batch_images]
-        if self.train_images is not None:
-            limits.append(self.train_images - at * (batch_size or 1))
-        return min(limits, default=None)
+        return self.train_images - at * (batch_size or 1)
+
+
+class Withheld(StopIteration):
+    """The end of a pass of which the loader itself would have had more."""
+
+    @classmethod
+    def is_behind(cls, error: BaseException | None) -> bool:
+        """Whether the script fails with it, which asked by `next` and counted on the whole pass."""
+        return isinstance(error, cls) or (error is not None and isinstance(error.__cause__, cls))
 
 
 class Served:
@@ -107,7 +111,7 @@ class Served:
 
     def __next__(self) -> Any:
         if self._left == 0 or not self._listener.asked(self._loader, self._role, self._at):
-            raise StopIteration
+            raise Withheld if self._at < len(self._inner) else StopIteration
         with fake_dataset.asked_by_loader(self._fast), self._workers or contextlib.nullcontext():
             batch = next(self._inner)
         size = self._ration.cut(self._role, self._loader.batch_size, self._at)

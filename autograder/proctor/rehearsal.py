@@ -1,7 +1,7 @@
 """The rehearsal: a submission's script as it is, on a handful of images, with everything it does written down.
 
 Called by the proctor's `__main__.py` when the grader asks for observations. Nothing is trained: each epoch gets a batch
-or two of two images, test loops get whole batches. Convolutions aren't computed (`skip_convolutions.py`), so a
+or two, of which the network sees two images. Convolutions aren't computed (`skip_convolutions.py`), so a
 rehearsal of an 18-layer network takes 0.3 s of CPU time beside the import of torch.
 """
 
@@ -23,9 +23,8 @@ from autograder.proctor.rehearsed_batches import DIRECT, KEPT, Batch, sorted_out
 from autograder.proctor.skip_convolutions import Shortcuts, fill_quickly
 
 MOST_EPOCHS = 500  # a loop that asks for more never ends by itself
-BATCH_IMAGES = 2
 TEST_IMAGES = 12
-ANSWERED_IMAGES = 2  # a larger test batch is answered from its first images
+ANSWERED_IMAGES = 2  # a larger batch is answered from its first images
 REAL_BACKWARDS = 2  # that are computed; of later ones only the order of calls is recorded
 DIRECT_S = 10.0  # of CPU time; a training without loaders has as many batches as the homework's own
 WATCHED_DIRECT = 40  # batches of such a training that are recorded; the rest do as little as possible
@@ -75,7 +74,7 @@ class Rehearsing:
         self._versions: list[int] = []
         self.started = time.monotonic()
         self.process = os.getpid()
-        self.ration = loaders.Ration(train_batches=2, batch_images=BATCH_IMAGES, test_images=TEST_IMAGES)
+        self.ration = loaders.Ration(train_batches=2, test_images=TEST_IMAGES)
         self.surroundings = run_script.comforts(file, as_if_absent)
         run_script.never_compile()
         loaders.install(self, self.ration)
@@ -140,14 +139,14 @@ class Rehearsing:
         testing = self.testing or not torch.is_grad_enabled()
         if not self.writing and not testing and x is not None:
             with Shortcuts():
-                return self._answer(module, x, call)
+                return self._answer(module, inputs, call)
         with Shortcuts():
             if x is None:
                 output = call()
             elif self.testing:
-                output = _answer_in_part(module, x, call)
+                output = call() if torch.is_grad_enabled() else _answered_in_part(inputs, call)
             else:
-                output = self._answer(module, x, call)
+                output = self._answer(module, inputs, call)
         parameter = next(module.parameters())
         seen = Forward(
             input_shape=list(x.shape) if x is not None else [],
@@ -201,12 +200,13 @@ class Rehearsing:
             return True
         return self.test_loader is None and not torch.is_grad_enabled() and x.dim() == self.sides and bool(self.batches)
 
-    def _answer(self, module: nn.Module, x: torch.Tensor, call: torch_hooks.Call) -> Any:
+    def _answer(self, module: nn.Module, inputs: tuple[Any, ...], call: torch_hooks.Call) -> Any:
         """A training batch's output; after the computed steps, that of an earlier one that asked for the same."""
+        x = inputs[0]
         asked = (id(module), module.training, torch.is_grad_enabled(), x.shape, x.dtype, x.device)
         if self.backwards >= REAL_BACKWARDS and asked in self._answers:
             return self._answers[asked].clone().requires_grad_(torch.is_grad_enabled())
-        output = call()
+        output = _answered_in_part(inputs, call)
         if type(output) is torch.Tensor and output.is_floating_point():
             self._answers[asked] = output.detach()
         return output
@@ -241,12 +241,13 @@ class Rehearsing:
         if not self.testing:
             self._note("zero_grad", line_in(self.file))
 
-    def _before_step(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
+    def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         if id(optimizer) not in self.described:
             self.described[id(optimizer)] = self._describe(optimizer)
         parameters = self.network.parameters() if self.network is not None and self.writing else ()
         self._versions = [parameter._version for parameter in parameters]
-        if type(optimizer).__module__.startswith("torch.optim."):
+        works_inside = len(args) > 1 or bool(kwargs)  # a closure, which may clear the gradients of all
+        if type(optimizer).__module__.startswith("torch.optim.") and not works_inside:
             # A step for one parameter of each group shows as much as one for all.
             self._all_parameters = [group["params"] for group in optimizer.param_groups]
             for group in optimizer.param_groups:
@@ -294,7 +295,8 @@ class Rehearsing:
             ended, trouble = "exited", failure(error, self.file)
         elif error is not None:
             # Empty epochs are ours: what fails because no batch came would not have failed in a training.
-            ended = "stopped" if self.iterations > self.trained_epochs else "crashed"
+            is_ours = self.iterations > self.trained_epochs or loaders.Withheld.is_behind(error)
+            ended = "stopped" if is_ours else "crashed"
             trouble = failure(error, self.file) if ended == "crashed" else None
             after_all = self.tests and self.iterations >= self.trained_epochs - 1
             if trouble is not None and trouble.reason == "missing-package" and after_all:
@@ -355,11 +357,12 @@ class Rehearsing:
         )
 
 
-def _answer_in_part(module: nn.Module, x: torch.Tensor, call: torch_hooks.Call) -> Any:
-    """A test batch's output, computed for its first images and repeated: a rehearsal only needs the shape."""
-    if torch.is_grad_enabled() or x.dim() == 0 or x.shape[0] <= ANSWERED_IMAGES:
+def _answered_in_part(inputs: tuple[Any, ...], call: torch_hooks.Call) -> Any:
+    """A batch's output, computed for its first images and repeated: a rehearsal only needs the shape."""
+    x, *rest = inputs
+    if x.dim() == 0 or x.shape[0] <= ANSWERED_IMAGES:
         return call()
-    some = module.forward(x[:ANSWERED_IMAGES])
+    some = call(x[:ANSWERED_IMAGES], *rest)
     if not isinstance(some, torch.Tensor) or some.dim() == 0 or some.shape[0] != ANSWERED_IMAGES:
         return call()
     return some[torch.arange(x.shape[0], device=some.device) % ANSWERED_IMAGES]

@@ -18,7 +18,8 @@ from torch import nn
 
 from autograder.proctor.own_code import is_own
 
-Call = Callable[[], Any]
+Call = Callable[..., Any]
+"""The call itself, with its own positional arguments where it is given none."""
 Around = Callable[[nn.Module, tuple[Any, ...], Call], Any]
 """(module, positional arguments, the call itself) -> what the submission gets back."""
 
@@ -47,7 +48,7 @@ def forwards(around: Around) -> Callable[[], None]:
             return around(module, arguments, call)
 
     def watched_call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        return outermost(self, args, lambda: call_module(self, *args, **kwargs))
+        return outermost(self, args, lambda *others: call_module(self, *(others or args), **kwargs))
 
     def watched_init(self: nn.Module, *args: Any, **kwargs: Any) -> None:
         for kind in type(self).__mro__:
@@ -87,7 +88,7 @@ def _give_back(forwards: list[tuple[Any, Any]]) -> None:
 def _watched_forward(forward: Any, outermost: Callable[[nn.Module, tuple[Any, ...], Call], Any]) -> Any:
     # No functools.wraps: the copy must not look as if it came from the submission's file, or it would be wrapped again.
     def watched(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        return outermost(self, args, lambda: forward(self, *args, **kwargs))
+        return outermost(self, args, lambda *others: forward(self, *(others or args), **kwargs))
 
     return watched
 

@@ -70,8 +70,7 @@ class Training:
         self.batches: int | None = 0  # handed out by loaders; None when images were read in another way
         self.images = 0
         self.unseen = 0  # images handed out last without gradients: free (a validation), unless a step is made on them
-        self.steps = 0
-        self.empty = 0
+        self.steps = self.empty = 0
         self.started: float | None = None
         self.ended: float | None = None
         self.last_report = time.monotonic()
@@ -353,7 +352,8 @@ class Training:
             ended_by = "exit"
             trouble = failure(error, self.file) if not self.steps else None
         elif error is not None:
-            ended_by, trouble = "crash", failure(error, self.file)
+            ours = loaders.Withheld.is_behind(error)  # a preview has no more images for it
+            ended_by, trouble = ("epochs", None) if ours else ("crash", failure(error, self.file))
         ended = time.monotonic() if ended_by == "time" else self.ended
         seconds = ended - self.started if self.started is not None and ended is not None else 0.0
         return TrainingReport(

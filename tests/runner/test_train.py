@@ -126,6 +126,12 @@ for i, (x, y) in enumerate(loader):
     assert (training.report.steps, training.report.images) == (3, 24)
 
 
+def test_who_counts_on_a_whole_pass_has_used_up_a_preview(run) -> None:
+    training = run("batches = iter(loader)\nfor _ in range(100):\n    step(net, optimizer, *next(batches))\n")
+    assert training.outcome == "GRADED"
+    assert (training.report.ended_by, training.report.failure, training.report.images) == ("epochs", None, 40)
+
+
 @pytest.mark.parametrize(
     ("body", "outcome", "ended_by"),
     [

@@ -576,6 +576,53 @@ for attempt in range(5):
     trying.step()
 """
 
+STEPS = TRAINING[TRAINING.index("        # Q5") : TRAINING.index("    print(epoch")]
+IN_CLOSURE = """\
+        def closure():
+            optimizer.zero_grad()
+            loss = criterion(net(images), labels)
+            loss.backward()
+            return loss
+        loss = optimizer.step(closure)
+"""
+
+NINE = """
+import matplotlib.pyplot as plt
+images, labels = next(iter(trainloader))
+figure, axes = plt.subplots(3, 3)
+for at, ax in enumerate(axes.flat):
+    ax.imshow(images[at].permute(1, 2, 0) / 2 + 0.5)
+    ax.set_title(labels[at].item())
+"""
+
+
+def whole_batches() -> list[Script]:
+    """What counts on as many images in a training batch as were asked for."""
+    loss = "        loss = criterion(outputs, labels)\n"
+    one_by_one = "        loss = -F.log_softmax(outputs, 1)[torch.arange(batch_size), labels].mean()\n"
+    hardest = "        loss = F.cross_entropy(outputs, labels, reduction='none').topk(batch_size // 2).values.mean()\n"
+    return [
+        Script("nine images are shown", changed((NET, NINE + NET))),
+        Script(
+            "labels are printed",
+            changed((NET, "_, some = next(iter(trainloader))\nprint([some[at] for at in range(batch_size)])\n" + NET)),
+        ),
+        Script(
+            "images are mixed",
+            changed((MOVED, MOVED + "        images = (images + images[torch.randperm(batch_size)]) / 2\n")),
+        ),
+        Script("a loss for each row", changed((loss, one_by_one))),
+        Script("the hardest half", changed((loss, hardest))),
+        Script(
+            "a batch goes through in parts",
+            changed(("        outputs = net(images)\n", "        outputs = torch.cat([*map(net, images.chunk(4))])\n")),
+        ),
+        Script(
+            "shapes are asserted",
+            changed((loss, "        assert images.shape[0] == outputs.shape[0] == batch_size\n" + loss)),
+        ),
+    ]
+
 
 def exports() -> list[Script]:
     """Other networks beside the one that is trained, and files made of it, that nothing of the training depends on."""
@@ -584,6 +631,8 @@ def exports() -> list[Script]:
     head += "        self.one = nn.Linear(10, 2)\n    def forward(self, x):\n        return self.one(x).relu()\n"
     return [
         Script("one batch is learned by heart first", changed((NET, ONE_BATCH + NET))),
+        Script("the step takes all of it as a closure", changed((STEPS, IN_CLOSURE))),
+        *whole_batches(),
         Script(
             "weights are averaged",
             last(

@@ -250,7 +250,9 @@ class Rehearsal(Observed):
 
     Attributes:
         ended: "finished"; "crashed" with `failure`; "exited" by sys.exit, likewise; "stopped" when its training loop
-            asked for batches without end, or took too long over images that no loader hands out; "timeout".
+            asked for batches without end, or took too long over images that no loader hands out, or when it failed for
+            want of images; "timeout".
+        withheld: whether it may have crashed because it got fewer images than it counts on.
         accelerator: whether a GPU could be used.
         cuda_requests: lines that asked by name for a GPU of a kind that wasn't there, CUDA's or Apple's (they got the
             CPU).
@@ -264,6 +266,7 @@ class Rehearsal(Observed):
 
     ended: Literal["finished", "crashed", "exited", "stopped", "timeout"]
     failure: Failure | None = None
+    withheld: bool = False
     accelerator: bool = False
     cuda_requests: Annotated[list[Line], Field(max_length=1000)] = []
     network_class: Name | None = None
@@ -321,6 +324,7 @@ class TrainingReport(Observed):
     Attributes:
         ended_by: "script" (it ended by itself), "epochs" (the budget's images were served), "time" (the time box
             ended), "crash" (with `failure`), "exit", "stopped" (the script asked for ever more empty epochs).
+        withheld: whether it may have crashed because a preview has fewer images than it counts on.
         epochs: images served over images in the training set.
         kept_epochs: after how many epochs the proctor kept the network's state, to be tested later.
         images, steps: training images served; optimizer steps seen.
@@ -340,6 +344,7 @@ class TrainingReport(Observed):
 
     ended_by: Literal["script", "epochs", "time", "crash", "exit", "stopped"]
     failure: Failure | None = None
+    withheld: bool = False
     epochs: float = 0.0
     kept_epochs: Annotated[int, Field(ge=0, le=10_000)] = 0
     images: Count = 0

@@ -8,7 +8,6 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -54,15 +53,13 @@ def main() -> None:
     homework = load(job["homework"])
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     if job["kind"] == "observe":
-        _observe(channel, homework, job["file"], job["script"], job.get("as_if_absent", ()))
+        _observe(channel, homework, job)
     else:
         _train(channel, homework, job)
 
 
-def _observe(
-    channel: Channel, homework: Homework, file: str, main_script: str, as_if_absent: Sequence[str] = ()
-) -> None:
-    official = homework.own_dataset
+def _observe(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
+    file, official = job["file"], homework.own_dataset
     images, labels = draw_for(official, REHEARSAL_IMAGES)
     fake_dataset.install(
         fake_dataset.Pictures(
@@ -101,9 +98,9 @@ def _observe(
         _leave()
 
     sides = len(homework.input_shape) + 1
-    # One more than the homework's own: a script that trains for as long as it should is seen to its end.
-    rehearsing = rehearsal.Rehearsing(file, REHEARSAL_S, homework.full.epochs + 1, finish, as_if_absent, sides)
-    error = run_script.run(main_script, _arguments(homework, REHEARSED_EPOCHS))
+    epochs, absent = homework.full.epochs, job.get("as_if_absent", ())
+    rehearsing = rehearsal.Rehearsing(file, REHEARSAL_S, epochs, finish, absent, sides, job.get("at_length", False))
+    error = run_script.run(job["script"], _arguments(homework, REHEARSED_EPOCHS))
     finish(rehearsing, "finished", error)
 
 
@@ -124,7 +121,9 @@ def _train(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         ),
         official.read_as,
     )
-    ration = loaders.Ration(train_images=len(labels), test_images=len(shown)) if preview else loaders.Ration()
+    ration = loaders.Ration()
+    if preview:
+        ration = loaders.Ration(len(labels), test_images=len(shown), tells_whole=job.get("tells_whole", False))
     sys.stdout.write(FIRST_LINE)
     sys.stdout.flush()
     file = job["file"]

@@ -20,6 +20,8 @@ from torch.utils.data._utils import worker
 from autograder.proctor import fake_dataset
 
 Role = Literal["train", "test"]
+OF_LENGTHS = (ArithmeticError, AssertionError, LookupError, RuntimeError, ValueError)
+"""What a script may raise because it got fewer images than it counts on: an average over none, an index, a shape."""
 
 
 class Listener(Protocol):
@@ -41,16 +43,26 @@ class Ration:
         train_batches: batches of the training set an iteration.
         test_images: images of the test set an iteration, rounded down to whole batches (but one at least), because
             test loops often count on them.
+        repeats: whether an iteration hands out these batches again and again, until it is as long as the loader.
+        tells_whole: whether a loader tells its own length all the same.
+        withheld: whether an iteration has ended early, or a loader has told a smaller length than its own.
     """
 
     train_images: int | None = None
     train_batches: int | None = None
     test_images: int | None = None
+    repeats: bool = False
+    tells_whole: bool = False
+    withheld: bool = False
 
     @property
     def limited(self) -> bool:
         """Whether anything is held back."""
         return self != Ration()
+
+    def may_be_behind(self, error: BaseException | None) -> bool:
+        """Whether a script may fail with this because images were held back."""
+        return self.withheld and (isinstance(error, OF_LENGTHS) or Withheld.is_behind(error))
 
     def batches(self, role: Role, batch_size: int | None, whole: int) -> int:
         """How many batches of `batch_size` an iteration hands out, of the `whole` it has."""
@@ -101,7 +113,9 @@ class Served:
         self._fast = fast
         self._workers = workers
         self._at = 0
-        self._left = ration.batches(role, loader.batch_size, len(inner))
+        self._made: list[Any] = []
+        self._most = ration.batches(role, loader.batch_size, len(inner))
+        self._left = len(inner) if ration.repeats else self._most
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -111,16 +125,32 @@ class Served:
 
     def __next__(self) -> Any:
         if self._left == 0 or not self._listener.asked(self._loader, self._role, self._at):
-            raise Withheld if self._at < len(self._inner) else StopIteration
-        with fake_dataset.asked_by_loader(self._fast), self._workers or contextlib.nullcontext():
-            batch = next(self._inner)
+            if self._at == len(self._inner):
+                raise StopIteration
+            self._ration.withheld = True
+            raise Withheld
+        if self._at < self._most:
+            with fake_dataset.asked_by_loader(self._fast), self._workers or contextlib.nullcontext():
+                batch = next(self._inner)
+        else:
+            batch = self._made[self._at % self._most]
         size = self._ration.cut(self._role, self._loader.batch_size, self._at)
         if size is not None:
-            batch = _first(batch, size)
+            batch = _of_tensors(batch, lambda tensor: tensor[:size])
+        if self._ration.repeats:
+            batch = self._again(batch)
         self._listener.served(self._loader, self._role, batch, self._at)
         self._left -= 1
         self._at += 1
         return batch
+
+    def _again(self, batch: Any) -> Any:
+        """A copy of a batch that is kept, of as many samples as the loader has left."""
+        if self._at < self._most:
+            self._made.append(batch)
+        size = self._loader.batch_size
+        left = None if size is None else len(self._loader.sampler) - self._at * size  # type: ignore[arg-type]
+        return _of_tensors(batch, lambda tensor: tensor[:left].clone())
 
 
 class Workers:
@@ -211,7 +241,10 @@ def install(listener: Listener, ration: Ration) -> None:
         whole = length(self)
         if isinstance(self.dataset, torch.utils.data.IterableDataset):
             return whole
-        return ration.batches(role_of(self), self.batch_size, whole)
+        tells_whole = ration.repeats or ration.tells_whole
+        told = whole if tells_whole else ration.batches(role_of(self), self.batch_size, whole)
+        ration.withheld = ration.withheld or told < whole
+        return told
 
     DataLoader.__iter__ = watched_iterator  # type: ignore[method-assign]
     DataLoader.__len__ = watched_length  # type: ignore[method-assign]
@@ -284,14 +317,14 @@ def as_handed_out(
     return handed_out
 
 
-def _first(batch: Any, size: int) -> Any:
-    """The first `size` samples of a collated batch; what isn't made of tensors is left whole."""
+def _of_tensors(batch: Any, made: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """A collated batch with what is made of each tensor; what isn't made of tensors is left as it is."""
     if isinstance(batch, torch.Tensor):
-        return batch[:size]
+        return made(batch)
     if isinstance(batch, list):
-        return [_first(part, size) for part in batch]
+        return [_of_tensors(part, made) for part in batch]
     if type(batch) is tuple:
-        return tuple(_first(part, size) for part in batch)
+        return tuple(_of_tensors(part, made) for part in batch)
     if isinstance(batch, dict):
-        return {name: _first(part, size) for name, part in batch.items()}
+        return {name: _of_tensors(part, made) for name, part in batch.items()}
     return batch

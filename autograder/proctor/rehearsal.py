@@ -22,6 +22,7 @@ from autograder.proctor.own_code import line_in
 from autograder.proctor.rehearsed_batches import DIRECT, KEPT, Batch, sorted_out
 from autograder.proctor.skip_convolutions import Shortcuts, fill_quickly
 
+SERVED_EPOCHS = 100
 MOST_EPOCHS = 500  # a loop that asks for more never ends by itself
 TEST_IMAGES = 12
 ANSWERED_IMAGES = 2  # a larger batch is answered from its first images
@@ -33,21 +34,26 @@ WATCHED_DIRECT = 40  # batches of such a training that are recorded; the rest do
 class Rehearsing:
     """Writes down what the script does. `finish` ends the process, from wherever the script is.
 
-    Epochs after `trained_epochs` are empty, so that long trainings come to their test loops.
+    Later epochs than `SERVED_EPOCHS` are empty, so that long trainings come to their test loops. `epochs`: the
+    homework's own. `at_length`: these epochs and all tests are as long as the script's loaders, and repeat the same
+    few batches.
     """
 
     def __init__(
         self,
         file: str,
         seconds: float,
-        trained_epochs: int,
+        epochs: int,
         finish: Callable[["Rehearsing", str, BaseException | None], None],
         as_if_absent: Sequence[str] = (),
         sides: int = 4,
+        at_length: bool = False,
     ) -> None:
         self.file = file
         self.sides = sides  # of a batch of inputs: four of pictures
-        self.trained_epochs = trained_epochs
+        self.epochs = epochs
+        # One more than the homework's own: a script that trains for as long as it should is seen to its end.
+        self.served_epochs = epochs + 1 if at_length else SERVED_EPOCHS
         self.finish = finish
         self.network: nn.Module | None = None
         self.batches: list[Batch] = []
@@ -74,7 +80,7 @@ class Rehearsing:
         self._versions: list[int] = []
         self.started = time.monotonic()
         self.process = os.getpid()
-        self.ration = loaders.Ration(train_batches=2, test_images=TEST_IMAGES)
+        self.ration = loaders.Ration(train_batches=2, test_images=TEST_IMAGES, repeats=at_length)
         self.surroundings = run_script.comforts(file, as_if_absent)
         run_script.never_compile()
         loaders.install(self, self.ration)
@@ -102,7 +108,7 @@ class Rehearsing:
                 self.ration.train_batches = 1
             if self.iterations > MOST_EPOCHS:
                 self.finish(self, "stopped", None)
-        return self.iterations <= self.trained_epochs
+        return self.iterations <= self.served_epochs
 
     def served(self, loader: "DataLoader[Any]", role: loaders.Role, batch: Any, at: int) -> None:
         """See `loaders.Listener`."""
@@ -137,16 +143,11 @@ class Rehearsing:
         if x is not None and self._is_direct(module, x):
             self._begin_direct(x)
         testing = self.testing or not torch.is_grad_enabled()
-        if not self.writing and not testing and x is not None:
-            with Shortcuts():
-                return self._answer(module, inputs, call)
+        is_written = len(self.tests) < KEPT if testing else self.writing
         with Shortcuts():
-            if x is None:
-                output = call()
-            elif self.testing:
-                output = call() if torch.is_grad_enabled() else _answered_in_part(inputs, call)
-            else:
-                output = self._answer(module, inputs, call)
+            output = call() if x is None else self._answer(module, inputs, call)
+        if not is_written:
+            return output
         parameter = next(module.parameters())
         seen = Forward(
             input_shape=list(x.shape) if x is not None else [],
@@ -161,8 +162,7 @@ class Rehearsing:
         if self.network is None or _size(module) >= _size(self.network):
             self.network = module
         if testing:
-            if len(self.tests) < KEPT:
-                self.tests.append(seen)
+            self.tests.append(seen)
         elif self.batches:
             self._note("forward", line)
             self._seen = x
@@ -201,7 +201,7 @@ class Rehearsing:
         return self.test_loader is None and not torch.is_grad_enabled() and x.dim() == self.sides and bool(self.batches)
 
     def _answer(self, module: nn.Module, inputs: tuple[Any, ...], call: torch_hooks.Call) -> Any:
-        """A training batch's output; after the computed steps, that of an earlier one that asked for the same."""
+        """A batch's output; after the computed steps, that of an earlier one that asked for the same."""
         x = inputs[0]
         asked = (id(module), module.training, torch.is_grad_enabled(), x.shape, x.dtype, x.device)
         if self.backwards >= REAL_BACKWARDS and asked in self._answers:
@@ -295,10 +295,9 @@ class Rehearsing:
             ended, trouble = "exited", failure(error, self.file)
         elif error is not None:
             # Empty epochs are ours: what fails because no batch came would not have failed in a training.
-            is_ours = self.iterations > self.trained_epochs or loaders.Withheld.is_behind(error)
-            ended = "stopped" if is_ours else "crashed"
+            ended = "stopped" if self.iterations > self.served_epochs else "crashed"
             trouble = failure(error, self.file) if ended == "crashed" else None
-            after_all = self.tests and self.iterations >= self.trained_epochs - 1
+            after_all = self.tests and self.iterations >= self.epochs
             if trouble is not None and trouble.reason == "missing-package" and after_all:
                 ended = "finished"  # all that is asked for: the missing package is for a table, or a plot
         steps, tests = sorted_out(self.batches, self.tests, self.test_loader is not None)
@@ -311,6 +310,7 @@ class Rehearsing:
         return Rehearsal(
             ended=ended,  # type: ignore[arg-type]
             failure=trouble,
+            withheld=trouble is not None and self.ration.may_be_behind(error),
             accelerator=torch.cuda.is_available(),
             cuda_requests=self.surroundings.cuda_requests,
             packages=self.surroundings.imported(),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from autograder.observations import Forward
 
 DIRECT = 0  # in a loader's place: images that no loader has handed out
-KEPT = 900  # steps and calls that are written down, at most
+KEPT = 200  # steps and calls that are written down, at most
 
 
 @dataclass

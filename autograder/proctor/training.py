@@ -9,7 +9,6 @@ Nothing of this is believed where points are concerned: the grader has its own c
 the training (`answer_tests.py`).
 """
 
-import gc
 import math
 import os
 import time
@@ -23,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from autograder.language import marked
 from autograder.observations import Failure, TrainingReport
-from autograder.proctor import alarm, fake_dataset, loaders, run_script, torch_hooks
+from autograder.proctor import alarm, fake_dataset, loaders, run_script, torch_hooks, trained_network
 from autograder.proctor.failure import failure
 from autograder.proctor.own_code import line_in
 
@@ -37,7 +36,6 @@ MOST_LOADERS = 20  # that are remembered
 MOST_EMPTY = 10_000  # iterations without a batch: a loop that never ends by itself
 
 
-State = dict[str, torch.Tensor]
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -61,12 +59,13 @@ class Training:
         self.images_budget = images_budget
         self.epoch_images = epoch_images
         self.time_box_s = time_box_s
+        self.ration = ration
         self.report = report
         self.finish = finish
         self.network_name = network_name
         self.keep_epochs = keep_epochs
-        self.kept: list[State] = []  # the network's state after each epoch
-        self.before: State | None = None  # and after its first step
+        self.kept: list[trained_network.State] = []  # the network's state after each epoch
+        self.before: trained_network.State | None = None  # and after its first step
         self.batches: int | None = 0  # handed out by loaders; None when images were read in another way
         self.images = 0
         self.unseen = 0  # images handed out last without gradients: free (a validation), unless a step is made on them
@@ -193,7 +192,7 @@ class Training:
             return
         network = self.network(self.network_name)
         if network is not None and len(self.kept) < KEPT_EPOCHS:
-            self.kept.append({name: value.detach().cpu().clone() for name, value in _state(network).items()})
+            self.kept.append(trained_network.copied_state(network))
 
     def shown(self) -> list[torch.Tensor]:
         """The network's inputs, (n, ...) each, where they came from no dataset's items; the best evidence is last."""
@@ -273,7 +272,7 @@ class Training:
                 self._watch_forwards()
         self.optimizer_steps += 1
         if self.steps == 1 and (network := self.network(self.network_name)) is not None:
-            self.before = {name: value.detach().cpu().clone() for name, value in _state(network).items()}
+            self.before = trained_network.copied_state(network)
         known = self.through_items and not (self.changed or self.own_code) and self.optimizer_steps >= WATCHED_STEPS
         if known and self.end_forward_watch is not None:
             self.end_forward_watch()
@@ -321,24 +320,8 @@ class Training:
     # --- the end ---
 
     def network(self, name: str) -> nn.Module | None:
-        """The network that was trained: what the optimizer stepped, as the script called it; else one called `name`.
-
-        None when there is nothing to test.
-        """
-        trained = set()
-        if self.optimizer is not None:
-            trained = {id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]}
-        modules = [module for module in self.called if _ids(module)]
-        if not any(trained <= _ids(module) for module in modules):
-            # No called module has all that was trained: look at all modules in memory.
-            modules += [thing for thing in gc.get_objects() if isinstance(thing, nn.Module) and _ids(thing)]
-        best = max((len(_ids(module) & trained) for module in modules), default=0)
-        if best:
-            modules = [module for module in modules if len(_ids(module) & trained) == best]
-        else:  # nothing was stepped, or other parameters have taken the places of those that were
-            modules = [module for module in modules if type(module).__name__ == name]
-        called = [module for module in modules if any(module is other for other in self.called)]
-        return min(called or modules, key=lambda module: len(_ids(module)), default=None)
+        """The network that was trained, as far as that is known by now; else one of the class called `name`."""
+        return trained_network.find(self.called, self.optimizer, name)
 
     def summary(self, ended_by: str, error: BaseException | None, network: nn.Module | None) -> TrainingReport:
         """What happened, for the grader."""
@@ -352,13 +335,15 @@ class Training:
             ended_by = "exit"
             trouble = failure(error, self.file) if not self.steps else None
         elif error is not None:
-            ours = loaders.Withheld.is_behind(error)  # a preview has no more images for it
+            used_up = self._counted() >= self.images_budget and self.ration.may_be_behind(error)
+            ours = used_up or loaders.Withheld.is_behind(error)  # a preview has no more images for it
             ended_by, trouble = ("epochs", None) if ours else ("crash", failure(error, self.file))
         ended = time.monotonic() if ended_by == "time" else self.ended
         seconds = ended - self.started if self.started is not None and ended is not None else 0.0
         return TrainingReport(
             ended_by=ended_by,  # type: ignore[arg-type]
             failure=trouble,
+            withheld=trouble is not None and self.ration.may_be_behind(error),
             epochs=round(self.images / self.epoch_images, 4),
             kept_epochs=len(self.kept),
             images=self.images,
@@ -389,12 +374,3 @@ def _processes() -> int:
     """How many processes train one network together; each is handed its share of the images."""
     together = torch.distributed
     return together.get_world_size() if together.is_available() and together.is_initialized() else 1
-
-
-def _state(network: nn.Module) -> State:
-    """Parameters and buffers by name, whatever the student's class makes of `state_dict`."""
-    return {name: value for name, value in nn.Module.state_dict(network).items() if isinstance(value, torch.Tensor)}
-
-
-def _ids(module: nn.Module) -> set[int]:
-    return {id(parameter) for parameter in module.parameters()}

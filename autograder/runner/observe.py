@@ -31,25 +31,40 @@ def observe(
 ) -> Observations:
     """Rehearse `submission` and examine its network. Trains nothing; about a second beside the import of torch.
 
+    A script that fails where it may have counted on more images than a rehearsal has is rehearsed once more, with
+    epochs of their whole length, which takes some seconds. Only what it fails with then is told.
+
     With `warm`, where many are observed, torch is imported once for all (see `fork_client.py`).
 
     `as_if_absent`: packages that are taken for missing, whatever is installed.
 
     A run that fails as a whole (killed, no answer) gives observations with `problem` set.
     """
-    said: dict[str, Any] = {}
-    problem = None
-    with proctored(homework, submission, sandbox, {}, OBSERVE_S, threads, gpu_available(), warm=warm) as (
-        proctor,
-        files,
-    ):
-        try:
-            proctor.begin({"kind": "observe", "homework": homework.name, "as_if_absent": list(as_if_absent), **files})
-            while (said := proctor.message())["kind"] != "observations":
-                pass
-        except RunError as error:
-            problem = f"{error.outcome}: {error.message}"
-    return _observations(homework, submission, said, problem)
+
+    def once(at_length: bool) -> Observations:
+        said: dict[str, Any] = {}
+        job = {"kind": "observe", "homework": homework.name, "as_if_absent": list(as_if_absent), "at_length": at_length}
+        problem = None
+        with proctored(homework, submission, sandbox, {}, OBSERVE_S, threads, gpu_available(), warm=warm) as (
+            proctor,
+            files,
+        ):
+            try:
+                proctor.begin({**job, **files})
+                while (said := proctor.message())["kind"] != "observations":
+                    pass
+            except RunError as error:
+                problem = f"{error.outcome}: {error.message}"
+        return _observations(homework, submission, said, problem)
+
+    seen = once(at_length=False)
+    if seen.rehearsal is None or not seen.rehearsal.withheld:
+        return seen
+    longer = once(at_length=True)
+    if longer.rehearsal is not None and longer.rehearsal.ended not in ("timeout", "stopped"):
+        return longer
+    unknown = seen.rehearsal.model_copy(update={"ended": "stopped", "failure": None, "withheld": False})
+    return seen.model_copy(update={"rehearsal": unknown})
 
 
 def _observations(

@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from support.real_life import ALL, LOOP, Script, changed, last
+from support.real_life import ALL, Script, last
 
 from autograder import checks
 from autograder.homeworks import load
@@ -32,10 +32,9 @@ def test_a_script_from_real_life_gets_what_is_right(script: Script, sandbox_bwra
         assert script.line in line
 
 
-@pytest.mark.parametrize("taken", ["next(one)", "next(next(one) for _ in range(3))"], ids=["plain", "in a generator"])
-def test_who_counts_on_a_whole_pass_gets_no_failure(taken: str, sandbox_bwrap: Sandbox) -> None:
-    loop = f"    one = iter(trainloader)\n    for _ in range(100):\n        images, labels = {taken}\n"
-    script = changed((LOOP, loop))
+@pytest.mark.slow
+def test_what_takes_too_long_at_its_whole_length_is_no_failure(sandbox_bwrap: Sandbox) -> None:
+    script = last("while total > 1000:\n    pass\nassert total == 10000\n")
     seen = observe(HW6, submission.of("hw6.py", script.encode()), sandbox_bwrap, warm=True)
     assert (seen.rehearsal.ended, seen.rehearsal.failure) == ("stopped", None)
     assert not [result for result in checks.run(seen, HW6) if result.outcome == "failed"]

@@ -132,6 +132,19 @@ def test_who_counts_on_a_whole_pass_has_used_up_a_preview(run) -> None:
     assert (training.report.ended_by, training.report.failure, training.report.images) == ("epochs", None, 40)
 
 
+def test_who_counts_on_the_whole_test_set_has_used_up_a_preview(run) -> None:
+    loop = "for epoch in range(2):\n    for x, y in loader:\n        step(net, optimizer, x, y)\n"
+    training = run(loop + "total = sum(len(y) for x, y in testloader)\nassert total == len(testset), total\n")
+    assert (training.report.ended_by, training.report.failure, training.report.images) == ("epochs", None, 80)
+
+
+def test_who_counts_tenths_of_an_epoch_is_trained_once_more(run) -> None:
+    loop = "for epoch in range(2):\n    for at, (x, y) in enumerate(loader):\n        step(net, optimizer, x, y)\n"
+    training = run(loop + "        if at % (len(loader) // 10) == 0:\n            print('tenth of', len(loader))\n")
+    assert (training.report.ended_by, training.report.failure, training.report.epochs) == ("script", None, 2.0)
+    assert "tenth of 6250" in training.log
+
+
 @pytest.mark.parametrize(
     ("body", "outcome", "ended_by"),
     [

@@ -624,6 +624,87 @@ def whole_batches() -> list[Script]:
     ]
 
 
+EVERY = """
+        running_loss += loss.item()
+        if at % 2000 == 1999:
+            history.append(running_loss / 2000)
+            running_loss = 0.0
+"""
+ANSWERS = (
+    ("correct, total = 0, 0\n", "correct, total, answers = 0, 0, []\n"),
+    (
+        "        total += labels.size(0)\n",
+        "        total += labels.size(0)\n        answers += outputs.argmax(1).tolist()\n",
+    ),
+)
+TAKEN = """\
+    batches = iter(trainloader)
+    for _ in range(100):
+        images, labels = next(batches)
+"""
+ACCURACY = """\
+for epoch in range(20):
+    net.train()
+    right = seen = 0
+    for images, labels in trainloader:
+        images, labels = images.to(device), labels.to(device)
+        optimizer.zero_grad()
+        outputs = net(images)
+        loss = criterion(outputs, labels)
+        loss.backward()
+        optimizer.step()
+        right += (outputs.argmax(1) == labels).sum().item()
+        seen += len(labels)
+    print(epoch, right / seen)
+"""
+
+
+def lengths() -> list[Script]:
+    """What counts on whole epochs, and on the whole test set."""
+    counted = "    for at, (images, labels) in enumerate(trainloader):\n"
+    return [
+        Script("the test set is counted", last("assert total == len(testset) == 10000\n")),
+        Script(
+            "answers are compared with the targets",
+            last("import numpy as np\nprint((np.array(answers) == np.array(testset.targets)).mean())\n", *ANSWERS),
+        ),
+        Script("answers are looked up", last("print(answers[9999], testset.targets[9999])\n", *ANSWERS)),
+        Script(
+            "every tenth of an epoch",
+            changed(
+                (LOOP, counted),
+                (STEP, STEP + "        if at % (len(trainloader) // 10) == 0:\n            print(at)\n"),
+            ),
+        ),
+        Script(
+            "every 2,000 batches",
+            changed(
+                ("for epoch in range(5):\n", "history, running_loss = [], 0.0\nfor epoch in range(5):\n"),
+                (LOOP, counted),
+                (STEP, STEP + EVERY),
+                ("net.eval()\n", "print(history[0], history[-1])\nnet.eval()\n"),
+            ),
+        ),
+        Script(
+            "the mean of each epoch",
+            changed(
+                ("for epoch in range(5):\n", "losses = []\nfor epoch in range(5):\n"),
+                (STEP, STEP + "        losses.append(loss.item())\n"),
+                ("net.eval()\n", "print(torch.tensor(losses).view(5, -1).mean(1))\nnet.eval()\n"),
+            ),
+        ),
+        Script("batches are taken by next", changed((LOOP, TAKEN))),
+        Script("more epochs than were asked for", HEAD + SETTINGS + DATA + NETWORK + MAKE + ACCURACY + TESTING),
+        Script(
+            "an index that no test set has",
+            last("print(answers[10000])\n", *ANSWERS),
+            ("runs",),
+            "IndexError",
+            "answers[10000]",
+        ),
+    ]
+
+
 def exports() -> list[Script]:
     """Other networks beside the one that is trained, and files made of it, that nothing of the training depends on."""
     swa = "from torch.optim.swa_utils import AveragedModel, update_bn\n"
@@ -674,4 +755,4 @@ def installers() -> list[Script]:
     ]
 
 
-ALL = [*packages(), *processes(), *data(), *gpu(), *notebooks(), *exits(), *exports(), *installers()]
+ALL = [*packages(), *processes(), *data(), *gpu(), *notebooks(), *exits(), *exports(), *lengths(), *installers()]

@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from autograder.observations import Package
-from autograder.proctor import absent_packages, cuda_by_name, folders, notebook_shell, own_code, processes
+from autograder.proctor import absent_packages, cuda_by_name, figures, folders, notebook_shell, own_code, processes
 from autograder.proctor.failure import NAME_CHARACTERS, clip
 
 SEED = 20_160_316  # every run starts from the same random numbers; a script that seeds for itself overrides it
@@ -143,6 +143,7 @@ def comforts(file: str, as_if_absent: Sequence[str] = ()) -> Surroundings:
     processes.see_what_the_script_sees()
     processes.install_nothing()
     folders.are_there()
+    figures.are_drawn_in_memory()
     requests = [] if torch.cuda.is_available() else cuda_by_name.answer()
     return Surroundings(requests, absent_packages.watch(as_if_absent))
 

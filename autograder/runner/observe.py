@@ -61,10 +61,23 @@ def observe(
     if seen.rehearsal is None or not seen.rehearsal.withheld:
         return seen
     longer = once(at_length=True)
-    if longer.rehearsal is not None and longer.rehearsal.ended not in ("timeout", "stopped"):
-        return longer
-    unknown = seen.rehearsal.model_copy(update={"ended": "stopped", "failure": None, "withheld": False})
-    return seen.model_copy(update={"rehearsal": unknown})
+    if longer.rehearsal is None or longer.rehearsal.ended in ("timeout", "stopped"):
+        return _unknown(seen, seen.rehearsal)
+    if _asserts_what_is_learned(longer.rehearsal):
+        return _unknown(longer, longer.rehearsal)
+    return longer
+
+
+def _unknown(seen: Observations, rehearsal: Rehearsal) -> Observations:
+    """The same, without what it has failed with, since nobody knows whether a training would."""
+    stopped = rehearsal.model_copy(update={"ended": "stopped", "failure": None, "withheld": False})
+    return seen.model_copy(update={"rehearsal": stopped})
+
+
+def _asserts_what_is_learned(rehearsal: Rehearsal) -> bool:
+    """Whether the script's own `assert` fails after its training, which in a rehearsal has taught nothing."""
+    failure = rehearsal.failure
+    return failure is not None and failure.type == "AssertionError" and bool(failure.frames and rehearsal.steps)
 
 
 def _observations(

@@ -257,6 +257,14 @@ def packages() -> list[Script]:
                 "print(wandb.__version__, timm.__version__, torch.__version__)\n"
             ),
         ),
+        *(
+            Script(
+                f"figures by {backend}",
+                first(f"import matplotlib\nmatplotlib.use('{backend}')\nimport matplotlib.pyplot as plt\nplt.ion()\n")
+                + "plt.plot([1, 2])\nplt.show(block=True)\nplt.savefig('curve.png')\n",
+            )
+            for backend in ("TkAgg", "Qt5Agg", "MacOSX")
+        ),
         Script("a package is imported for nothing", first("import timm\nimport albumentations.pytorch as A\n")),
         Script(
             "a package names a type",
@@ -695,6 +703,10 @@ def lengths() -> list[Script]:
         ),
         Script("batches are taken by next", changed((LOOP, TAKEN))),
         Script("more epochs than were asked for", HEAD + SETTINGS + DATA + NETWORK + MAKE + ACCURACY + TESTING),
+        Script(
+            "an accuracy is asserted",
+            last("assert correct / total > 0.7\n"),
+        ),
         Script(
             "an index that no test set has",
             last("print(answers[10000])\n", *ANSWERS),

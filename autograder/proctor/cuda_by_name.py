@@ -51,6 +51,8 @@ def answer() -> list[int]:
     for kind in (torch.Tensor, nn.Module):
         _redirect(kind, "to", noted, by_number=True)
         kind.cuda = _stay(noted)  # type: ignore[method-assign]
+    # A lazy layer's parameters know by identity what may be done to them.
+    nn.parameter.UninitializedTensorMixin._allowed_methods += [torch.Tensor.to, torch.Tensor.cuda]
     for name in FACTORIES:
         _redirect(torch, name, noted)
     for name in METHODS:

@@ -83,6 +83,7 @@ class Rehearsing:
         self.ration = loaders.Ration(train_batches=2, test_images=TEST_IMAGES, repeats=at_length)
         self.surroundings = run_script.comforts(file, as_if_absent)
         run_script.never_compile()
+        run_script.never_recompute()
         loaders.install(self, self.ration)
         self.end_forward_watch = torch_hooks.forwards(self._forward)
         self.end_quick_filling = fill_quickly()

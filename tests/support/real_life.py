@@ -724,6 +724,19 @@ def exports() -> list[Script]:
     head += "        self.one = nn.Linear(10, 2)\n    def forward(self, x):\n        return self.one(x).relu()\n"
     return [
         Script("one batch is learned by heart first", changed((NET, ONE_BATCH + NET))),
+        Script(
+            "a lazy layer on a device",
+            changed(
+                ("nn.Linear(512, 10)", "nn.LazyLinear(10)"), (NET, f"{NET}net(torch.zeros(1, 3, 32, 32).to(device))\n")
+            ),
+        ),
+        Script(
+            "blocks are computed again in the backward pass",
+            changed(
+                ("        x = self.stage3(x)\n", "        x = recomputed(self.stage3, x, use_reentrant=False)\n"),
+                (FIRST, FIRST + "from torch.utils.checkpoint import checkpoint as recomputed\n"),
+            ),
+        ),
         Script("the step takes all of it as a closure", changed((STEPS, IN_CLOSURE))),
         *whole_batches(),
         Script(

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from autograder.proctor.own_code import is_own, line_in
 
@@ -52,7 +53,7 @@ def answer() -> list[int]:
         _redirect(kind, "to", noted, by_number=True)
         kind.cuda = _stay(noted)  # type: ignore[method-assign]
     # A lazy layer's parameters know by identity what may be done to them.
-    nn.parameter.UninitializedTensorMixin._allowed_methods += [torch.Tensor.to, torch.Tensor.cuda]
+    UninitializedTensorMixin._allowed_methods += [torch.Tensor.to, torch.Tensor.cuda]
     for name in FACTORIES:
         _redirect(torch, name, noted)
     for name in METHODS:

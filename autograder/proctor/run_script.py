@@ -155,13 +155,13 @@ def never_compile() -> None:
 
 
 def never_recompute() -> None:
-    """`torch.utils.checkpoint` calls what it is given: it compares two forward passes, which are skipped differently."""
+    """`torch.utils.checkpoint` calls what it is given: two forward passes that are skipped differently aren't alike."""
     settings = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug", "early_stop")
 
     def plainly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return function(*args, **{name: value for name, value in kwargs.items() if name not in settings})
 
-    torch.utils.checkpoint.checkpoint = plainly
+    torch.utils.checkpoint.checkpoint = plainly  # type: ignore[assignment]
 
 
 def _no_input(prompt: object = "") -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedParameter
 
 from autograder.proctor.own_code import is_own, line_in
 
@@ -53,7 +53,7 @@ def answer() -> list[int]:
         _redirect(kind, "to", noted, by_number=True)
         kind.cuda = _stay(noted)  # type: ignore[method-assign]
     # A lazy layer's parameters know by identity what may be done to them.
-    UninitializedTensorMixin._allowed_methods += [torch.Tensor.to, torch.Tensor.cuda]
+    UninitializedParameter._allowed_methods.extend([torch.Tensor.to, torch.Tensor.cuda])  # type: ignore[attr-defined]
     for name in FACTORIES:
         _redirect(torch, name, noted)
     for name in METHODS:

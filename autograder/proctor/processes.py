@@ -4,7 +4,8 @@ Called by `run_script.comforts`. Started anew (`spawn`, `forkserver`), a process
 stand-in data and the script without its watches. So both are names for a fork here, where there is one. What
 `torch.multiprocessing.spawn` runs as number 0 of a group runs in this process, because the network that it trains is
 the one that is tested. Installing a package, as scripts of Colab and Kaggle do first, succeeds and does nothing: there
-is no network, and what isn't here is told where it is imported.
+is no network, and what isn't here is told where it is imported. Who asks how large the terminal is, as some progress
+bars do, hears what a new window has: there is none here.
 """
 
 import functools
@@ -20,6 +21,13 @@ from typing import Any
 import torch
 
 INSTALLERS = ("pip", "pip3", "conda", "mamba", "uv")
+TERMINAL = os.terminal_size((80, 24))
+ANSWERS: dict[tuple[str, ...], str] = {
+    ("stty", "size"): f"{TERMINAL.lines} {TERMINAL.columns}",
+    ("tput", "cols"): f"{TERMINAL.columns}",
+    ("tput", "lines"): f"{TERMINAL.lines}",
+}
+"""What commands say that only a terminal lets work, by their first two words."""
 
 _torch: Any = torch.multiprocessing
 
@@ -61,28 +69,37 @@ def see_what_the_script_sees() -> None:
         module.spawn, module.start_processes = spawned, started
 
 
-def install_nothing() -> None:
-    """From now on, let a process that would install packages end at once, and well."""
-    popen = subprocess.Popen.__init__
+def answer_commands() -> None:
+    """From now on, let a process that would install packages end at once, and well, and have a terminal's size."""
+    popen, size = subprocess.Popen.__init__, os.get_terminal_size
 
     @functools.wraps(popen)
     def started(self: Any, args: Any, *more: Any, **kwargs: Any) -> None:
-        if _installs(args):
-            print("[proctor] nothing is installed here:", args)
-            args, kwargs = [sys.executable, "-c", ""], kwargs | {"shell": False}
+        if (answer := _answer(args)) is not None:
+            args, kwargs = [sys.executable, "-c", f"print({answer!r})"], kwargs | {"shell": False}
         popen(self, args, *more, **kwargs)
 
+    def seen(*descriptor: int) -> os.terminal_size:
+        try:
+            return size(*descriptor)
+        except OSError:
+            return TERMINAL
+
     subprocess.Popen.__init__ = started  # type: ignore[method-assign]
+    os.get_terminal_size = seen
 
 
-def _installs(args: Any) -> bool:
-    """Whether a command is `pip install ...`, `python -m pip install ...` or their like."""
+def _answer(args: Any) -> str | None:
+    """What a command says: `pip install ...`, `python -m pip install ...` or their like, or one about a terminal."""
     try:
         words = shlex.split(args) if isinstance(args, str) else [os.fspath(word) for word in args]
         words = words[2:] if words[1:2] == ["-m"] else words
-        return "install" in words and PurePath(words[0]).stem in INSTALLERS
+        if "install" in words and PurePath(words[0]).stem in INSTALLERS:
+            print("[proctor] nothing is installed here:", args)
+            return ""
+        return ANSWERS.get(tuple(words[:2]))
     except (TypeError, ValueError):
-        return False
+        return None
 
 
 class _Numbered:

@@ -141,7 +141,7 @@ def comforts(file: str, as_if_absent: Sequence[str] = ()) -> Surroundings:
     builtins.input = _no_input
     argparse.ArgumentParser.exit = _exit_with_words  # type: ignore[method-assign,assignment]
     processes.see_what_the_script_sees()
-    processes.install_nothing()
+    processes.answer_commands()
     folders.are_there()
     figures.are_drawn_in_memory()
     requests = [] if torch.cuda.is_available() else cuda_by_name.answer()

@@ -766,6 +766,20 @@ def exports() -> list[Script]:
     ]
 
 
+def terminals() -> list[Script]:
+    """Scripts that ask how wide the terminal is, as progress bars that are copied from one to the next do."""
+    rows = {
+        "by stty": "width = int(os.popen('stty size', 'r').read().split()[1])\n",
+        "by stty in a shell": "width = int(subprocess.check_output('stty size', shell=True).split()[1])\n",
+        "by tput": "width = int(subprocess.check_output(['tput', 'cols']))\n",
+        "by os": "width = os.get_terminal_size().columns\n",
+    }
+    return [
+        Script(f"a terminal's width {name}", first(f"import os, subprocess\n{line}assert width == 80\n"))
+        for name, line in rows.items()
+    ]
+
+
 def installers() -> list[Script]:
     """Scripts that install what they use, as on Colab and Kaggle."""
     rows = {
@@ -780,4 +794,15 @@ def installers() -> list[Script]:
     ]
 
 
-ALL = [*packages(), *processes(), *data(), *gpu(), *notebooks(), *exits(), *exports(), *lengths(), *installers()]
+ALL = [
+    *packages(),
+    *processes(),
+    *data(),
+    *gpu(),
+    *notebooks(),
+    *exits(),
+    *exports(),
+    *lengths(),
+    *terminals(),
+    *installers(),
+]

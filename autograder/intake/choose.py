@@ -7,6 +7,7 @@ only for an attempt without any file.
 
 import ast
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -24,6 +25,7 @@ MOST_FILES = 20_000  # of one attempt
 MOST_ARCHIVES = 5  # of one attempt that are looked into
 NOTHING = ("thumbs.db", "desktop.ini")  # files that operating systems leave in folders
 CHECKPOINTS = ".ipynb_checkpoints"  # where Jupyter keeps copies of notebooks
+HOMEWORK = ("hw", "homework", "assignment", "과제", "숙제")  # one word for all that students call it
 OTHERS = ("site-packages", "node_modules", "venv", "cifar-10-batches-py")  # folders of others' files: not looked into
 
 
@@ -237,7 +239,8 @@ def _unnamed(places: list[Place], homework: Homework) -> list[Place]:
     """Of scripts with other names, those that may be what was asked for."""
     if len(places) == 1:
         return places
-    own = [place for place in places if names.compact(homework.stem) in _parts(place.node.stem)]
+    words, number = _words_and_number(homework)
+    own = [place for place in places if _parts(place.node.stem) & {word + number for word in words}]
     if own:
         return own
     others = [place for place in places if not _is_another_homeworks(place.node, homework)] or places
@@ -245,21 +248,29 @@ def _unnamed(places: list[Place], homework: Homework) -> list[Place]:
     return [place for place in others if place.node.stem not in modules] or others
 
 
+def _words_and_number(homework: Homework) -> tuple[tuple[str, ...], str]:
+    """What the homework's file is called, and by which number: "hw" and all that means the same, and "1"."""
+    stem = names.compact(homework.stem)
+    word = stem.rstrip("0123456789")
+    return HOMEWORK if word in HOMEWORK else (word,), stem[len(word) :]
+
+
 def _parts(name: str) -> set[str]:
-    """The words of a name, and neighbours put together: "hw1" is in "HW 1 final"."""
+    """The words of a name, and neighbours put together: "hw1" is in "HW 1 final", and in "hw01"."""
     parts = names.words(name)
-    return {*parts, *("".join(pair) for pair in itertools.pairwise(parts))}
+    found = {*parts, *("".join(pair) for pair in itertools.pairwise(parts))}
+    return found | {re.sub(r"(?<!\d)0+(?=\d)", "", part) for part in found}
 
 
 def _is_another_homeworks(node: Node, homework: Homework) -> bool:
     """Whether its name is this homework's with another number: hw1.ipynb among files of hw2."""
-    stem = names.compact(homework.stem)
-    word = stem.rstrip("0123456789")
-    if word == stem or not word:
+    words, number = _words_and_number(homework)
+    if not (number and all(words)):
         return False
-    numbers = {part[len(word) :].lstrip("0") for part in _parts(node.stem) if part.startswith(word)}
-    numbers = {number for number in numbers if number.isdigit()}
-    return bool(numbers) and stem[len(word) :] not in numbers
+    parts = _parts(node.stem)
+    numbers = {part[len(word) :].lstrip("0") for word in words for part in parts if part.startswith(word)}
+    numbers = {one for one in numbers if one.isdigit()}
+    return bool(numbers) and number not in numbers
 
 
 def _imported(place: Place) -> set[str]:

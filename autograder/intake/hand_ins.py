@@ -33,6 +33,7 @@ from autograder.intake.submission import SUFFIXES, UnreadableError
 from autograder.language import gettext as _
 
 LEAST_SCRIPTS = 4  # beside a file with the homework's own name, so that it isn't one student's folder with modules
+IN_SECTIONS = ("blackboard", "moodle", "canvas")  # a student's own folder may look as the others do
 RESERVED = (
     *("grades.csv", "attempts.csv", "report.html", "gradebook.db", "formgrader", "history.jsonl", "run.json"),
     *("live.json", "desk.log"),
@@ -91,6 +92,7 @@ def collect(
     context = Context(zone, homework, register.knows, register.means)
     nodes, around = _unwrapped(_root(source, zone), context, system)
     nodes, beside = _submitted(nodes, context, system)
+    nodes = _of_all_sections(nodes, context, system)
     nodes, nameless = _without_the_homeworks_own(nodes, source, context)
     try:
         recognised = recognise(nodes, context, system)
@@ -213,6 +215,23 @@ def _submitted(nodes: list[Node], context: Context, told: str | None) -> tuple[l
     if looks_like(inside, context) != "nbgrader":
         return nodes, []
     return inside, [printable(node.name) for node in nodes if node is not tree]
+
+
+def _of_all_sections(nodes: list[Node], context: Context, told: str | None) -> list[Node]:
+    """The class, where its sections lie in a folder each: students whom the roster knows, or a system's files."""
+    sections = [node for node in nodes if node.kind == "folder"]
+    if not sections or looks_like(nodes, context) != "folder" or any(context.means(one.name) for one in sections):
+        return nodes
+    try:
+        inside = [[node for node in one.children() if may_be_handed_in(node)] for one in sections]
+    except OSError:
+        return nodes
+    everybody = [node for one in inside for node in one]
+    known = [node for node in everybody if context.means(node.name if node.kind == "folder" else node.stem)]
+    is_systems = len(sections) > 1 and all(looks_like(one, context) in IN_SECTIONS for one in inside)
+    if told not in (None, "folder") or not (is_systems or 2 * len(known) > len(everybody)):
+        return nodes
+    return [*everybody, *(node for node in nodes if node not in sections)]
 
 
 def _without_the_homeworks_own(nodes: list[Node], source: Path, context: Context) -> tuple[list[Node], list[Node]]:

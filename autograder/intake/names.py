@@ -54,6 +54,12 @@ def forms(text: str) -> set[str]:
     return found - {""}
 
 
+def number(text: str) -> str:
+    """An id of digits without its leading zeros, which spreadsheets take off; "" for any other."""
+    id_ = key(cell(text))
+    return id_.lstrip("0") if id_.isascii() and id_.isdigit() else ""
+
+
 def local_part(text: str) -> str:
     """What stands before the @ of an e-mail address, as a key; "" where it is none."""
     before, at, after = key(cell(text)).partition("@")

@@ -8,7 +8,7 @@ course does, and a student is found by either. Columns `deadline` and `team` say
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -42,6 +42,7 @@ TEAMS = ("team", "group", "팀", "조")
 DEADLINES = ("deadline", "마감")
 MOST_WORDS = 20  # of a name in which an id is looked for
 SHORT_NUMBER = re.compile(r"\d{1,3}")  # a section, or a score
+LONG_ENOUGH = 5  # digits of a number that is nothing else: no year, no number of a homework
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,13 @@ class Roster:
         self.listed = list(listed)
         self._by_id = _index(self.listed, lambda one: names.forms(one.id))
         self._by_ids = _index(self.listed, lambda one: one.ids)
+        self._by_number = _index(self.listed, lambda one: {names.number(id_) for id_ in one.ids} - {""})
         self._by_cell = _index(
             self.listed, lambda one: (cell for cell in one.cells if not SHORT_NUMBER.fullmatch(cell))
         )
         self._by_local_part = _index(self.listed, lambda one: {names.local_part(cell) for cell in one.cells} - {""})
         self._by_name = _index(self.listed, lambda one: _orders(one.name))
-        self._by_part = _index(self.listed, lambda one: filter(_may_stand_inside, map(names.compact, one.ids)))
+        self._by_part = _index(self.listed, lambda one: filter(_may_stand_inside, _inside_names(one.ids)))
         self._by_team = _index(self.listed, lambda one: {names.compact(one.team)} - {""})
 
     def knows(self, id_: str) -> bool:
@@ -112,10 +114,14 @@ class Roster:
     def _found(self, student: Student) -> tuple[list[Listed], bool]:
         """(Who it may be, by the surest match that there is, whether that match is sure)."""
         keys = [form for id_ in (student.id, *student.aliases) for form in names.forms(id_)]
+        numbers = [number for form in keys if (number := names.number(form))]
+        if not student.by_people:  # a short number of a system's is its own
+            numbers = [number for number in numbers if len(number) >= LONG_ENOUGH]
         before_at = [part for id_ in (student.id, *student.aliases) if (part := names.local_part(id_))]
         for index, wanted, is_sure in (
             (self._by_id, keys, True),
             (self._by_ids, keys, True),
+            (self._by_number, numbers, True),
             (self._by_cell, keys, False),
             (self._by_local_part, keys, True),
             (self._by_ids, before_at, True),
@@ -133,6 +139,7 @@ class Roster:
         runs = {"".join(parts[first:last]) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1)}
         runs |= {names.without_accents(run) for run in runs}
         runs |= set(re.findall(r"\d+|[^\W\d_]+", names.key(text)))
+        runs |= {run.lstrip("0") for run in runs if run.isdigit()}
         found = [one for run in runs for one in self._by_part.get(run, [])]
         named = [self._by_name[run][0] for run in runs if len(self._by_name.get(run, [])) == 1]
         found += [one for one in named if _is_full(one.name)]
@@ -261,6 +268,12 @@ def _is_full(name: str) -> bool:
     return len(names.words(name)) > 1 or not names.without_accents(name).isascii()
 
 
+def _inside_names(ids: Iterable[str]) -> Iterator[str]:
+    for id_ in ids:
+        yield names.compact(id_)
+        yield names.number(id_)
+
+
 def _may_stand_inside(id_: str) -> bool:
     """Whether an id is long enough to be nothing else in a name: no year, no number of a homework."""
-    return len(id_) >= (5 if id_.isdigit() else 3)
+    return len(id_) >= (LONG_ENOUGH if id_.isdigit() else 3)

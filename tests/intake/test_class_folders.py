@@ -289,6 +289,73 @@ CASES = [
         expect_system="folder",
     ),
     Case(
+        "two files",
+        "homework-by-another-word",
+        "What everybody calls the homework is its name too, whatever lies beside it; another number is another one's.",
+        in_folder(
+            {
+                "ann/homework6.py": SCRIPT,
+                "ann/helper.py": OTHER,
+                "ben/과제 6.ipynb": NOTEBOOK,
+                "ben/test.py": OTHER,
+                "cho/HW06_final.py": SCRIPT,
+                "cho/data.py": OTHER,
+                "dora/Assignment_5.py": SCRIPT,
+            }
+        ),
+        {
+            "ann": on_time("homework6.py"),
+            "ben": on_time("과제 6.ipynb"),
+            "cho": on_time("HW06_final.py"),
+            "dora": FOR_A_PERSON,
+        },
+        expect_system="folder",
+    ),
+    Case(
+        "a folder around the file",
+        "sections-on-a-roster",
+        "Each section has a folder, in which the roster's students lie.",
+        in_zip(
+            {
+                "class/A/2019001/hw6.py": SCRIPT,
+                "class/A/김하늘.ipynb": NOTEBOOK,
+                "class/B/hw6_2019003.py": SCRIPT,
+                "class/notes.txt": b"x",
+            },
+            "학번,이름\n2019001,홍길동\n2019002,김하늘\n2019003,이가을\n2019004,박여울\n",
+        ),
+        {
+            "2019001": on_time(),
+            "2019002": on_time("김하늘.ipynb"),
+            "2019003": on_time("hw6_2019003.py"),
+            "2019004": ABSENT,
+        },
+        ROSTER,
+        expect_system="folder",
+    ),
+    Case(
+        "a folder around the file",
+        "sections-of-canvas",
+        "The downloads of two sections were unpacked side by side.",
+        in_folder(
+            {
+                "A/hanakim_101_5001_hw6.py": SCRIPT,
+                "A/leejun_LATE_102_5002_hw6.py": OTHER,
+                "B/sorajung_103_5003_hw6.ipynb": NOTEBOOK,
+            }
+        ),
+        {"101": on_time(), "102": late(), "103": on_time("hw6.ipynb")},
+        expect_system="canvas",
+    ),
+    Case(
+        "a folder around the file",
+        "clones-in-folders",
+        "A folder for each student, with a clone in it that is called as in GitHub Classroom: it is the student's.",
+        in_folder({"ann/hw6-repository/hw6.py": SCRIPT, "ben/hw6-repository/hw6.py": OTHER}),
+        {"ann": on_time(), "ben": on_time()},
+        expect_system="folder",
+    ),
+    Case(
         "a folder around the file",
         "a-folder-around-the-class",
         "The download has a folder around the class, and a table beside that folder.",

@@ -148,6 +148,42 @@ CASES = [
     ),
     Case(
         "rosters",
+        "roster-without-zeros",
+        "A spreadsheet has taken the leading zeros off the ids; two ids that differ by one stay two.",
+        in_folder(
+            {
+                "0042/hw6.py": SCRIPT,
+                "0012345_Lee/hw6.py": SCRIPT,
+                "hw6_0054321.py": SCRIPT,
+                "777/hw6.py": SCRIPT,
+                "0777/hw6.py": SCRIPT,
+            },
+            "student id,name\n42,Kim\n12345,Lee\n54321,Park\n777,Choi\n0777,Jung\n00888,Han\n",
+        ),
+        {
+            "42": on_time(name="Kim"),
+            "12345": on_time(name="Lee"),
+            "54321": on_time("hw6_0054321.py"),
+            "777": on_time(name="Choi"),
+            "0777": on_time(name="Jung"),
+            "00888": ABSENT,
+        },
+        ROSTER,
+    ),
+    Case(
+        "rosters",
+        "canvas-number-is-no-id",
+        "Canvas's number 101 is no student number 0101: it is the name that says who that is.",
+        in_zip(
+            {"hanakim_101_5001_hw6.py": SCRIPT, "leejun_102_5002_hw6.py": SCRIPT},
+            "student number,name\n0101,Jun Lee\n0102,Hana Kim\n",
+        ),
+        {"0102": on_time(name="Hana Kim"), "0101": on_time(name="Jun Lee")},
+        ROSTER,
+        expect_system="canvas",
+    ),
+    Case(
+        "rosters",
         "roster-utf-16",
         "Blackboard's own file: UTF-16 with tabs, whatever its ending says, and a name that holds a line's end.",
         in_zip(

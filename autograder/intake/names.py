@@ -31,11 +31,11 @@ def compact(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """What a cell says: 2019001 of `="2019001"`, of `'2019001` and of `2019001.0`."""
+    """What a cell says: 2019001 of `="2019001"`, of `'2019001`, of `#2019001` (Brightspace) and of `2019001.0`."""
     text = text.strip().strip("\ufeff").strip()
     if found := _TEXT.fullmatch(text):
         text = found[1].replace('""', '"').strip()
-    if text[:1] == "'" and len(text) > 1:
+    if text[:1] in ("'", "#") and len(text) > 1:
         text = text[1:].strip()
     return text.partition(".")[0] if _WHOLE.fullmatch(text) else text
 

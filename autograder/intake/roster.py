@@ -23,13 +23,21 @@ IDS = (  # in this order: a file of Canvas has names under "student", and number
     "student id",
     "studentid",
     "student number",
+    "student no",
+    "student no.",
+    "orgdefinedid",
+    "matriculation number",
+    "matrikelnummer",
     "학번",
+    "학생번호",
     "sis user id",
     "sis login id",
     "identifier",
     "username",
     "user name",
     "login id",
+    "netid",
+    "net id",
     "id number",
     "sid",
     "id",
@@ -40,6 +48,7 @@ IDS = (  # in this order: a file of Canvas has names under "student", and number
 NAMES = ("name", "full name", "student name", "이름", "성명", "student")
 TEAMS = ("team", "group", "팀", "조")
 DEADLINES = ("deadline", "마감")
+MOST_ABOVE = 20  # lines above the header: a title, the course, the date
 MOST_WORDS = 20  # of a name in which an id is looked for
 SHORT_NUMBER = re.compile(r"\d{1,3}")  # a section, or a score
 LONG_ENOUGH = 5  # digits of a number that is nothing else: no year, no number of a homework
@@ -159,7 +168,9 @@ def read(path: Path, zone: tzinfo | None = None) -> Roster:
     if len(content) > LARGEST:
         raise KitError(f"{path}: too large for a roster")
     rows = _rows(path, content)
-    header = [names.key(names.cell(cell)) for cell in rows[0]] if rows else []
+    above = next((at for at, row in enumerate(rows[:MOST_ABOVE]) if _first(_keys(row), IDS) is not None), 0)
+    rows = rows[above:]
+    header = _keys(rows[0]) if rows else []
     at = _first(header, IDS)
     if at is None and rows and _is_worksheet(rows):
         at = 0
@@ -169,10 +180,10 @@ def read(path: Path, zone: tzinfo | None = None) -> Roster:
         at = 0
     columns = Columns(header, at)
     found: dict[str, Listed] = {}
-    for number, row in enumerate(rows[1:], start=2):
-        one = columns.listed(row, f"{path}:{number}", zone)
+    for number, row in enumerate(rows[1:], start=above + 2):
+        one = None if _keys(row) == header else columns.listed(row, f"{path}:{number}", zone)
         if one is None:
-            continue  # an empty line, or what Canvas puts between header and students
+            continue  # an empty line, the header on another page, or what Canvas puts between header and students
         if names.key(one.id) in found:
             raise KitError(f"{path}:{number}: {one.id} is listed twice")
         found[names.key(one.id)] = one
@@ -219,6 +230,10 @@ class Columns:
         ids = frozenset(form for place in self.ids for form in names.forms(_at(cells, place)))
         others = frozenset(form for at, cell in enumerate(cells) if at not in skipped for form in names.forms(cell))
         return Listed(id_, name, ids, others, team, own)
+
+
+def _keys(row: Sequence[str]) -> list[str]:
+    return [names.key(names.cell(cell)) for cell in row]
 
 
 def _first(header: Sequence[str], wanted: Sequence[str]) -> int | None:

@@ -141,9 +141,11 @@ CASES = [
     Case(
         "rosters",
         "roster-numbers",
-        "Ids that went through a table of numbers, and ids with an apostrophe before them.",
-        in_folder({"2019001/hw6.py": SCRIPT, "0042/hw6.py": SCRIPT}, "학번,이름\n2019001.0,홍길동\n'0042,김하늘\n"),
-        {"2019001": on_time(name="홍길동"), "0042": on_time(name="김하늘")},
+        "Ids that went through a table of numbers, and ids with an apostrophe or a # before them.",
+        in_folder(
+            {"2019001/hw6.py": SCRIPT, "0042/hw6.py": SCRIPT}, "학번,이름\n2019001.0,홍길동\n'0042,김하늘\n#77,x\n"
+        ),
+        {"2019001": on_time(name="홍길동"), "0042": on_time(name="김하늘"), "77": ABSENT},
         ROSTER,
     ),
     Case(
@@ -181,6 +183,17 @@ CASES = [
         {"0102": on_time(name="Hana Kim"), "0101": on_time(name="Jun Lee")},
         ROSTER,
         expect_system="canvas",
+    ),
+    Case(
+        "rosters",
+        "roster-with-a-title",
+        "A university's list: a title and the course above the header, which comes again on the second page.",
+        in_folder(
+            ONE_OF_TWO,
+            "출석부,,\n2026-2학기,딥러닝,\n\n순번,학번,이름\n1,2019001,홍길동\n순번,학번,이름\n2,2019002,김하늘\n",
+        ),
+        TWO,
+        ROSTER,
     ),
     Case(
         "rosters",

@@ -35,7 +35,8 @@ AUTOMAGIC = (
 
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)[ \t]*(.*)")
 _LINE_MAGIC = re.compile(r"(\s*(?:[\w., ]+=\s*)?)([%!])(\S+)(.*)")
-_CALL = re.compile(r"get_ipython\(\)\.(\w+)\('([^' ]*)")
+_CALL = re.compile(r"get_ipython\(\)\.(\w+)\(['\"]([^'\" ]*)")
+_RUNS_A_FILE = re.compile(r"\b(?:python|torchrun)[\d.]*\s.*\.py\b")  # `A=1 python FILE.py`, `cd src && python FILE.py`
 _TIMED = re.compile(r"^(\s*)%time[ \t]+", re.MULTILINE)
 
 
@@ -180,7 +181,7 @@ def _needed(old: str, new: str) -> str:
         method, first = call.groups()
         if method == "run_line_magic" and first in NEEDED_LINES:
             return new
-        if method in ("system", "getoutput") and first in NEEDED_COMMANDS:
+        if method in ("system", "getoutput") and (first in NEEDED_COMMANDS or _RUNS_A_FILE.search(new)):
             return new
     indent = new[: len(new) - len(new.lstrip())]
     return f"{indent}pass  # {old.strip()}" if indent else _comment(old.strip())

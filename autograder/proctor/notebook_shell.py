@@ -8,7 +8,9 @@ here. Everything else that IPython offers changes how a notebook looks, and does
 
 import builtins
 import contextlib
+import itertools
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from autograder.course import magics
 from autograder.proctor.processes import INSTALLERS
 
 OWN_FILES = ("mkdir", "cp", "mv", "rm", "ls", "cat", "echo", "touch", "unzip", "tar", "pwd", "head", "wc")
+BEFORE = ("time", "nohup", "exec", "env", "!")  # what may stand before a command
 COMMAND_S = 20  # for a command whose output a script keeps
 FETCHERS = (*INSTALLERS, "apt", "apt-get", "npm", "git", "wget", "curl", "gdown", "kaggle")
 
@@ -103,7 +106,12 @@ class Shell:
             importlib.invalidate_caches()
         elif name in magics.IN_A_SHELL:
             rest = [one for one in cell.splitlines() if one.split()[:1] and one.split()[0] not in FETCHERS]
-            print("\n".join(self.getoutput("\n".join(rest))))
+            for runs_files, lines in itertools.groupby(rest, _runs_a_file):
+                for text in lines if runs_files else ["\n".join(lines)]:
+                    if runs_files:
+                        self._in_process(text)
+                    else:
+                        print("\n".join(_output(text)))
         elif name in magics.RUN_THEIR_BODY:
             self.run_cell(cell)
             words = [word for word in line.split() if not word.startswith("-")]
@@ -150,29 +158,48 @@ class Shell:
 
     def system(self, line: str) -> None:
         """`!line`: run only for a Python file, and for commands on the script's own files."""
-        command = line.split()[0] if line.split() else ""
-        if command in ("python", "python3"):
-            words = line.split()
-            if len(words) > 1 and words[1].endswith(".py"):
-                self._run_file(" ".join(words[1:]))
-                return
-        if command in OWN_FILES:
-            print("\n".join(self.getoutput(line)))
-        elif command:
-            print(f"[proctor] not run here: !{line}")
+        self._command(self._filled_in(line))
 
     system_raw = system_piped = system
 
+    def _command(self, line: str) -> None:
+        if _runs_a_file(line):
+            self._in_process(line)
+            return
+        command = line.split()[0] if line.split() else ""
+        if command in OWN_FILES:
+            print("\n".join(_output(line)))
+        elif command:
+            print(f"[proctor] not run here: !{line}")
+
+    def _filled_in(self, line: str) -> str:
+        """`line` with the values of the script's names in `{name}` and `$name`."""
+
+        def value(found: "re.Match[str]") -> str:
+            try:
+                return str(eval(found[1] or found[2], self.user_ns))
+            except Exception:  # a name of the shell's, or an expression that isn't one
+                return found[0]
+
+        return re.sub(r"\{([^{}]+)\}|\$([A-Za-z_]\w*)", value, line)
+
+    def _in_process(self, line: str) -> None:
+        """Run the Python files of a command's line in this process, where they are seen; go where it goes meanwhile."""
+        here = Path.cwd()
+        try:
+            for words in _commands(line):
+                if words[0] == "cd" and len(words) > 1:
+                    os.chdir(Path(words[1]).expanduser())
+                elif (file := _file_of(words)) is not None:
+                    self._run_file(shlex.join(file))
+                else:
+                    self._command(shlex.join(words))
+        finally:
+            os.chdir(here)
+
     def getoutput(self, line: str, *_args: Any, **_kwargs: Any) -> Lines:
         """`name = !line`: what the command printed, by lines; nothing where it can't be run."""
-        if line.split()[:1] and line.split()[0] in FETCHERS:
-            return Lines()
-        with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
-            done = subprocess.run(
-                line, shell=True, capture_output=True, text=True, errors="replace", timeout=COMMAND_S, check=False
-            )
-            return Lines((done.stdout + done.stderr).splitlines())
-        return Lines()
+        return _output(self._filled_in(line))
 
     # --- everything else ---
 
@@ -180,6 +207,51 @@ class Shell:
         if name.startswith("__"):
             raise AttributeError(name)
         return lambda *_args, **_kwargs: None
+
+
+def _output(line: str) -> Lines:
+    """What a command prints, by lines; nothing where it can't be run."""
+    if line.split()[:1] and line.split()[0] in FETCHERS:
+        return Lines()
+    with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
+        done = subprocess.run(
+            line, shell=True, capture_output=True, text=True, errors="replace", timeout=COMMAND_S, check=False
+        )
+        return Lines((done.stdout + done.stderr).splitlines())
+    return Lines()
+
+
+def _commands(line: str) -> list[list[str]]:
+    """The words of each command in a line, without what its output goes to; [] where the line can't be read."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    found: list[list[str]] = [[]]
+    ignoring = False
+    try:
+        for word in lexer:
+            if word in ("&&", "||", ";", "&"):
+                found.append([])
+                ignoring = False
+            elif set(word) <= set("|<>&()"):
+                ignoring = True
+            elif not ignoring:
+                found[-1].append(word)
+    except ValueError:  # a quote that isn't closed
+        return []
+    return [words for words in found if words]
+
+
+def _file_of(words: list[str]) -> list[str] | None:
+    """The Python file that a command runs, and its arguments: of `A=1 time python -u FILE.py ...`; None for none."""
+    words = list(itertools.dropwhile(lambda word: word in BEFORE or re.fullmatch(r"[A-Za-z_]\w*=.*", word), words))
+    if not words or not re.fullmatch(r"(?:python|torchrun)[\d.]*", Path(words[0]).stem):
+        return None
+    at = next((at for at, word in enumerate(words) if word.endswith(".py")), 0)
+    return words[at:] if at and all(word.startswith("-") for word in words[1:at]) else None
+
+
+def _runs_a_file(line: str) -> bool:
+    return any(_file_of(words) is not None for words in _commands(line))
 
 
 def _split(line: str) -> tuple[str, str]:

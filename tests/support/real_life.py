@@ -551,6 +551,45 @@ def notebooks() -> list[Script]:
     ]
 
 
+def commands() -> list[Script]:
+    """Notebooks that write a script, and train by a command."""
+    asks = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--lr', type=float, default=0.1)\n"
+    asks += "lr = parser.parse_args().lr\nassert lr == 0.01\n"
+    training = asks + RIGHT.replace("lr=0.001", "lr=lr")
+    rows: dict[str, tuple[str, ...]] = {
+        "and keeps what it prints": ("!python -u train.py --lr 0.01 2>&1 | tee log.txt",),
+        "with a variable before it": ("!CUDA_VISIBLE_DEVICES=0 nohup python3 train.py --lr=0.01 > log.txt &",),
+        "with the notebook's values": (
+            "rate = {'first': 0.01}\nname = 'train.py'",
+            "!python $name --lr {rate['first']}",
+        ),
+        "among others": ("!mkdir -p src && cp train.py src/ && cd src && python train.py --lr 0.01; ls",),
+        "in a cell": ("%%bash\nmkdir -p out\npython train.py --lr 0.01\nls out",),
+        "by torchrun": ("!torchrun --nproc_per_node=1 train.py --lr 0.01",),
+    }
+    return [
+        Script(f"trains by a command {name}.ipynb", notebook(f"%%writefile train.py\n{training}", *cells))
+        for name, cells in rows.items()
+    ] + [
+        Script(
+            "a folder's name is the notebook's.ipynb",
+            notebook(
+                *(
+                    "run = 'runs/first'",
+                    "!mkdir -p {run}/plots $run/nets",
+                    HEAD,
+                    SETTINGS,
+                    DATA,
+                    NETWORK,
+                    MAKE,
+                    TRAINING,
+                ),
+                *(TESTING, "import os\nassert sorted(os.listdir(run)) == ['nets', 'plots']"),
+            ),
+        ),
+    ]
+
+
 def exits() -> list[Script]:
     """Scripts that end themselves."""
     asks = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--lr', default=0.1)\n"

@@ -23,6 +23,7 @@ from autograder.proctor.processes import INSTALLERS
 
 OWN_FILES = ("mkdir", "cp", "mv", "rm", "ls", "cat", "echo", "touch", "unzip", "tar", "pwd", "head", "wc")
 BEFORE = ("time", "nohup", "exec", "env", "!")  # what may stand before a command
+_REDIRECTED = re.compile(r"\s[\d&]?(?:>>?|<)\s*(?:&\d|[^\s;|&]+)")  # `> log.txt`, `2>&1`
 COMMAND_S = 20  # for a command whose output a script keeps
 FETCHERS = (*INSTALLERS, "apt", "apt-get", "npm", "git", "wget", "curl", "gdown", "kaggle")
 
@@ -223,7 +224,7 @@ def _output(line: str) -> Lines:
 
 def _commands(line: str) -> list[list[str]]:
     """The words of each command in a line, without what its output goes to; [] where the line can't be read."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer = shlex.shlex(_REDIRECTED.sub(" ", line), posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     found: list[list[str]] = [[]]
     ignoring = False
@@ -232,7 +233,7 @@ def _commands(line: str) -> list[list[str]]:
             if word in ("&&", "||", ";", "&"):
                 found.append([])
                 ignoring = False
-            elif set(word) <= set("|<>&()"):
+            elif set(word) <= set("|&()"):
                 ignoring = True
             elif not ignoring:
                 found[-1].append(word)

@@ -839,6 +839,7 @@ ALL = [
     *data(),
     *gpu(),
     *notebooks(),
+    *commands(),
     *exits(),
     *exports(),
     *lengths(),

@@ -36,6 +36,7 @@ from autograder.proctor.examine import examine, variant  # noqa: E402
 from autograder.proctor.failure import failure  # noqa: E402
 
 REHEARSAL_S = 40.0  # of CPU time, five times as much by the clock; a training loop without loaders ends here
+AT_LENGTH_S = 20.0  # the same where epochs have their whole length, so that nobody waits long for what stays unknown
 REHEARSAL_IMAGES = 20
 REHEARSED_EPOCHS = 2  # of a script that comes with the homework, which is told how many
 FIRST_LINE = (
@@ -98,8 +99,9 @@ def _observe(channel: Channel, homework: Homework, job: dict[str, Any]) -> None:
         _leave()
 
     sides = len(homework.input_shape) + 1
-    epochs, absent = homework.full.epochs, job.get("as_if_absent", ())
-    rehearsing = rehearsal.Rehearsing(file, REHEARSAL_S, epochs, finish, absent, sides, job.get("at_length", False))
+    epochs, absent, at_length = homework.full.epochs, job.get("as_if_absent", ()), job.get("at_length", False)
+    seconds = AT_LENGTH_S if at_length else REHEARSAL_S
+    rehearsing = rehearsal.Rehearsing(file, seconds, epochs, finish, absent, sides, at_length)
     error = run_script.run(job["script"], _arguments(homework, REHEARSED_EPOCHS))
     finish(rehearsing, "finished", error)
 

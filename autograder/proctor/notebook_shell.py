@@ -178,7 +178,7 @@ class Shell:
 
         def value(found: "re.Match[str]") -> str:
             try:
-                return str(eval(found[1] or found[2], self.user_ns))
+                return str(self.user_ns[found[2]] if found[2] else eval(found[1], self.user_ns))
             except Exception:  # a name of the shell's, or an expression that isn't one
                 return found[0]
 

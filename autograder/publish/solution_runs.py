@@ -1,16 +1,17 @@
 """Records of the course's own solution in training, to compare a student's training with: a band, never a target.
 
 Called by the pages, which look for the record that fits a result, and by the command `reference`, which makes one. A
-record is a JSON file of a homework, a dataset and a protocol. What comes with the kit, for previews on the practice
-set, is in `publish/references/`; an instructor's own are in `data/references/`, and win. What is no record, or fits no
-result, is left out of the pages and never stops one. Never imports torch.
+record is a JSON file of a homework, a dataset and a protocol. What comes with the kit is in `publish/references/`; an
+instructor's own are in `data/references/`, and win. Runs on JPEG copies of a dataset (`COPIES`) stand in where there
+are none on the dataset itself, and the pages say so. What is no record, or fits no result, is left out of the pages and
+never stops one. Never imports torch.
 """
 
 import json
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
@@ -27,6 +28,7 @@ from autograder.results.result import DatasetUsed, HomeworkUsed, ProtocolUsed, R
 
 LARGEST_RECORD = 2**20  # bytes; five runs of ten epochs have 15,000
 MOST_RUNS = 100
+COPIES = "-jpeg"  # at the end of a dataset's name: the same images, compressed again
 MOST_PARTS = 20  # of a training's images, each with its mean loss
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -117,6 +119,7 @@ class Band:
         losses: (images, lowest mean loss, highest mean loss), by images, in the middle of each part that all runs have.
         begin, end: of these parts, in images.
         epochs: epoch -> lowest and highest accuracy in percent; of those epochs that all runs have.
+        of_copies: whether its runs saw JPEG copies of the images.
     """
 
     record: Record
@@ -124,6 +127,7 @@ class Band:
     begin: int
     end: int
     epochs: dict[int, Range]
+    of_copies: bool = False
 
     @property
     def runs(self) -> int:
@@ -194,12 +198,15 @@ class Made(Protocol):
     def checkpoint_sha256(self) -> str: ...
 
 
-def unfit(record: Record, result: Made) -> str:
-    """Why the record's runs are of another kind than the result's; "" where they are of the same."""
+def unfit(record: Record, result: Made, *, copies: bool = False) -> str:
+    """Why the record's runs are of another kind than the result's; "" where they are of the same.
+
+    `copies`: where its dataset is one of JPEG copies of the result's.
+    """
     ours, theirs = record.dataset, result.dataset
     if record.homework.name != result.homework.name:
         return "another homework"
-    if ours.fingerprint != theirs.fingerprint:
+    if ours.name != theirs.name + COPIES if copies else ours.fingerprint != theirs.fingerprint:
         return "other data"
     if (ours.train_images, ours.test_images) != (theirs.train_images, theirs.test_images):
         return "another number of images"
@@ -215,10 +222,12 @@ def unfit(record: Record, result: Made) -> str:
 
 def find(result: Made) -> Band | None:
     """The band of the record that fits `result`, an instructor's own first; None where there is none."""
-    for path in _files(result.homework.name):
-        record = _read_once(path, _changed(path))
-        if record is not None and not unfit(record, result):
-            return band(record)
+    read_files = (_read_once(path, _changed(path)) for path in _files(result.homework.name))
+    records = [record for record in read_files if record is not None]
+    for copies in (False, True):
+        for record in records:
+            if not unfit(record, result, copies=copies):
+                return replace(band(record), of_copies=copies)
     return None
 
 

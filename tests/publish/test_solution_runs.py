@@ -87,7 +87,7 @@ def test_every_shipped_record_is_one() -> None:
     for path in shipped:
         found = solution_runs.read(path)
         assert path.name == solution_runs.file_name(found)
-        assert found.protocol.name == "preview"
+        assert (found.dataset.name, found.protocol.name) in (("practice", "preview"), ("cifar10-jpeg", "full"))
         assert len(found.runs) >= 3
         assert not found.all_equal
         assert bool(solution_runs.band(found).epochs) == load(found.homework.name).tests_epochs
@@ -195,6 +195,23 @@ def test_an_instructors_record_wins(own: Path) -> None:
     assert solution_runs.find(result()).runs == 1  # type: ignore[union-attr]
     solution_runs.write(own / "hw6-b.json", record(runs=[run(0), run(1)]))
     assert solution_runs.find(result()).runs == 2  # type: ignore[union-attr]
+
+
+def test_runs_on_copies_stand_in_where_there_are_no_others(own: Path) -> None:
+    theirs = changed("dataset", name="cifar10", fingerprint="0" * 64)
+    copies = record(changed("dataset", name="cifar10-jpeg"), runs=[run(0)])
+    solution_runs.write(own / "hw6-a.json", copies)
+    found = solution_runs.find(theirs)
+    assert found is not None
+    assert (found.runs, found.of_copies) == (1, True)
+    assert solution_runs.find(changed("dataset", name="cifar", fingerprint="0" * 64)) is None
+    assert solution_runs.find(changed("dataset", name="cifar10", fingerprint="0" * 64, test_images=100)) is None
+    page = Page(feedback_page.feedback(theirs.model_copy(update={"training": training()}), RUBRIC)).text
+    assert page.count("It saw JPEG copies of these images.") == 1
+    solution_runs.write(own / "hw6-b.json", record(theirs))
+    found = solution_runs.find(theirs)
+    assert found is not None
+    assert (found.runs, found.of_copies) == (3, False)
 
 
 # --- the band --------------------------------------------------------------------------------------------------------

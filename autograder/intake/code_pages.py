@@ -5,12 +5,16 @@ syllables in a code page can be valid UTF-8 by chance, all names of a class can'
 """
 
 import codecs
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from autograder.errors import KitError
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+PAGES = ("cp437", "cp850", "cp932", "gbk", "big5")
+"""What programs that don't say it write names in: those of America, Western Europe, Japan, China and Taiwan."""
 
 
 def guess(parts: Iterable[bytes], otherwise: str) -> str:
@@ -20,6 +24,13 @@ def guess(parts: Iterable[bytes], otherwise: str) -> str:
         return "utf-8"
     text = _all_are(unknown, "cp949")
     return "cp949" if text is not None and _is_korean(text) else otherwise
+
+
+def of_names(parts: Sequence[bytes]) -> str:
+    """The encoding of an archive's names: as `guess` has it, else the first of `PAGES` in which they are letters."""
+    found = guess(parts, "")
+    pages = (page for page in PAGES if (text := _all_are(list(parts), page)) is not None and _are_letters(text))
+    return found or next(pages, PAGES[0])
 
 
 def decoded(part: bytes, encoding: str, otherwise: str) -> str:
@@ -88,16 +99,17 @@ def _all_are(parts: list[bytes], encoding: str) -> str | None:
         return None
 
 
+def _are_letters(text: str) -> bool:
+    """Whether all but ASCII is letters and accents; half a width, as cp932 has katakana, is in nobody's name."""
+    others = [char for char in text if not char.isascii()]
+    return all(unicodedata.category(char)[0] in "LM" and not "\uff61" <= char <= "\uff9f" for char in others)
+
+
 def _is_korean(text: str) -> bool:
-    """Whether most syllables are of the 2,350 usual ones: letters of Europe's code pages make rare ones."""
-    syllables = [char for char in text if "가" <= char <= "힣"]
-    usual = sum(_is_usual(char) for char in syllables)
-    return usual > len(syllables) - usual
+    """Whether most letters are of the 2,350 usual syllables: those of other code pages make rare ones, or Hanja."""
+    others = [char for char in text if not char.isascii()]
+    return 3 * sum("가" <= char <= "힣" and _is_usual(char) for char in others) > 2 * len(others)
 
 
 def _is_usual(char: str) -> bool:
-    try:
-        char.encode("euc_kr")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return len(char.encode("euc_kr")) == 2  # it writes the rarer ones in parts, of eight bytes (KS X 1001, annex 3)

@@ -287,7 +287,7 @@ def _names(members: list[zipfile.ZipInfo]) -> list[str]:
     """
     unmarked = {at: info.orig_filename for at, info in enumerate(members) if not info.flag_bits & 0x800}
     raw = {at: name.encode("cp437", "replace") for at, name in unmarked.items()}
-    encoding = code_pages.guess(raw.values(), "cp437")
+    encoding = code_pages.of_names(list(raw.values()))
     names = []
     for at, info in enumerate(members):
         name = code_pages.decoded(raw[at], encoding, "cp437") if at in raw else info.orig_filename

@@ -80,6 +80,27 @@ CASES = [
         ROSTER,
         expect_system="folder",
     ),
+    *(
+        Case(
+            "letters",
+            f"{encoding}-class",
+            "Packed by an older Windows elsewhere: some bytes of such names are Hangul's in Korea.",
+            in_zip(
+                {f"{one}/hw6.py": SCRIPT, f"{two}/hw6.ipynb": NOTEBOOK, f"{three}.py": SCRIPT},
+                f"student,section\n{one},1\n{two},1\n{three},2\n",
+                encoding=encoding,
+            ),
+            {one: on_time(), two: on_time("hw6.ipynb"), three: on_time(f"{three}.py")},
+            ROSTER,
+            expect_system="folder",
+        )
+        for encoding, one, two, three in (
+            ("cp437", "Hélène Müller", "Núñez José", "Jürgen Groß"),
+            ("cp850", "João Araújo", "Ángel Díaz", "Øystein Ærø"),
+            ("cp932", "田中太郎", "鈴木花子", "佐藤さくら"),
+            ("gbk", "张伟", "李娜", "欧阳修"),
+        )
+    ),
     Case(
         "letters",
         "cp949-inside",

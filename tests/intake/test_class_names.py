@@ -181,10 +181,11 @@ CASES = [
     Case(
         "names of a system",
         "gradescope-group",
-        "Two have handed in together, one of them has an address and no number.",
+        "Two have handed in together, one of them has an address and no number; beside them an account without a name.",
         in_zip(
             {
                 "submission_metadata.yml": b"---\nsubmission_7:\n  :submitters:\n"
+                b"  - :name: ''\n    :sid:\n    :email: ''\n"
                 b"  - :name: Hana Kim\n    :sid: '111'\n    :email: hana@example.org\n"
                 b"  - :name: Jun Lee\n    :sid: ''\n    :email: jun@example.org\n"
                 b"  :created_at: 2026-11-29 10:00:00.123456 Z\n",

@@ -34,13 +34,13 @@ def read(nodes: list[Node], context: Context) -> Found:
         name = str(key)
         submitters = about.get(":submitters") if isinstance(about, dict) else None
         people = [one for one in submitters if isinstance(one, dict)] if isinstance(submitters, list) else []
-        ids = [found for one in people if (found := _ids(one))]
-        if not ids:
+        submitted = [(found, one) for one in people if (found := _ids(one))]
+        if not submitted:
             continue
         known.add(name)
         moment = _moment(about.get(":created_at"))
         trouble = "" if name in folders else _("{folder} is in Gradescope's list, and not in the export")
-        for number, one in zip(ids, people, strict=False):
+        for number, one in submitted:
             student = students.setdefault(number[0], Student(number[0], str(one.get(":name") or "")))
             student.aliases = tuple(dict.fromkeys((*student.aliases, *number[1:])))
             student.trouble = student.trouble or trouble.format(folder=name)

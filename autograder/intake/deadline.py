@@ -3,6 +3,7 @@
 Called by intake and by commands. Pure.
 """
 
+import contextlib
 import re
 from datetime import datetime, tzinfo
 from zoneinfo import ZoneInfo
@@ -14,17 +15,22 @@ from autograder.intake.file_tree import local
 DAY_S = 86_400.0
 
 
+_MOMENT = re.compile(r"(\d{4}) ?[-/.] ?(\d\d?) ?[-/.] ?(\d\d?)\.?[ T] ?(\d\d?):(\d\d)(?::(\d\d))? ?(Z|[+-]\d\d:?\d\d)?")
+"""With the year first, so that nobody takes a day for a month: as people and spreadsheets write it."""
+
+
 def parse_deadline(text: str, zone: tzinfo | None = None) -> datetime:
     """The moment that `text` names: "2026-11-30 23:59", local time unless an offset such as +01:00 or Z follows.
 
     `zone` is the course's, None for this machine's. Raises KitError for anything else.
     """
-    if re.fullmatch(r"\d{4}-\d\d-\d\d[ T]([01]\d|2[0-3]):\d\d(:\d\d)? ?(Z|[+-]\d\d:?\d\d)?", text.strip()):
-        try:
-            moment = datetime.fromisoformat(text.strip().replace(" ", "T", 1).replace(" ", ""))
+    if found := _MOMENT.fullmatch(" ".join(text.split())):
+        year, month, day, hour, minute, second, offset = found.groups("")
+        with contextlib.suppress(ValueError):  # the 31st of November
+            moment = datetime.fromisoformat(
+                f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{minute}:{second or '00'}{offset}"
+            )
             return moment if moment.tzinfo else local(moment, zone)
-        except ValueError:  # the 31st of November
-            pass
     raise KitError(
         f"{text!r} is no deadline", 'write it as "2026-11-30 23:59", local time, or with an offset: "… 23:59 +01:00"'
     )

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from autograder.course.rubric import Late
-from autograder.intake.deadline import late_s
+from autograder.errors import KitError
+from autograder.intake.deadline import late_s, parse_deadline
 
 RULE = Late(percent=10, unit_s=86_400, most_s=3 * 86_400)
 NEW_YORK, SEOUL, BERLIN = "America/New_York", "Asia/Seoul", "Europe/Berlin"
@@ -58,3 +59,19 @@ def test_in_the_hour_that_comes_twice_late_is_late() -> None:
     seconds = late_s(came, deadline, there, RULE)
     assert seconds is not None
     assert RULE.percent_off(seconds) == 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-12-03 23:59", "2026/12/03 23:59", "2026.12.3 23:59", "2026. 12. 3. 23:59", "2026-12-3  23:59:00"],
+)
+def test_a_date_may_be_written_as_spreadsheets_do(text: str) -> None:
+    assert parse_deadline(text, ZoneInfo(SEOUL)) == datetime(2026, 12, 3, 14, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["12/3/2026 23:59", "3.12.2026 23:59", "2026-12-03", "2026-13-03 23:59", "2026-12-03 24:10"]
+)
+def test_what_could_mean_two_days_is_no_deadline(text: str) -> None:
+    with pytest.raises(KitError, match="is no deadline"):
+        parse_deadline(text, ZoneInfo(SEOUL))

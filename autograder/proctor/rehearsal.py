@@ -53,7 +53,7 @@ class Rehearsing:
         self.sides = sides  # of a batch of inputs: four of pictures
         self.epochs = epochs
         # One more than the homework's own: a script that trains for as long as it should is seen to its end.
-        self.served_epochs = epochs + 1 if at_length else SERVED_EPOCHS
+        self.whole_epochs = epochs + 1 if at_length else SERVED_EPOCHS  # those after them have one batch
         self.finish = finish
         self.network: nn.Module | None = None
         self.batches: list[Batch] = []
@@ -109,7 +109,7 @@ class Rehearsing:
                 self.ration.train_batches = 1
             if self.iterations > MOST_EPOCHS:
                 self.finish(self, "stopped", None)
-        return self.iterations <= self.served_epochs
+        return self.iterations <= (self.whole_epochs if at else SERVED_EPOCHS)
 
     def served(self, loader: "DataLoader[Any]", role: loaders.Role, batch: Any, at: int) -> None:
         """See `loaders.Listener`."""
@@ -295,8 +295,8 @@ class Rehearsing:
         if error is not None and isinstance(error, SystemExit):
             ended, trouble = "exited", failure(error, self.file)
         elif error is not None:
-            # Empty epochs are ours: what fails because no batch came would not have failed in a training.
-            ended = "stopped" if self.iterations > self.served_epochs else "crashed"
+            # Short epochs are ours: what fails because no batch came would not have failed in a training.
+            ended = "stopped" if self.iterations > self.whole_epochs else "crashed"
             trouble = failure(error, self.file) if ended == "crashed" else None
             after_all = self.tests and self.iterations >= self.epochs
             if trouble is not None and trouble.reason == "missing-package" and after_all:

@@ -743,6 +743,10 @@ def lengths() -> list[Script]:
         Script("batches are taken by next", changed((LOOP, TAKEN))),
         Script("more epochs than were asked for", HEAD + SETTINGS + DATA + NETWORK + MAKE + ACCURACY + TESTING),
         Script(
+            "more epochs, and the whole test set",
+            HEAD + SETTINGS + DATA + NETWORK + MAKE + ACCURACY + TESTING + "assert total == 10000\n",
+        ),
+        Script(
             "an accuracy is asserted",
             last("assert correct / total > 0.7\n"),
         ),

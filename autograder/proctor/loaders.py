@@ -136,7 +136,7 @@ class Served:
             batch = self._made[self._at % self._most]
         size = self._ration.cut(self._role, self._loader.batch_size, self._at)
         if size is not None:
-            batch = _of_tensors(batch, lambda tensor: tensor[:size])
+            batch = of_tensors(batch, lambda tensor: tensor[:size])
         if self._ration.repeats:
             batch = self._again(batch)
         self._listener.served(self._loader, self._role, batch, self._at)
@@ -150,7 +150,7 @@ class Served:
             self._made.append(batch)
         size = self._loader.batch_size
         left = None if size is None else len(self._loader.sampler) - self._at * size  # type: ignore[arg-type]
-        return _of_tensors(batch, lambda tensor: tensor[:left].clone())
+        return of_tensors(batch, lambda tensor: tensor[:left].clone())
 
 
 class Workers:
@@ -317,14 +317,14 @@ def as_handed_out(
     return handed_out
 
 
-def _of_tensors(batch: Any, made: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """A collated batch with what is made of each tensor; what isn't made of tensors is left as it is."""
+def of_tensors(batch: Any, made: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """A collated batch, or a network's answer, with what is made of each tensor; all else is left as it is."""
     if isinstance(batch, torch.Tensor):
         return made(batch)
     if isinstance(batch, list):
-        return [_of_tensors(part, made) for part in batch]
+        return [of_tensors(part, made) for part in batch]
     if type(batch) is tuple:
-        return tuple(_of_tensors(part, made) for part in batch)
+        return tuple(of_tensors(part, made) for part in batch)
     if isinstance(batch, dict):
-        return {name: _of_tensors(part, made) for name, part in batch.items()}
+        return {name: of_tensors(part, made) for name, part in batch.items()}
     return batch

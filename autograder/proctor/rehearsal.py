@@ -75,7 +75,7 @@ class Rehearsing:
         self._is_served = False  # whether a loader has handed out a batch since the last step
         self.direct = 0  # such batches
         self._seen: Any = None  # what the network was given last, in training
-        self._answers: dict[tuple[Any, ...], torch.Tensor] = {}  # of computed training steps, by what was asked
+        self._answers: dict[tuple[Any, ...], Any] = {}  # of computed training steps, by what was asked
         self._all_parameters: list[list[Any]] = []  # of the optimizer's groups, while a step is made for one of them
         self._versions: list[int] = []
         self.started = time.monotonic()
@@ -203,13 +203,15 @@ class Rehearsing:
 
     def _answer(self, module: nn.Module, inputs: tuple[Any, ...], call: torch_hooks.Call) -> Any:
         """A batch's output; after the computed steps, that of an earlier one that asked for the same."""
-        x = inputs[0]
-        asked = (id(module), module.training, torch.is_grad_enabled(), x.shape, x.dtype, x.device)
+        x, grad = inputs[0], torch.is_grad_enabled()
+        asked = (id(module), module.training, grad, x.shape, x.dtype, x.device)
         if self.backwards >= REAL_BACKWARDS and asked in self._answers:
-            return self._answers[asked].clone().requires_grad_(torch.is_grad_enabled())
+            return loaders.of_tensors(
+                self._answers[asked], lambda one: one.clone().requires_grad_(grad and one.is_floating_point())
+            )
         output = _answered_in_part(inputs, call)
-        if type(output) is torch.Tensor and output.is_floating_point():
-            self._answers[asked] = output.detach()
+        if type(output) in (torch.Tensor, tuple, list, dict):
+            self._answers[asked] = loaders.of_tensors(output, torch.Tensor.detach)
         return output
 
     def _backward(self, tensors: Any, call: torch_hooks.Call) -> None:
@@ -363,10 +365,15 @@ def _answered_in_part(inputs: tuple[Any, ...], call: torch_hooks.Call) -> Any:
     x, *rest = inputs
     if x.dim() == 0 or x.shape[0] <= ANSWERED_IMAGES:
         return call()
-    some = call(x[:ANSWERED_IMAGES], *rest)
-    if not isinstance(some, torch.Tensor) or some.dim() == 0 or some.shape[0] != ANSWERED_IMAGES:
-        return call()
-    return some[torch.arange(x.shape[0], device=some.device) % ANSWERED_IMAGES]
+    sizes: set[int] = set()
+
+    def repeated(one: torch.Tensor) -> torch.Tensor:
+        sizes.add(one.shape[0] if one.dim() else 0)
+        whole = torch.arange(x.shape[0], device=one.device) % ANSWERED_IMAGES
+        return one[whole] if sizes == {ANSWERED_IMAGES} else one
+
+    output = loaders.of_tensors(call(x[:ANSWERED_IMAGES], *rest), repeated)
+    return output if sizes == {ANSWERED_IMAGES} else call()
 
 
 def _size(module: nn.Module) -> int:

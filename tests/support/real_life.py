@@ -665,6 +665,16 @@ def whole_batches() -> list[Script]:
             changed(("        outputs = net(images)\n", "        outputs = torch.cat([*map(net, images.chunk(4))])\n")),
         ),
         Script(
+            "the network answers with its features too",
+            changed(
+                ("        return self.fc(x)\n", "        return self.fc(x), x\n"),
+                ("        outputs = net(images)\n", "        outputs, features = net(images)\n"),
+                ("outputs = net(images.to(device))", "outputs, features = net(images.to(device))"),
+            ),
+            ("output-shape",),
+            "tuple",
+        ),
+        Script(
             "shapes are asserted",
             changed((loss, "        assert images.shape[0] == outputs.shape[0] == batch_size\n" + loss)),
         ),

@@ -157,8 +157,9 @@ def _of_chosen(student: str, attempt: Attempt, chosen: Chosen, terms: Terms) -> 
         return Entry(student, error.outcome, printable(error.message), submitted_at=submitted_at)
     record: tuple[Epoch, ...] = ()
     record_notes: tuple[str, ...] = ()
+    places = [attempt.files] if chosen.folder in (None, attempt.files) else [chosen.folder, attempt.files]
     if terms.homework.tests_epochs:
-        record, record_notes = own_files.record(attempt.files, handed_in)
+        record, record_notes = own_files.record(places, handed_in)
     return Entry(
         student,
         READ,
@@ -166,7 +167,7 @@ def _of_chosen(student: str, attempt: Attempt, chosen: Chosen, terms: Terms) -> 
         submitted_at=submitted_at,
         own_epochs=record,
         record_notes=record_notes,
-        receipt=own_files.receipt_of(attempt.files, handed_in, terms.homework),
+        receipt=own_files.receipt_of(places, handed_in, terms.homework),
         notes=chosen.notes,
     )
 

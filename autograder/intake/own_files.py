@@ -3,6 +3,8 @@
 Called by intake. Only reads; what can't be read is said, and changes nothing else.
 """
 
+from collections.abc import Sequence
+
 from autograder.course.homework import Homework
 from autograder.errors import printable
 from autograder.intake import own_record, receipt
@@ -13,11 +15,12 @@ from autograder.language import gettext as _
 from autograder.observations import Epoch
 
 
-def record(files: Node, handed_in: Submission) -> tuple[tuple[Epoch, ...], tuple[str, ...]]:
-    """The student's own record of the epochs, and why there is none where one was meant."""
-    records: list[Node] = []
-    if files.kind == "folder":
-        records = [one for one in files.children() if one.name.lower() == own_record.RECORD]
+def record(places: Sequence[Node], handed_in: Submission) -> tuple[tuple[Epoch, ...], tuple[str, ...]]:
+    """The student's own record of the epochs, and why there is none where one was meant.
+
+    `places`: where it may lie, the likeliest first: the folder of the file that counts, and that of the whole attempt.
+    """
+    records = _called(own_record.RECORD, places)
     if len(records) > 1:
         text = _("{record}: no telling which one counts: {files}")
         return (), (text.format(record=own_record.RECORD, files=listed([one.name for one in records])),)
@@ -31,18 +34,22 @@ def record(files: Node, handed_in: Submission) -> tuple[tuple[Epoch, ...], tuple
     return (), ()
 
 
-def receipt_of(files: Node, handed_in: Submission, homework: Homework) -> str:
-    """What the student's own receipt says, or why it says nothing; "" without one."""
-    if files.kind != "folder":
-        return ""
-    for node in files.children():
-        if node.name.lower() == f"{homework.stem}{receipt.ENDING}".lower():
-            try:
-                said = receipt.read(_text(node).encode())
-            except ValueError as error:
-                return printable(_("{file} can't be read: {reason}").format(file=node.name, reason=error))
-            return printable(receipt.of(said, handed_in.script))
+def receipt_of(places: Sequence[Node], handed_in: Submission, homework: Homework) -> str:
+    """What the student's own receipt says, or why it says nothing; "" without one. `places`: as for `record`."""
+    for node in _called(f"{homework.stem}{receipt.ENDING}", places):
+        try:
+            said = receipt.read(_text(node).encode())
+        except ValueError as error:
+            return printable(_("{file} can't be read: {reason}").format(file=node.name, reason=error))
+        return printable(receipt.of(said, handed_in.script))
     return ""
+
+
+def _called(name: str, places: Sequence[Node]) -> list[Node]:
+    """What is called so, in any case of letters, in the first of the places that has it."""
+    folders = (place for place in places if place.kind == "folder")
+    found = ([one for one in place.children() if one.name.lower() == name.lower()] for place in folders)
+    return next((nodes for nodes in found if nodes), [])
 
 
 def _text(node: Node) -> str:

@@ -218,6 +218,10 @@ def test_a_students_own_record_is_read_where_the_homework_has_a_reference(tmp_pa
     write(tmp_path / "s4" / "history.csv", b"\xef\xbb\xbf" + RECORD)
     write(tmp_path / "s5.py")
     write(tmp_path / "s6" / "history.csv", RECORD)
+    write(tmp_path / "s7" / "work" / "resnet20.py")
+    write(tmp_path / "s7" / "work" / "history.csv", RECORD)
+    write(tmp_path / "s8" / "work" / "resnet20.py")
+    write(tmp_path / "s8" / "history.csv", RECORD)
     intake = collect(tmp_path, "resnet20")
     assert {entry.student: entry.own_epochs for entry in intake.entries} == {
         "s1": READ_RECORD,
@@ -226,8 +230,10 @@ def test_a_students_own_record_is_read_where_the_homework_has_a_reference(tmp_pa
         "s4": READ_RECORD,
         "s5": (),
         "s6": (),
+        "s7": READ_RECORD,
+        "s8": READ_RECORD,
     }
-    assert [entry.outcome for entry in intake.entries] == [READ] * 5 + ["NO_SCRIPT"]
+    assert [entry.outcome for entry in intake.entries] == [READ] * 5 + ["NO_SCRIPT"] + [READ] * 2
     assert not any(entry.notes or entry.record_notes for entry in intake.entries)
     assert intake.left_out == []
     assert not any(entry.own_epochs or entry.notes or entry.record_notes for entry in collect(tmp_path, "hw6").entries)

@@ -9,10 +9,13 @@ one of them is opened, with what the script may see in them.
 import builtins
 import contextlib
 import functools
+import importlib.abc
+import importlib.machinery
 import io
 import os
 import pickle
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
@@ -57,14 +60,9 @@ def are_there() -> None:
 
     builtins.open = open_there
     io.open = open_there
-    save = torch.save
-
-    @functools.wraps(save)
-    def save_there(obj: Any, f: Any, *args: Any, **kwargs: Any) -> None:
-        make_parent_of(f)
-        save(obj, f, *args, **kwargs)
-
-    torch.save = save_there
+    scripted: Any = torch.jit
+    for owner in (torch, torch.jit, scripted.ScriptModule, scripted.RecursiveScriptModule):
+        _make_folder_first(owner)
     enter = os.chdir
 
     @functools.wraps(enter)
@@ -77,6 +75,39 @@ def are_there() -> None:
             enter(path)
 
     os.chdir = enter_there
+    sys.meta_path.insert(0, _WhenPandasComes())
+
+
+def _make_folder_first(owner: Any) -> None:
+    """Let `owner.save(what, file)` make the folder of the file."""
+    save = owner.save
+
+    @functools.wraps(save)
+    def save_there(*args: Any, **kwargs: Any) -> Any:
+        make_parent_of(kwargs.get("f", args[1] if len(args) > 1 else None))
+        return save(*args, **kwargs)
+
+    owner.save = save_there
+
+
+class _WhenPandasComes(importlib.abc.MetaPathFinder):
+    """Lets pandas make a folder where it would only look whether it is there, before it opens a file."""
+
+    def find_spec(self, name: str, path: Any = None, _target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        """See `importlib.abc.MetaPathFinder`."""
+        if name != "pandas.io.common":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        loader: Any = None if spec is None else spec.loader
+        if loader is not None:
+            execute = loader.exec_module
+
+            def executed(module: Any) -> None:
+                execute(module)
+                module.check_parent_directory = make_parent_of
+
+            loader.exec_module = executed
+        return spec
 
 
 def _written_arrays(name: str) -> Path:

@@ -400,6 +400,9 @@ def data() -> list[Script]:
                 "torch.save(net.state_dict(), 'runs/first/net.pt')\nnp.save('numbers/all.npy', np.zeros(3))\n"
                 "pathlib.Path('logs/today.txt').write_text('x')\nplt.savefig('plots/curve.png')\n"
                 "with open('csv/losses.csv', 'a') as file:\n    file.write('1')\n"
+                "import pandas as pd\npd.DataFrame({'loss': [1.0]}).to_csv('tables/new/losses.csv')\n"
+                "torch.save(obj=1, f='runs/second/one.pt')\n"
+                "torch.jit.trace(net, torch.zeros(1, 3, 32, 32)).save('traced/net.pt')\n"
             ),
         ),
         *own_modules(),

@@ -8,6 +8,7 @@ one of them is opened, with what the script may see in them.
 
 import builtins
 import contextlib
+import errno
 import functools
 import importlib.abc
 import importlib.machinery
@@ -29,6 +30,8 @@ BATCHES = "cifar-10-batches-py"
 PARTS = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5")
 FILES = (*PARTS, "test_batch", "batches.meta")
 SIDE = 32
+ELSEWHERE = ".elsewhere"  # in the home directory: what is written to paths that are only on another machine
+NOT_HERE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def have_what_lies_beside(script: str) -> None:
@@ -53,29 +56,56 @@ def are_there() -> None:
             if arrays is not None and not _is_for_writing(mode) and _is_called(file, arrays.name):
                 file = arrays  # whatever lies there under that name
             return opened(file, mode, *args, **kwargs)
-        except FileNotFoundError:
-            if not _is_for_writing(mode) or not make_parent_of(file):
+        except OSError as error:
+            place: Any = _elsewhere(file)
+            if _is_for_writing(mode):
+                place = file if isinstance(error, FileNotFoundError) and make_parent_of(file) else place
+                there = make_parent_of(place)
+            else:
+                there = place is not None and place.is_file()
+            if not there:
                 raise
-            return opened(file, mode, *args, **kwargs)
+            return opened(place, mode, *args, **kwargs)
 
     builtins.open = open_there
     io.open = open_there
     scripted: Any = torch.jit
     for owner in (torch, torch.jit, scripted.ScriptModule, scripted.RecursiveScriptModule):
         _make_folder_first(owner)
-    enter = os.chdir
+    enter, make = os.chdir, os.mkdir
 
     @functools.wraps(enter)
     def enter_there(path: Any) -> None:
         try:
             enter(path)
         except FileNotFoundError:
-            with contextlib.suppress(OSError):
-                os.makedirs(path)  # noqa: PTH103
-            enter(path)
+            os.makedirs(path, exist_ok=True)  # noqa: PTH103
+            with contextlib.suppress(FileNotFoundError):  # else it stays where it is: what lies beside it is here
+                enter(path)
 
-    os.chdir = enter_there
+    @functools.wraps(make)
+    def make_there(path: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            make(path, *args, **kwargs)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            if error.errno not in NOT_HERE or (place := _elsewhere(path)) is None:
+                raise
+            os.makedirs(place, exist_ok=True)  # noqa: PTH103
+
+    os.chdir, os.mkdir = enter_there, make_there
     sys.meta_path.insert(0, _WhenPandasComes())
+
+
+def _elsewhere(file: object) -> Path | None:
+    """Where a file lies whose absolute path can't be had here, as one on a student's own machine; None for others."""
+    if not isinstance(file, str | bytes | os.PathLike):
+        return None
+    path, home = Path(os.fsdecode(file)), Path.home()
+    if not path.is_absolute() or path.is_relative_to(home):
+        return None
+    return home.joinpath(ELSEWHERE, *path.parts[1:])
 
 
 def _make_folder_first(owner: Any) -> None:
@@ -84,7 +114,9 @@ def _make_folder_first(owner: Any) -> None:
 
     @functools.wraps(save)
     def save_there(*args: Any, **kwargs: Any) -> Any:
-        make_parent_of(kwargs.get("f", args[1] if len(args) > 1 else None))
+        file = kwargs.get("f", args[1] if len(args) > 1 else None)
+        if not make_parent_of(file) and make_parent_of(place := _elsewhere(file)):
+            args, kwargs = (*args[:1], place, *args[2:]), {name: one for name, one in kwargs.items() if name != "f"}
         return save(*args, **kwargs)
 
     owner.save = save_there

@@ -415,6 +415,23 @@ def data() -> list[Script]:
             ),
         ),
         Script(
+            "absolute paths of one's own machine",
+            changed(
+                (FIRST, FIRST + "import os\nos.makedirs('/Users/kim/hw6/nets', exist_ok=True)\n"),
+                (
+                    "    print(epoch, loss.item())\n",
+                    "    torch.save(net.state_dict(), '/Users/kim/hw6/nets/best.pt')\n",
+                ),
+                ("net.eval()\n", "net.load_state_dict(torch.load('/Users/kim/hw6/nets/best.pt'))\nnet.eval()\n"),
+                (
+                    LAST,
+                    LAST
+                    + "open('/home/kim/out/log.txt', 'w').write('1')\nassert open('/home/kim/out/log.txt').read()\n",
+                ),
+            ),
+        ),
+        Script("one's own folder is entered", first("import os\nos.chdir('/Users/kim/hw6')\n")),
+        Script(
             "a root of one's own",
             changed(
                 ('root="./data", train=True', "root=os.path.expanduser('~/datasets/cifar'), train=True"),

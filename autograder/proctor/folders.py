@@ -56,10 +56,10 @@ def are_there() -> None:
             if arrays is not None and not _is_for_writing(mode) and _is_called(file, arrays.name):
                 file = arrays  # whatever lies there under that name
             return opened(file, mode, *args, **kwargs)
-        except OSError as error:
+        except FileNotFoundError:
             place: Any = _elsewhere(file)
             if _is_for_writing(mode):
-                place = file if isinstance(error, FileNotFoundError) and make_parent_of(file) else place
+                place = file if make_parent_of(file) else place
                 there = make_parent_of(place)
             else:
                 there = place is not None and place.is_file()
@@ -90,7 +90,8 @@ def are_there() -> None:
         except FileExistsError:
             raise
         except OSError as error:
-            if error.errno not in NOT_HERE or (place := _elsewhere(path)) is None:
+            place = _elsewhere(path)
+            if error.errno not in NOT_HERE or place is None or _is_here(Path(os.fsdecode(path)).parent):
                 raise
             os.makedirs(place, exist_ok=True)  # noqa: PTH103
 
@@ -106,6 +107,11 @@ def _elsewhere(file: object) -> Path | None:
     if not path.is_absolute() or path.is_relative_to(home):
         return None
     return home.joinpath(ELSEWHERE, *path.parts[1:])
+
+
+def _is_here(folder: Path) -> bool:
+    """Whether this machine has a folder, in which nothing is to be pretended then. Each has the outermost one."""
+    return folder != Path(folder.anchor) and folder.is_dir()
 
 
 def _make_folder_first(owner: Any) -> None:

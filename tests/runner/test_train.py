@@ -155,7 +155,7 @@ def test_who_counts_tenths_of_an_epoch_is_trained_once_more(run) -> None:
         pytest.param("net.forward = lambda x: x.nothing", "CRASHED", "script", id="fails on test images"),
         pytest.param("net.forward = lambda x: [1, 2]", "CRASHED", "script", id="answers with a list"),
         pytest.param(
-            "import os\nfor fd in range(3, 20):\n try: os.write(fd, b'\\xff' * 100)\n except OSError: pass",
+            "import os\nfor fd in range(3, 300):\n try: os.write(fd, b'\\xff' * 100)\n except OSError: pass",
             "RESULT_TOO_BIG",
             None,
             id="rubbish in the pipe",

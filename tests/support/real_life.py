@@ -417,20 +417,20 @@ def data() -> list[Script]:
         Script(
             "absolute paths of one's own machine",
             changed(
-                (FIRST, FIRST + "import os\nos.makedirs('/Users/kim/hw6/nets', exist_ok=True)\n"),
+                (FIRST, FIRST + "import os\nos.makedirs('/scratch/kim/hw6/nets', exist_ok=True)\n"),
                 (
                     "    print(epoch, loss.item())\n",
-                    "    torch.save(net.state_dict(), '/Users/kim/hw6/nets/best.pt')\n",
+                    "    torch.save(net.state_dict(), '/scratch/kim/hw6/nets/best.pt')\n",
                 ),
-                ("net.eval()\n", "net.load_state_dict(torch.load('/Users/kim/hw6/nets/best.pt'))\nnet.eval()\n"),
+                ("net.eval()\n", "net.load_state_dict(torch.load('/scratch/kim/hw6/nets/best.pt'))\nnet.eval()\n"),
                 (
                     LAST,
                     LAST
-                    + "open('/home/kim/out/log.txt', 'w').write('1')\nassert open('/home/kim/out/log.txt').read()\n",
+                    + "open('/projects/out/log.txt', 'w').write('1')\nassert open('/projects/out/log.txt').read()\n",
                 ),
             ),
         ),
-        Script("one's own folder is entered", first("import os\nos.chdir('/Users/kim/hw6')\n")),
+        Script("one's own folder is entered", first("import os\nos.chdir('/scratch/kim/hw6')\n")),
         Script(
             "a root of one's own",
             changed(

@@ -7,7 +7,6 @@ only for an attempt without any file.
 
 import ast
 import itertools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -259,7 +258,7 @@ def _parts(name: str) -> set[str]:
     """The words of a name, and neighbours put together: "hw1" is in "HW 1 final", and in "hw01"."""
     parts = names.words(name)
     found = {*parts, *("".join(pair) for pair in itertools.pairwise(parts))}
-    return found | {re.sub(r"(?<!\d)0+(?=\d)", "", part) for part in found}
+    return found | {names.without_zeros(part) for part in found}
 
 
 def _is_another_homeworks(node: Node, homework: Homework) -> bool:

@@ -29,7 +29,7 @@ def guess(parts: Iterable[bytes], otherwise: str) -> str:
 def of_names(parts: Sequence[bytes]) -> str:
     """The encoding of an archive's names: as `guess` has it, else the first of `PAGES` in which they are letters."""
     found = guess(parts, "")
-    pages = (page for page in PAGES if (text := _all_are(list(parts), page)) is not None and _are_letters(text))
+    pages = (page for page in PAGES if (text := _all_are(parts, page)) is not None and _are_letters(text))
     return found or next(pages, PAGES[0])
 
 
@@ -92,7 +92,7 @@ def _first_line(text: str) -> str:
     return "".join(line)
 
 
-def _all_are(parts: list[bytes], encoding: str) -> str | None:
+def _all_are(parts: Sequence[bytes], encoding: str) -> str | None:
     try:
         return "".join(part.decode(encoding) for part in parts)
     except UnicodeDecodeError:

@@ -220,7 +220,9 @@ def _submitted(nodes: list[Node], context: Context, told: str | None) -> tuple[l
 def _of_all_sections(nodes: list[Node], context: Context, told: str | None) -> list[Node]:
     """The class, where its sections lie in a folder each: students whom the roster knows, or a system's files."""
     sections = [node for node in nodes if node.kind == "folder"]
-    if not sections or looks_like(nodes, context) != "folder" or any(context.means(one.name) for one in sections):
+    if told not in (None, "folder") or not sections or looks_like(nodes, context) != "folder":
+        return nodes
+    if any(context.means(one.name) for one in sections):
         return nodes
     try:
         inside = [[node for node in one.children() if may_be_handed_in(node)] for one in sections]
@@ -229,7 +231,7 @@ def _of_all_sections(nodes: list[Node], context: Context, told: str | None) -> l
     everybody = [node for one in inside for node in one]
     known = [node for node in everybody if context.means(node.name if node.kind == "folder" else node.stem)]
     is_systems = len(sections) > 1 and all(looks_like(one, context) in IN_SECTIONS for one in inside)
-    if told not in (None, "folder") or not (is_systems or 2 * len(known) > len(everybody)):
+    if not (is_systems or 2 * len(known) > len(everybody)):
         return nodes
     return [*everybody, *(node for node in nodes if node not in sections)]
 

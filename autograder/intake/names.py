@@ -60,6 +60,11 @@ def number(text: str) -> str:
     return id_.lstrip("0") if id_.isascii() and id_.isdigit() else ""
 
 
+def without_zeros(text: str) -> str:
+    """Its numbers without their leading zeros: "hw1" of "hw01"."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", text)
+
+
 def local_part(text: str) -> str:
     """What stands before the @ of an e-mail address, as a key; "" where it is none."""
     before, at, after = key(cell(text)).partition("@")

@@ -148,7 +148,7 @@ class Roster:
         runs = {"".join(parts[first:last]) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1)}
         runs |= {names.without_accents(run) for run in runs}
         runs |= set(re.findall(r"\d+|[^\W\d_]+", names.key(text)))
-        runs |= {run.lstrip("0") for run in runs if run.isdigit()}
+        runs |= {names.number(run) for run in runs}
         found = [one for run in runs for one in self._by_part.get(run, [])]
         named = [self._by_name[run][0] for run in runs if len(self._by_name.get(run, [])) == 1]
         found += [one for one in named if _is_full(one.name)]

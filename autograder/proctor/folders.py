@@ -57,13 +57,9 @@ def are_there() -> None:
                 file = arrays  # whatever lies there under that name
             return opened(file, mode, *args, **kwargs)
         except FileNotFoundError:
-            place: Any = _elsewhere(file)
-            if _is_for_writing(mode):
-                place = file if make_parent_of(file) else place
-                there = make_parent_of(place)
-            else:
-                there = place is not None and place.is_file()
-            if not there:
+            writing = _is_for_writing(mode)
+            place = _place_to_write(file) if writing else _elsewhere(file)
+            if place is None or not (writing or place.is_file()):
                 raise
             return opened(place, mode, *args, **kwargs)
 
@@ -109,6 +105,11 @@ def _elsewhere(file: object) -> Path | None:
     return home.joinpath(ELSEWHERE, *path.parts[1:])
 
 
+def _place_to_write(file: Any) -> Any:
+    """The file itself, where its folder is there or can be made, else where it lies elsewhere; None for neither."""
+    return next((place for place in (file, _elsewhere(file)) if make_parent_of(place)), None)
+
+
 def _is_here(folder: Path) -> bool:
     """Whether this machine has a folder, in which nothing is to be pretended then. Each has the outermost one."""
     return folder != Path(folder.anchor) and folder.is_dir()
@@ -121,7 +122,7 @@ def _make_folder_first(owner: Any) -> None:
     @functools.wraps(save)
     def save_there(*args: Any, **kwargs: Any) -> Any:
         file = kwargs.get("f", args[1] if len(args) > 1 else None)
-        if not make_parent_of(file) and make_parent_of(place := _elsewhere(file)):
+        if (place := _place_to_write(file)) is not None and place is not file:
             args, kwargs = (*args[:1], place, *args[2:]), {name: one for name, one in kwargs.items() if name != "f"}
         return save(*args, **kwargs)
 

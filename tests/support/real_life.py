@@ -719,21 +719,12 @@ TAKEN = """\
     for _ in range(100):
         images, labels = next(batches)
 """
-ACCURACY = """\
-for epoch in range(20):
-    net.train()
-    right = seen = 0
-    for images, labels in trainloader:
-        images, labels = images.to(device), labels.to(device)
-        optimizer.zero_grad()
-        outputs = net(images)
-        loss = criterion(outputs, labels)
-        loss.backward()
-        optimizer.step()
-        right += (outputs.argmax(1) == labels).sum().item()
-        seen += len(labels)
-    print(epoch, right / seen)
-"""
+MORE_EPOCHS = (
+    ("range(5)", "range(20)"),
+    ("    net.train()\n", "    net.train()\n    right = seen = 0\n"),
+    (STEP, STEP + "        right += (outputs.argmax(1) == labels).sum().item()\n        seen += len(labels)\n"),
+    ("print(epoch, loss.item())", "print(epoch, right / seen)"),
+)
 
 
 def lengths() -> list[Script]:
@@ -771,11 +762,8 @@ def lengths() -> list[Script]:
             ),
         ),
         Script("batches are taken by next", changed((LOOP, TAKEN))),
-        Script("more epochs than were asked for", HEAD + SETTINGS + DATA + NETWORK + MAKE + ACCURACY + TESTING),
-        Script(
-            "more epochs, and the whole test set",
-            HEAD + SETTINGS + DATA + NETWORK + MAKE + ACCURACY + TESTING + "assert total == 10000\n",
-        ),
+        Script("more epochs than were asked for", changed(*MORE_EPOCHS)),
+        Script("more epochs, and the whole test set", last("assert total == 10000\n", *MORE_EPOCHS)),
         Script(
             "an accuracy is asserted",
             last("assert correct / total > 0.7\n"),

@@ -134,8 +134,5 @@ def title(heads: list[str], between: str) -> str:
 
 def is_called_after(name: str, homework: Homework) -> bool:
     """Whether a folder has the homework's name: "hw1", "HW 1", "HW01"."""
-    return _without_zeros(name) in {_without_zeros(homework.name), _without_zeros(homework.stem)}
-
-
-def _without_zeros(name: str) -> str:
-    return re.sub(r"(?<!\d)0+(?=\d)", "", names.compact(name))
+    named, *ours = (names.without_zeros(names.compact(one)) for one in (name, homework.name, homework.stem))
+    return named in ours
